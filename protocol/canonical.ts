@@ -1,0 +1,129 @@
+import canonicalize from "canonicalize"
+import { decodeUtf8, equalBytes, utf8 } from "./encoding.ts"
+import { ProtocolError, type ProtocolErrorCode } from "./errors.ts"
+import { limits } from "./limits.ts"
+
+/** A JSON value of our profile: RFC 8785 over I-JSON, integers only, NFC text. docs/spec/canonical.md */
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [key: string]: Json }
+
+/** Objects are also written as typed values, which have no index signature. */
+export type Encodable = string | number | boolean | null | readonly unknown[] | object
+
+/** The JCS form (RFC 8785) of a value that is already of our profile. */
+export function encodeCanonical(value: Encodable): Uint8Array {
+  return utf8(canonicalText(value))
+}
+
+export function canonicalText(value: Encodable): string {
+  return fastText(value) ?? canonicalize(value) ?? fail()
+}
+
+function fail(): never {
+  throw new TypeError("value has no JSON form")
+}
+
+/**
+ * The only way bytes from outside become JSON: size, UTF-8, parse, profile, and the same bytes again
+ * when written as JCS. That last comparison refuses duplicate keys, white space, needless escapes,
+ * -0, 1.0 and lone surrogates without a rule each.
+ *
+ * @throws `json.too-large`, `json.malformed`, `json.profile`, `json.noncanonical`
+ */
+export function ingest(bytes: Uint8Array, maxBytes: number): Json {
+  if (bytes.length > maxBytes) throw new ProtocolError("json.too-large")
+  let value: Json
+  try {
+    const text = decodeUtf8(bytes)
+    if (nesting(text) > limits.jsonDepth)
+      throw new ProtocolError("json.profile", { detail: "depth" })
+    value = JSON.parse(text)
+  } catch (cause) {
+    if (cause instanceof ProtocolError && cause.code === "json.profile") throw cause
+    throw new ProtocolError("json.malformed", { cause })
+  }
+  checkProfile(value)
+  if (!equalBytes(utf8(canonicalText(value)), bytes)) throw new ProtocolError("json.noncanonical")
+  return value
+}
+
+/** Depth is bounded on the text, before a parser recurses over a hostile one. */
+function nesting(text: string): number {
+  let depth = 0
+  let deepest = 0
+  let inString = false
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (inString) {
+      if (code === 0x5c) i++
+      else if (code === 0x22) inString = false
+    } else if (code === 0x22) inString = true
+    else if (code === 0x5b || code === 0x7b) deepest = Math.max(deepest, ++depth)
+    else if (code === 0x5d || code === 0x7d) depth--
+  }
+  return deepest
+}
+
+const forbiddenKeys = new Set(["__proto__", "constructor", "prototype"])
+const plainAscii = /^[\x20-\x7e]*$/
+
+function checkProfile(value: Json): void {
+  if (typeof value === "string") checkText(value)
+  else if (typeof value === "number") {
+    if (!Number.isSafeInteger(value)) throw new ProtocolError("json.profile", { detail: "number" })
+  } else if (Array.isArray(value)) value.forEach(checkProfile)
+  else if (value !== null && typeof value === "object")
+    for (const [key, member] of Object.entries(value)) {
+      if (forbiddenKeys.has(key)) throw new ProtocolError("json.profile", { detail: "key" })
+      checkText(key)
+      checkProfile(member)
+    }
+}
+
+function checkText(text: string): void {
+  if (plainAscii.test(text)) return
+  if (!text.isWellFormed()) throw new ProtocolError("json.profile", { detail: "surrogate" })
+  if (text.normalize("NFC") !== text) throw new ProtocolError("json.profile", { detail: "NFC" })
+}
+
+/**
+ * JSON.stringify writes JCS when every object's keys are already sorted and are no array indices
+ * (V8 would move those to the front); anything else goes to the package. Hot: two calls a record.
+ */
+function fastText(value: Encodable): string | undefined {
+  return isSorted(value) ? JSON.stringify(value) : undefined
+}
+
+function isSorted(value: unknown): boolean {
+  if (typeof value === "string") return plainAscii.test(value) || value.isWellFormed()
+  if (typeof value === "number") return Number.isSafeInteger(value)
+  if (value === null || typeof value === "boolean") return true
+  if (typeof value !== "object") return false
+  if (Array.isArray(value)) return value.every(isSorted)
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false
+  let previous = ""
+  let first = true
+  for (const [key, member] of Object.entries(value)) {
+    if (first ? false : key <= previous) return false
+    if (!isSorted(key) || !isSorted(member)) return false
+    previous = key
+    first = false
+  }
+  return true
+}
+
+/** Rewraps a code for callers that promise one of their own subject. */
+export function recode<T>(code: ProtocolErrorCode, read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    if (cause instanceof ProtocolError)
+      throw new ProtocolError(code, { detail: cause.message, cause })
+    throw cause
+  }
+}

@@ -1,0 +1,23 @@
+import type { Reporter, TestModule } from "vitest/node"
+
+/** The plain closing line: `N passed, N failed`. */
+export default class ClosingLine implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    let passed = 0
+    let failed = 0
+    let skipped = 0
+    for (const module of modules) {
+      // A file that does not load has no tests to count, yet it is a failure.
+      if (module.state() === "failed" && [...module.children.allTests()].length === 0) failed++
+      for (const test of module.children.allTests()) {
+        const { state } = test.result()
+        if (state === "passed") passed++
+        else if (state === "failed") failed++
+        else skipped++
+      }
+    }
+    process.stdout.write(
+      `${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}\n`,
+    )
+  }
+}
