@@ -17,7 +17,7 @@ export const limits = {
   framesPerStream: 1_000_000,
   entriesPerFrame: 4096,
   noteBytes: 1024 * 1024,
-  noteSignatures: 64,
+  noteSignatures: 130,
   proofLines: 63,
   evidenceBytes: 4 * 1024 * 1024,
   cardBytes: 2 * 1024 * 1024,

@@ -1,0 +1,52 @@
+/** `subject.condition`; listed with the protocol's codes in docs/spec/errors.md. */
+export const nodeErrorCodes = [
+  ...[
+    "home.exists",
+    "home.missing",
+    "home.in-use",
+    "home.newer",
+    "config.invalid",
+    "key.unavailable",
+  ],
+  ...["store.failed", "store.full", "store.corrupt", "signer.stopped", "socket.failed"],
+  ...["peer.unknown", "peer.ambiguous", "peer.unverified", "peer.blocked", "peer.exists"],
+  ...["peer.words", "peer.unreachable", "peer.refused", "peer.stale", "peer.forked"],
+  ...[
+    "record.unknown",
+    "record.ambiguous",
+    "record.withdrawn",
+    "record.not-ours",
+    "record.too-large",
+  ],
+  ...["draft.unknown", "draft.released", "draft.errors", "draft.sensitive"],
+  ...["order.unknown", "order.ambiguous", "order.unsatisfied", "order.expired", "order.closed"],
+  ...["order.stale", "order.ended-here", "order.nothing", "officer.unknown", "officer.signed"],
+  ...[
+    "terms.invalid",
+    "recipient.self",
+    "recipient.none",
+    "public.unconfirmed",
+    "evidence.refused",
+  ],
+  ...["request.malformed", "search.malformed"],
+] as const
+
+export type NodeErrorCode = (typeof nodeErrorCodes)[number]
+
+/** Our own store, key file, configuration or state cannot do what was asked. */
+export class NodeError extends Error {
+  override readonly name = "NodeError"
+  readonly code: NodeErrorCode
+  /** What to do next, in words for a tired official. */
+  readonly hint: string | undefined
+
+  constructor(
+    code: NodeErrorCode,
+    message: string,
+    options: { hint?: string; cause?: unknown } = {},
+  ) {
+    super(message, options)
+    this.code = code
+    this.hint = options.hint
+  }
+}

@@ -1,0 +1,60 @@
+import sodium from "libsodium-wrappers"
+import { primitives } from "./primitives.ts"
+import { requireBytes } from "./require-bytes.ts"
+
+/** XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03); parcels, PROTOCOL §8. */
+export function xchachaSeal(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  plaintext: Uint8Array,
+  aad: Uint8Array,
+): Uint8Array {
+  requireBytes("key", key, 32)
+  requireBytes("nonce", nonce, 24)
+  requireBytes("plaintext", plaintext)
+  requireBytes("aad", aad)
+  return sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, aad, null, nonce, key)
+}
+
+/** Null when the ciphertext (with its tag) does not open. draft-irtf-cfrg-xchacha-03 */
+export function xchachaOpen(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  ciphertext: Uint8Array,
+  aad: Uint8Array,
+): Uint8Array | null {
+  requireBytes("key", key, 32)
+  requireBytes("nonce", nonce, 24)
+  requireBytes("ciphertext", ciphertext)
+  requireBytes("aad", aad)
+  try {
+    return sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(null, ciphertext, aad, nonce, key)
+  } catch {
+    return null
+  }
+}
+
+/** ChaCha20-Poly1305 (RFC 8439); the chunks of sealed objects, PROTOCOL §3. */
+export function chachaSeal(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  plaintext: Uint8Array,
+  aad: Uint8Array,
+): Uint8Array {
+  requireBytes("key", key, 32)
+  requireBytes("nonce", nonce, 12)
+  return primitives().chacha20Poly1305Seal(key, nonce, plaintext, aad)
+}
+
+/** Null when the ciphertext (with its tag) does not open. RFC 8439 */
+export function chachaOpen(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  ciphertext: Uint8Array,
+  aad: Uint8Array,
+): Uint8Array | null {
+  requireBytes("key", key, 32)
+  requireBytes("nonce", nonce, 12)
+  if (ciphertext.length < 16) return null
+  return primitives().chacha20Poly1305Open(key, nonce, ciphertext, aad)
+}

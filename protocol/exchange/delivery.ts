@@ -1,0 +1,107 @@
+import { encodeCanonical, type Json } from "../canonical.ts"
+import { labelled } from "../crypto/hash.ts"
+import { decodeHex, encodeHex } from "../encoding.ts"
+import { ProtocolError } from "../errors.ts"
+import { limits } from "../limits.ts"
+import { decodeGrantValue, type Grant, grantLeaf } from "../release/grant.ts"
+import { grantTreeDepth } from "../release/grant-tree.ts"
+import { decodeOrderValue, type OrderDocument } from "../release/order.ts"
+import {
+  decodeShape,
+  digest,
+  hex,
+  integer,
+  json,
+  list,
+  literal,
+  object,
+  type ShapeOf,
+} from "../shape.ts"
+
+const entryShape = object({ index: integer(0, Number.MAX_SAFE_INTEGER), salt: digest })
+
+const deliveryShape = object({
+  consents: list(json, { max: 16 }),
+  entry: entryShape,
+  feed: hex(16),
+  grants: list(
+    object({
+      grant: json,
+      path: list(digest, { min: grantTreeDepth, max: grantTreeDepth }),
+      position: integer(0, (1 << grantTreeDepth) - 1),
+    }),
+    { min: 1, max: limits.grantsPerOrder },
+  ),
+  n: integer(1, Number.MAX_SAFE_INTEGER),
+  order: json,
+  prev: digest,
+  type: literal("comity/delivery/v1"),
+})
+type DeliveryFields = ShapeOf<typeof deliveryShape>
+
+/** A grant as it travels: with its exact bytes and its way to the order's root. */
+export type PlacedGrant = {
+  readonly grant: Grant
+  readonly bytes: Uint8Array
+  readonly leaf: Uint8Array
+  readonly position: number
+  readonly path: readonly Uint8Array[]
+}
+
+/** What one recipient gets for one order, without content keys. docs/spec/delivery.md */
+export type Delivery = {
+  /** hex, 16 bytes: one feed over all transports */
+  readonly feed: string
+  /** 1, 2, 3… within the feed */
+  readonly n: number
+  /** digest of the delivery before, zeros for n = 1 */
+  readonly prev: string
+  readonly order: OrderDocument
+  readonly entry: { readonly index: number; readonly salt: Uint8Array }
+  readonly grants: readonly PlacedGrant[]
+}
+
+export const firstPrev = "0".repeat(64)
+
+/** SHA-256("comity/delivery/v1\0" ‖ delivery), hex. PROTOCOL.md §8 */
+export function deliveryDigest(bytes: Uint8Array): string {
+  return encodeHex(labelled("comity/delivery/v1", bytes))
+}
+
+/**
+ * @throws `delivery.malformed`, `grant.malformed`, `order.malformed`, `signed.malformed`,
+ * `feature.unsupported` while consents are not built
+ */
+export function decodeDeliveryValue(value: Json): Delivery {
+  const fields = decodeShape(deliveryShape, value, "delivery.malformed")
+  if (fields.consents.length > 0)
+    throw new ProtocolError("feature.unsupported", { detail: "consents" })
+  return {
+    feed: fields.feed,
+    n: fields.n,
+    prev: fields.prev,
+    order: decodeOrderValue(fields.order),
+    entry: { index: fields.entry.index, salt: decodeHex(fields.entry.salt) },
+    grants: fields.grants.map(placeGrant),
+  }
+}
+
+export function placeGrant(fields: DeliveryFields["grants"][number]): PlacedGrant {
+  const grant = decodeGrantValue(fields.grant)
+  const bytes = encodeCanonical(fields.grant as object)
+  if (bytes.length > limits.grantBytes) throw new ProtocolError("grant.malformed")
+  return {
+    grant,
+    bytes,
+    leaf: grantLeaf(bytes),
+    position: fields.position,
+    path: fields.path.map(decodeHex),
+  }
+}
+
+/** The fields of a delivery, in JCS. `order` and each `grant` are the ingested values. */
+export function encodeDelivery(delivery: Omit<DeliveryFields, "type" | "consents">): Uint8Array {
+  const { entry, feed, grants, n, order, prev } = delivery
+  const type = "comity/delivery/v1"
+  return encodeCanonical({ consents: [], entry, feed, grants, n, order, prev, type })
+}

@@ -1,0 +1,153 @@
+import { concat, decodeUtf8, u32be, u64be, utf8 } from "../encoding.ts"
+import { ProtocolError } from "../errors.ts"
+import { limits } from "../limits.ts"
+
+/**
+ * One container for feed, push, bundle and relay: magic, version, then frames of
+ * `type u8 ‖ length u32be ‖ bytes`. docs/spec/frames.md, PROTOCOL.md §8
+ */
+export const framesMediaType = "application/vnd.comity.frames"
+const magic = concat(utf8("comity/frames"), Uint8Array.of(0x00, 0x01))
+
+export const frameTypes = {
+  checkpoint: 1,
+  proofPath: 2,
+  entries: 3,
+  parcel: 4,
+  sealed: 5,
+  evidence: 6,
+  root: 7,
+  keys: 8,
+  receipts: 9,
+  head: 10,
+} as const
+export type FrameType = keyof typeof frameTypes
+export type Frame = { readonly type: FrameType; readonly bytes: Uint8Array }
+
+const names = new Map<number, FrameType>(
+  Object.entries(frameTypes).map(([name, code]) => [code, name as FrameType]),
+)
+
+export function framesHeader(): Uint8Array {
+  return magic.slice()
+}
+
+export function encodeFrame(type: FrameType, bytes: Uint8Array): Uint8Array {
+  if (bytes.length > limits.frameBytes) throw new RangeError("frame")
+  return concat(Uint8Array.of(frameTypes[type]), u32be(bytes.length), bytes)
+}
+
+/**
+ * The frames of a stream, as they arrive, however it is cut into chunks.
+ *
+ * @throws `frames.malformed` for another magic, an unknown type or an end inside a frame;
+ * `frames.too-large`
+ */
+export async function* readFrames(
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Frame, void, undefined> {
+  let held: Uint8Array[] = []
+  let heldBytes = 0
+  let needed = magic.length
+  let isOpened = false
+  let count = 0
+  for await (const chunk of chunks) {
+    held.push(chunk)
+    heldBytes += chunk.length
+    if (heldBytes < needed) continue
+    let bytes = concat(...held)
+    if (!isOpened) {
+      if (magic.some((byte, i) => bytes[i] !== byte)) throw new ProtocolError("frames.malformed")
+      bytes = bytes.subarray(magic.length)
+      isOpened = true
+    }
+    for (;;) {
+      needed = frameEnd(bytes)
+      if (bytes.length < needed) break
+      if (++count > limits.framesPerStream) throw new ProtocolError("frames.too-large")
+      const type = names.get(bytes[0]!)!
+      yield { type, bytes: bytes.slice(5, needed) }
+      bytes = bytes.subarray(needed)
+    }
+    held = bytes.length === 0 ? [] : [bytes.slice()]
+    heldBytes = bytes.length
+  }
+  if (!isOpened || heldBytes > 0)
+    throw new ProtocolError("frames.malformed", { detail: "cut short" })
+}
+
+/** How many bytes the frame at the start of `bytes` needs, as far as they tell yet. */
+function frameEnd(bytes: Uint8Array): number {
+  if (bytes.length > 0 && !names.has(bytes[0]!)) throw new ProtocolError("frames.malformed")
+  if (bytes.length < 5) return 5
+  const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(1)
+  if (length > limits.frameBytes) throw new ProtocolError("frames.too-large")
+  return 5 + length
+}
+
+/** All frames of a container that is held whole. @throws as readFrames */
+export async function decodeFrames(bytes: Uint8Array): Promise<readonly Frame[]> {
+  async function* whole() {
+    yield bytes
+  }
+  const frames: Frame[] = []
+  for await (const frame of readFrames(whole())) frames.push(frame)
+  return frames
+}
+
+const entryBytes = 33
+
+/** Entries of one log from `start` on: `u8 length ‖ origin ‖ u64be start ‖ 33-byte entries`. */
+export type EntriesFrame = {
+  readonly origin: string
+  readonly start: number
+  readonly entries: readonly Uint8Array[]
+}
+
+export function encodeEntries({ origin, start, entries }: EntriesFrame): Uint8Array {
+  const name = utf8(origin)
+  return concat(Uint8Array.of(name.length), name, u64be(start), ...entries)
+}
+
+/** @throws `frames.malformed` */
+export function decodeEntries(bytes: Uint8Array): EntriesFrame {
+  const nameLength = bytes[0] ?? 0
+  const at = 1 + nameLength + 8
+  const count = (bytes.length - at) / entryBytes
+  if (!Number.isInteger(count) || count < 1 || count > limits.entriesPerFrame)
+    throw new ProtocolError("frames.malformed", { detail: "entries" })
+  const start = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getBigUint64(
+    1 + nameLength,
+  )
+  if (start > BigInt(Number.MAX_SAFE_INTEGER - limits.entriesPerFrame))
+    throw new ProtocolError("frames.malformed", { detail: "entries" })
+  return {
+    origin: decodeUtf8(bytes.subarray(1, 1 + nameLength)),
+    start: Number(start),
+    entries: Array.from({ length: count }, (_, i) =>
+      bytes.slice(at + i * entryBytes, at + (i + 1) * entryBytes),
+    ),
+  }
+}
+
+/** Where a feed ends: also the `comity-head` header, as `feed, n, size`. */
+export type FeedHead = { readonly feed: string; readonly n: number; readonly size: number }
+
+export function formatHead({ feed, n, size }: FeedHead): string {
+  return `${feed}, ${n}, ${size}`
+}
+
+/** @throws `frames.malformed` */
+export function parseHead(text: string): FeedHead {
+  const [feed = "", n = "", size = ""] = text.split(", ")
+  const head = { feed, n: Number(n), size: Number(size) }
+  const isSane =
+    /^[0-9a-f]{32}$/.test(feed) &&
+    Number.isSafeInteger(head.n) &&
+    head.n >= 0 &&
+    Number.isSafeInteger(head.size) &&
+    head.size >= 0
+  if (!isSane || formatHead(head) !== text)
+    throw new ProtocolError("frames.malformed", { detail: "head" })
+  return head
+}

@@ -1,0 +1,120 @@
+import { encodeCanonical, ingest, type Json } from "../canonical.ts"
+import { xchachaOpen, xchachaSeal } from "../crypto/aead.ts"
+import { sha256 } from "../crypto/hash.ts"
+import { hpkeSetupRecipient, hpkeSetupSender } from "../crypto/kem.ts"
+import { pad, unpad } from "../crypto/padding.ts"
+import { concat, decodeHex, utf8 } from "../encoding.ts"
+import { ProtocolError } from "../errors.ts"
+import { limits } from "../limits.ts"
+import { decodeShape, hex, integer, json, list, literal, object } from "../shape.ts"
+import { type Delivery, decodeDeliveryValue } from "./delivery.ts"
+
+/**
+ * Parcel: `0x01 ‖ enc(1120) ‖ nonce(24) ‖ XChaCha20-Poly1305(E, nonce, aad = 0x01 ‖ enc, padded)`,
+ * E exported from HPKE to the recipient's X-Wing key. docs/spec/parcel.md, PROTOCOL.md §8
+ */
+const version = Uint8Array.of(0x01)
+const encBytes = 1120
+const nonceBytes = 24
+const headerBytes = 1 + encBytes + nonceBytes
+const exportContext = utf8("comity-1/epoch")
+const infoLabel = utf8("comity-1/parcel\0")
+
+/** The secret that one sender and one recipient key share; lives in memory only, at most 24 h. */
+export type ParcelEpoch = { readonly enc: Uint8Array; readonly secret: Uint8Array }
+
+function parcelInfo(sender: string, recipient: string, kemKey: Uint8Array): Uint8Array {
+  return concat(infoLabel, decodeHex(sender), decodeHex(recipient), sha256(kemKey))
+}
+
+/** @param coins randomness of the encapsulation, fresh for every epoch */
+export async function openEpoch(
+  sender: string,
+  recipient: string,
+  kemKey: Uint8Array,
+  coins: Uint8Array,
+): Promise<ParcelEpoch> {
+  const context = await hpkeSetupSender(kemKey, parcelInfo(sender, recipient, kemKey), coins)
+  return { enc: context.enc, secret: await context.export(exportContext, 32) }
+}
+
+/** The same secret from `enc`, under one of the recipient's own keys. */
+export async function joinEpoch(
+  sender: string,
+  recipient: string,
+  key: { readonly publicKey: Uint8Array; readonly seed: Uint8Array },
+  enc: Uint8Array,
+): Promise<ParcelEpoch> {
+  const info = parcelInfo(sender, recipient, key.publicKey)
+  const context = await hpkeSetupRecipient(enc, key.seed, info)
+  return { enc, secret: await context.export(exportContext, 32) }
+}
+
+/** @param nonce 24 random bytes, never used twice under one epoch */
+export function sealParcel(
+  epoch: ParcelEpoch,
+  nonce: Uint8Array,
+  plaintext: Uint8Array,
+): Uint8Array {
+  const aad = concat(version, epoch.enc)
+  return concat(aad, nonce, xchachaSeal(epoch.secret, nonce, pad(plaintext), aad))
+}
+
+/** @throws `parcel.malformed` */
+export function parcelEnc(bytes: Uint8Array): Uint8Array {
+  if (bytes.length <= headerBytes || bytes[0] !== 0x01 || bytes.length > limits.frameBytes)
+    throw new ProtocolError("parcel.malformed")
+  return bytes.subarray(1, 1 + encBytes)
+}
+
+/** @throws `parcel.unopenable`: damage, another sender, recipient or key, all alike */
+export function openParcel(epoch: ParcelEpoch, bytes: Uint8Array): Uint8Array {
+  parcelEnc(bytes)
+  const aad = bytes.subarray(0, 1 + encBytes)
+  const nonce = bytes.subarray(1 + encBytes, headerBytes)
+  const padded = xchachaOpen(epoch.secret, nonce, bytes.subarray(headerBytes), aad)
+  if (padded === null) throw new ProtocolError("parcel.unopenable")
+  return unpad(padded)
+}
+
+const contentShape = object({
+  delivery: json,
+  keys: list(object({ grant: integer(0, limits.grantsPerOrder - 1), key: hex(32) }), {
+    max: limits.grantsPerOrder,
+  }),
+  type: literal("comity/parcel/v1"),
+})
+
+/** A delivery with its content keys beside it. */
+export type ParcelContent = {
+  readonly delivery: Delivery
+  readonly deliveryBytes: Uint8Array
+  /** place in `delivery.grants` → content key (32 bytes); absent when withdrawn meanwhile */
+  readonly keys: ReadonlyMap<number, Uint8Array>
+}
+
+export function encodeParcelContent(
+  deliveryBytes: Uint8Array,
+  keys: readonly { readonly grant: number; readonly key: string }[],
+): Uint8Array {
+  const delivery: Json = JSON.parse(new TextDecoder().decode(deliveryBytes))
+  return encodeCanonical({ delivery, keys, type: "comity/parcel/v1" })
+}
+
+/** @throws `delivery.malformed`, `json.*`, and as decodeDeliveryValue */
+export function decodeParcelContent(plaintext: Uint8Array): ParcelContent {
+  const value = ingest(plaintext, limits.deliveryBytes)
+  const content = decodeShape(contentShape, value, "delivery.malformed")
+  const delivery = decodeDeliveryValue(content.delivery)
+  const keys = new Map<number, Uint8Array>()
+  let previous = -1
+  for (const { grant, key } of content.keys) {
+    // Ascending, each once, for a grant that is there and has no key of its own: one encoding.
+    const placed = delivery.grants[grant]
+    if (placed === undefined || placed.grant.key !== undefined || grant <= previous)
+      throw new ProtocolError("delivery.malformed", { detail: "keys" })
+    previous = grant
+    keys.set(grant, decodeHex(key))
+  }
+  return { delivery, deliveryBytes: encodeCanonical(content.delivery as object), keys }
+}

@@ -1,0 +1,133 @@
+import { limits } from "../limits.ts"
+import {
+  digest,
+  either,
+  integer,
+  list,
+  literal,
+  object,
+  oneOf,
+  optional,
+  type ShapeOf,
+  sortedSet,
+  text,
+} from "../shape.ts"
+
+export const acts = ["release", "withdraw", "consent"] as const
+export type Act = (typeof acts)[number]
+
+export const roleShape = text({ min: 1, max: 40, pattern: /^[a-z][A-Za-z0-9]*$/ })
+export const kindShape = text({ min: 1, max: 41, pattern: /^[a-z][a-z0-9-]*$/ })
+
+/** What a rule may depend on, computed from record and grant: see profiles/profile.ts. */
+export const conditions = ["facility", "onward", "public"] as const
+export const conditionShape = oneOf(conditions)
+export const conditionsShape = sortedSet(conditionShape, conditions.length)
+
+/** Closed vocabulary; `any` stands for every act, profile, kind or role. docs/spec/root.md */
+export const policyLineShape = object({
+  act: oneOf(["any", ...acts]),
+  profile: either(literal("any"), digest),
+  kind: kindShape,
+  role: roleShape,
+  persons: integer(1, 64),
+  organisations: optional(integer(1, 64)),
+  when: optional(conditionShape),
+})
+export const policyShape = list(policyLineShape, { max: limits.policyLines })
+
+export type PolicyLine = ShapeOf<typeof policyLineShape>
+
+/** What an order asks to be judged by: named in its payload, recomputed by every recipient. */
+export type Rule = {
+  readonly profile: string
+  readonly kind: string
+  readonly conditions: readonly string[]
+}
+
+/** One person's valid signature on an order, in one role. */
+export type Approval = {
+  readonly person: string
+  readonly organisation: string
+  readonly role: string
+}
+
+/** A line without its match: also what a profile's sign-off is made of. */
+export type Requirement = Pick<PolicyLine, "role" | "persons" | "organisations" | "when">
+
+/**
+ * Whether `approvals` satisfy every policy line that matches, and the profile's sign-off on top.
+ * No matching policy line refuses: silence authorises nothing. PROTOCOL.md §1
+ */
+export function isAuthorised(
+  policy: readonly PolicyLine[],
+  signoff: readonly Requirement[],
+  act: Act,
+  rule: Rule,
+  approvals: readonly Approval[],
+): boolean {
+  return missingApprovals(policy, signoff, act, rule, approvals).length === 0
+}
+
+/** The lines that do not hold yet, in words an officer reads; empty when authorised. */
+export function missingApprovals(
+  policy: readonly PolicyLine[],
+  signoff: readonly Requirement[],
+  act: Act,
+  rule: Rule,
+  approvals: readonly Approval[],
+): readonly string[] {
+  const matching = policy.filter(
+    (line) =>
+      (line.act === "any" || line.act === act) &&
+      (line.profile === "any" || line.profile === rule.profile) &&
+      (line.kind === "any" || line.kind === rule.kind),
+  )
+  if (matching.length === 0) return ["no line of the member's policy allows this"]
+  return [...matching, ...signoff]
+    .filter((line) => line.when === undefined || rule.conditions.includes(line.when))
+    .filter((line) => !holds(line, approvals))
+    .map(describe)
+}
+
+function holds(line: Requirement, approvals: readonly Approval[]): boolean {
+  const counted = approvals.filter(({ role }) => line.role === "any" || line.role === role)
+  const persons = new Set(counted.map(({ person }) => person))
+  const organisations = new Set(counted.map(({ organisation }) => organisation))
+  return persons.size >= line.persons && organisations.size >= (line.organisations ?? 1)
+}
+
+function describe(line: Requirement): string {
+  const who = line.role === "any" ? "any role" : line.role
+  const from = line.organisations === undefined ? "" : ` from ${line.organisations} organisations`
+  return `${line.persons} ${line.persons === 1 ? "person" : "persons"} as ${who}${from}`
+}
+
+/** How many distinct persons the matching lines ask for at least: what `needs` shows. */
+export function personsNeeded(
+  policy: readonly PolicyLine[],
+  signoff: readonly Requirement[],
+  act: Act,
+  rule: Rule,
+): number {
+  const lines = [
+    ...policy.filter(
+      (line) =>
+        (line.act === "any" || line.act === act) &&
+        (line.profile === "any" || line.profile === rule.profile) &&
+        (line.kind === "any" || line.kind === rule.kind),
+    ),
+    ...signoff,
+  ].filter((line) => line.when === undefined || rule.conditions.includes(line.when))
+  // One person signs once, in one role: distinct named roles add up, `any` counts all of them.
+  const byRole = new Map<string, number>()
+  let any = 1
+  for (const { role, persons } of lines) {
+    if (role === "any") any = Math.max(any, persons)
+    else byRole.set(role, Math.max(byRole.get(role) ?? 0, persons))
+  }
+  return Math.max(
+    any,
+    [...byRole.values()].reduce((sum, persons) => sum + persons, 0),
+  )
+}

@@ -1,0 +1,102 @@
+import { encodeCanonical, ingest, type Json } from "../canonical.ts"
+import { sha256 } from "../crypto/hash.ts"
+import { concat, utf8 } from "../encoding.ts"
+import { ProtocolError } from "../errors.ts"
+import { limits } from "../limits.ts"
+import { markingShape } from "../record/marking.ts"
+import {
+  day,
+  decodeShape,
+  digest,
+  either,
+  hex,
+  integer,
+  list,
+  literal,
+  object,
+  oneOf,
+  optional,
+  refine,
+  type Shape,
+  type ShapeOf,
+  sortedSet,
+  text,
+} from "../shape.ts"
+
+export const onwardShape = either(oneOf(["no", "consent", "free"]), object({ inside: digest }))
+export const evidenceTerm = ["recipient", "members", "public"] as const
+
+/** Under what conditions a recipient holds a record. docs/spec/grant.md */
+export const termsShape = object({
+  arrangement: optional(digest),
+  caveats: list(text({ min: 1, max: 256 }), { max: 16 }),
+  evidence: oneOf(evidenceTerm),
+  expires: optional(day),
+  marking: markingShape,
+  onward: onwardShape,
+  purpose: text({ min: 1, max: 256 }),
+})
+export type Terms = ShapeOf<typeof termsShape>
+
+const recordReferenceShape = object({
+  digest,
+  id: hex(16),
+  origin: digest,
+  version: integer(1, 1_000_000),
+})
+export type RecordReference = ShapeOf<typeof recordReferenceShape>
+
+export const recipientShape: Shape<string> = either(literal("public"), digest)
+
+const fields = {
+  act: oneOf(["release", "withdraw"]),
+  after: optional(refine(sortedSet(hex(16), 64), (ids) => ids.length > 0)),
+  custody: optional(digest),
+  key: optional(hex(32)),
+  recipient: recipientShape,
+  record: recordReferenceShape,
+  salt: hex(32),
+  sealed: list(object({ digest, size: integer(1, Number.MAX_SAFE_INTEGER) }), {
+    max: limits.attachments + 1,
+  }),
+  terms: optional(termsShape),
+  type: literal("comity/grant/v1"),
+}
+
+/** One record version to one recipient under terms, or its withdrawal. PROTOCOL.md §4 */
+export const grantShape = refine(object(fields), (grant) =>
+  grant.act === "release"
+    ? grant.sealed.length > 0 &&
+      grant.terms !== undefined &&
+      (grant.key !== undefined) === (grant.recipient === "public")
+    : grant.sealed.length === 0 &&
+      grant.terms === undefined &&
+      grant.key === undefined &&
+      grant.after === undefined,
+)
+export type Grant = ShapeOf<typeof grantShape>
+
+/** @throws `grant.malformed`, `json.*` */
+export function decodeGrant(bytes: Uint8Array): Grant {
+  return decodeGrantValue(ingest(bytes, limits.grantBytes))
+}
+
+/** @throws `grant.malformed` */
+export function decodeGrantValue(value: Json): Grant {
+  const grant = decodeShape(grantShape, value, "grant.malformed")
+  if (grant.custody !== undefined) throw new ProtocolError("custody.unsupported")
+  return grant
+}
+
+const leafPrefix = concat(Uint8Array.of(0x00), utf8("comity/grant/v1\0"))
+
+/** Leaf = SHA-256(0x00 ‖ "comity/grant/v1\0" ‖ JCS). PROTOCOL.md §4 */
+export function grantLeaf(grantBytes: Uint8Array): Uint8Array {
+  return sha256(leafPrefix, grantBytes)
+}
+
+export function encodeGrant(grant: Grant): Uint8Array {
+  const bytes = encodeCanonical(grant)
+  decodeGrant(bytes)
+  return bytes
+}

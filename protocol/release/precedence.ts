@@ -1,0 +1,70 @@
+import { ProtocolError } from "../errors.ts"
+import type { Act } from "../member/policy.ts"
+
+/**
+ * Which order counts and which wins: PROTOCOL.md §6, as a function of facts without any order of
+ * arrival. A fact is one grant of one logged order about one record and one recipient.
+ */
+export type Fact = {
+  readonly act: Exclude<Act, "consent">
+  readonly orderId: string
+  readonly orderOrigin: string
+  readonly recordOrigin: string
+  readonly version: number
+  readonly epoch: number
+  /** where the order counts in its log */
+  readonly index: number
+  readonly baseEpoch: number
+  readonly baseSize: number
+  /** withdrawals that this release knowingly overrides */
+  readonly after: readonly string[]
+}
+
+function comparePlace(
+  a: { readonly epoch: number; readonly size: number },
+  b: { readonly epoch: number; readonly size: number },
+): number {
+  return a.epoch - b.epoch || a.size - b.size
+}
+
+/** Whether `withdrawal` ends `release`: both about the same record and recipient. */
+export function ends(withdrawal: Fact, release: Fact): boolean {
+  const hasStanding =
+    withdrawal.orderOrigin === release.orderOrigin ||
+    withdrawal.orderOrigin === release.recordOrigin
+  return (
+    hasStanding &&
+    withdrawal.version >= release.version &&
+    !release.after.includes(withdrawal.orderId) &&
+    comparePlace(
+      { epoch: release.baseEpoch, size: release.baseSize },
+      { epoch: withdrawal.epoch, size: withdrawal.index },
+    ) <= 0
+  )
+}
+
+/** The withdrawal among `facts` that ends `release`, if any. */
+export function endOf(release: Fact, facts: readonly Fact[]): Fact | null {
+  return facts.find((fact) => fact.act === "withdraw" && ends(fact, release)) ?? null
+}
+
+/** The live release of one version that gives the terms: the greatest (base, index). */
+export function winner(facts: readonly Fact[], version: number): Fact | null {
+  const live = facts.filter(
+    (fact) => fact.act === "release" && fact.version === version && endOf(fact, facts) === null,
+  )
+  live.sort(
+    (a, b) =>
+      comparePlace(
+        { epoch: a.baseEpoch, size: a.baseSize },
+        { epoch: b.baseEpoch, size: b.baseSize },
+      ) || comparePlace({ epoch: a.epoch, size: a.index }, { epoch: b.epoch, size: b.index }),
+  )
+  return live[live.length - 1] ?? null
+}
+
+/** Step 6 for one release. @throws `order.ended` */
+export function verifyNotEnded(release: Fact, facts: readonly Fact[]): void {
+  const end = endOf(release, facts)
+  if (end !== null) throw new ProtocolError("order.ended", { detail: end.orderId })
+}
