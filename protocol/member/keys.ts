@@ -2,6 +2,7 @@ import { verifyStrict } from "../crypto/sign.ts"
 import { decodeBase64url } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
+import { textLine } from "../record/plain-text.ts"
 import {
   base64url,
   day,
@@ -27,7 +28,7 @@ import type { Root } from "./root.ts"
 
 /** A member's current KEM keys, addresses and contact card. docs/spec/keys.md, PROTOCOL.md §1 */
 export const keysShape = object({
-  card: dictionary(/^[a-z][A-Za-z]{0,31}$/, text({ max: 256 }), 16),
+  card: dictionary(/^[a-z][A-Za-z]{0,31}$/, textLine({ max: 256 }), 16),
   kem: list(object({ key: base64url(1216), notAfter: day, notBefore: day }), {
     min: 1,
     max: limits.kemKeys,

@@ -1,12 +1,13 @@
 import { encodeCanonical } from "../canonical.ts"
 import { labelled } from "../crypto/hash.ts"
 import { encodeHex } from "../encoding.ts"
+import { textLine } from "../record/plain-text.ts"
 import { hex, list, object, type ShapeOf, text } from "../shape.ts"
 import { kidOf, signingKeyShape } from "./key.ts"
 import { roleShape } from "./policy.ts"
 
 export const personShape = text({ min: 1, max: 64, pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/ })
-export const organisationShape = text({ min: 1, max: 128 })
+export const organisationShape = textLine({ min: 1, max: 128 })
 export const rolesShape = list(roleShape, { min: 1, max: 16 })
 
 /** One person's enrolment, known to its member only; the root document lists its digest. */

@@ -77,17 +77,30 @@ export function missingApprovals(
   rule: Rule,
   approvals: readonly Approval[],
 ): readonly string[] {
+  return (
+    linesFor(policy, signoff, act, rule)
+      ?.filter((line) => !holds(line, approvals))
+      .map(describe) ?? ["no line of the member's policy allows this"]
+  )
+}
+
+/** Every line that must hold; null when none of the policy's matches, whatever the profile says. */
+function linesFor(
+  policy: readonly PolicyLine[],
+  signoff: readonly Requirement[],
+  act: Act,
+  rule: Rule,
+): readonly Requirement[] | null {
+  const applies = ({ when }: Requirement) => when === undefined || rule.conditions.includes(when)
+  // A line for a condition that is not there does not match: it must not stand in for one that does.
   const matching = policy.filter(
     (line) =>
       (line.act === "any" || line.act === act) &&
       (line.profile === "any" || line.profile === rule.profile) &&
-      (line.kind === "any" || line.kind === rule.kind),
+      (line.kind === "any" || line.kind === rule.kind) &&
+      applies(line),
   )
-  if (matching.length === 0) return ["no line of the member's policy allows this"]
-  return [...matching, ...signoff]
-    .filter((line) => line.when === undefined || rule.conditions.includes(line.when))
-    .filter((line) => !holds(line, approvals))
-    .map(describe)
+  return matching.length === 0 ? null : [...matching, ...signoff.filter(applies)]
 }
 
 function holds(line: Requirement, approvals: readonly Approval[]): boolean {
@@ -110,15 +123,7 @@ export function personsNeeded(
   act: Act,
   rule: Rule,
 ): number {
-  const lines = [
-    ...policy.filter(
-      (line) =>
-        (line.act === "any" || line.act === act) &&
-        (line.profile === "any" || line.profile === rule.profile) &&
-        (line.kind === "any" || line.kind === rule.kind),
-    ),
-    ...signoff,
-  ].filter((line) => line.when === undefined || rule.conditions.includes(line.when))
+  const lines = linesFor(policy, signoff, act, rule) ?? []
   // One person signs once, in one role: distinct named roles add up, `any` counts all of them.
   const byRole = new Map<string, number>()
   let any = 1

@@ -117,8 +117,15 @@ function isCoherent(root: Root): boolean {
     (witnesses.length === 0 ? quorum === 0 : quorum > witnesses.length / 2) &&
     quorum <= witnesses.length &&
     (!isFirst || (root.epoch === 1 && root.survives === undefined && root.closing === undefined)) &&
-    keysDiffer(root)
+    keysDiffer(root) &&
+    revocationsAreWhole(root)
   )
+}
+
+/** Under a revoked log key only what a known checkpoint proves counts: size alone would not say which. */
+function revocationsAreWhole({ logKey, revoked }: Root): boolean {
+  const logKid = kidOf(logKey)
+  return revoked.every(({ kid, from }) => kid !== logKid || from.root !== undefined)
 }
 
 /** No key has two jobs: a signature can't be moved from one to the other. */

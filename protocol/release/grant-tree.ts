@@ -26,6 +26,7 @@ export function buildGrantTree(
 ): GrantTree {
   if (leaves.size === 0 || leaves.size > limits.grantsPerOrder) throw new RangeError("grants")
   if (seed.length !== 32) throw new RangeError("seed")
+  for (const position of leaves.keys()) if (!isPosition(position)) throw new RangeError("position")
   const levels: ReadonlyMap<number, Uint8Array>[] = [leaves]
   const at = (level: number, position: number): Uint8Array =>
     levels[level]!.get(position) ?? sha256(empty, seed, Uint8Array.of(level), u32be(position))
@@ -49,6 +50,10 @@ export function buildGrantTree(
   }
 }
 
+function isPosition(position: number): boolean {
+  return Number.isInteger(position) && position >= 0 && position < width
+}
+
 /** Whether `path` leads from the leaf at `position` to `root`. */
 export function isInGrantTree(
   leaf: Uint8Array,
@@ -56,7 +61,7 @@ export function isInGrantTree(
   path: readonly Uint8Array[],
   root: Uint8Array,
 ): boolean {
-  if (!Number.isInteger(position) || position < 0 || position >= width) return false
+  if (!isPosition(position)) return false
   if (path.length !== grantTreeDepth) return false
   let hash = leaf
   for (const [level, sibling] of path.entries())

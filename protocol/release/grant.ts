@@ -4,6 +4,7 @@ import { concat, utf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
 import { markingShape } from "../record/marking.ts"
+import { textLine } from "../record/plain-text.ts"
 import {
   day,
   decodeShape,
@@ -20,7 +21,6 @@ import {
   type Shape,
   type ShapeOf,
   sortedSet,
-  text,
 } from "../shape.ts"
 
 export const onwardShape = either(oneOf(["no", "consent", "free"]), object({ inside: digest }))
@@ -29,12 +29,12 @@ export const evidenceTerm = ["recipient", "members", "public"] as const
 /** Under what conditions a recipient holds a record. docs/spec/grant.md */
 export const termsShape = object({
   arrangement: optional(digest),
-  caveats: list(text({ min: 1, max: 256 }), { max: 16 }),
+  caveats: list(textLine({ min: 1, max: 256 }), { max: 16 }),
   evidence: oneOf(evidenceTerm),
   expires: optional(day),
   marking: markingShape,
   onward: onwardShape,
-  purpose: text({ min: 1, max: 256 }),
+  purpose: textLine({ min: 1, max: 256 }),
 })
 export type Terms = ShapeOf<typeof termsShape>
 

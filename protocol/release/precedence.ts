@@ -11,6 +11,8 @@ export type Fact = {
   readonly orderOrigin: string
   readonly recordOrigin: string
   readonly version: number
+  /** what the sign-off was for: a withdrawal ends only what its officers could have released */
+  readonly rule: { readonly profile: string; readonly kind: string }
   readonly epoch: number
   /** where the order counts in its log */
   readonly index: number
@@ -35,6 +37,8 @@ export function ends(withdrawal: Fact, release: Fact): boolean {
   return (
     hasStanding &&
     withdrawal.version >= release.version &&
+    withdrawal.rule.profile === release.rule.profile &&
+    withdrawal.rule.kind === release.rule.kind &&
     !release.after.includes(withdrawal.orderId) &&
     comparePlace(
       { epoch: release.baseEpoch, size: release.baseSize },

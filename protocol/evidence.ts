@@ -1,0 +1,322 @@
+import { encodeCanonical, ingest, type Json } from "./canonical.ts"
+import { sha256 } from "./crypto/hash.ts"
+import { decodeBase64url, decodeHex, equalBytes } from "./encoding.ts"
+import { ProtocolError } from "./errors.ts"
+import { type PlacedGrant, placeGrant } from "./exchange/delivery.ts"
+import { limits } from "./limits.ts"
+import { verifyCheckpointStrict } from "./log/checkpoint.ts"
+import { findCheckpoint } from "./log/checkpoint-body.ts"
+import { logOrigin, openEntry } from "./log/entry.ts"
+import { checkConsistency, checkInclusion, emptyRoot, leafHash } from "./log/merkle.ts"
+import { parseNote } from "./log/note.ts"
+import { parseTlogProof } from "./log/tlog-proof.ts"
+import { type Member, newestRoot, type Root, verifyRoots } from "./member/root.ts"
+import { decodeProfile, type Profile, profileDigest } from "./profiles/profile.ts"
+import type { ComityRecord } from "./record/record.ts"
+import { grantTreeDepth } from "./release/grant-tree.ts"
+import { decodeOrderValue, type OrderDocument } from "./release/order.ts"
+import {
+  decodeShape,
+  digest,
+  integer,
+  json,
+  list,
+  literal,
+  object,
+  optional,
+  type ShapeOf,
+  text,
+} from "./shape.ts"
+import {
+  entryOf,
+  type Holder,
+  type Logged,
+  type Standing,
+  type Step,
+  verifyOrder,
+  verifyRelease,
+} from "./verify.ts"
+import { parseWords } from "./words.ts"
+
+const index = integer(0, Number.MAX_SAFE_INTEGER)
+const proofShape = list(digest, { max: limits.proofLines })
+
+/** One file that verifies offline against pinned members. docs/spec/evidence.md, PROTOCOL.md §10 */
+const evidenceShape = object({
+  /** consistency from the order's base to the checkpoint */
+  base: proofShape,
+  consents: list(json, { max: 16 }),
+  custody: list(json, { max: 16 }),
+  grant: json,
+  order: json,
+  path: list(digest, { min: grantTreeDepth, max: grantTreeDepth }),
+  position: integer(0, (1 << grantTreeDepth) - 1),
+  profile: json,
+  /** tlog-proof of the order's entry under its first quorate checkpoint */
+  proof: text({ min: 1, max: limits.noteBytes }),
+  record: optional(json),
+  roots: list(object({ document: json, index, path: proofShape }), {
+    min: 1,
+    max: limits.rootVersions,
+  }),
+  /** opens the order's entry */
+  salt: digest,
+  type: literal("comity/evidence/v1"),
+})
+export type EvidenceFields = Omit<ShapeOf<typeof evidenceShape>, "type" | "consents" | "custody">
+
+export type Evidence = {
+  readonly order: OrderDocument
+  readonly placed: PlacedGrant
+  readonly salt: Uint8Array
+  readonly proof: string
+  readonly base: readonly Uint8Array[]
+  readonly profile: { readonly profile: Profile; readonly digest: string }
+  readonly roots: readonly {
+    readonly bytes: Uint8Array
+    readonly index: number
+    readonly path: readonly Uint8Array[]
+  }[]
+  /** JCS form */
+  readonly record: Uint8Array
+}
+
+export function encodeEvidence(fields: EvidenceFields): Uint8Array {
+  return encodeCanonical({
+    ...fields,
+    consents: [],
+    custody: [],
+    type: "comity/evidence/v1",
+  })
+}
+
+/**
+ * The form alone.
+ *
+ * @throws `evidence.malformed`, `json.*`, and those of its parts; `feature.unsupported` for consents,
+ * custody chains and evidence without its record
+ */
+export function decodeEvidence(bytes: Uint8Array): Evidence {
+  const value = ingest(bytes, limits.evidenceBytes)
+  const fields = decodeShape(evidenceShape, value, "evidence.malformed")
+  if (fields.consents.length > 0)
+    throw new ProtocolError("feature.unsupported", { detail: "consents" })
+  if (fields.custody.length > 0) throw new ProtocolError("custody.unsupported")
+  if (fields.record === undefined)
+    throw new ProtocolError("feature.unsupported", { detail: "evidence without its record" })
+  const profileBytes = bytesOf(fields.profile)
+  return {
+    order: decodeOrderValue(fields.order),
+    placed: placeGrant(fields),
+    salt: decodeHex(fields.salt),
+    proof: fields.proof,
+    base: fields.base.map(decodeHex),
+    profile: { profile: decodeProfile(profileBytes), digest: profileDigest(profileBytes) },
+    roots: fields.roots.map(({ document, index, path }) => ({
+      bytes: bytesOf(document),
+      index,
+      path: path.map(decodeHex),
+    })),
+    record: bytesOf(fields.record),
+  }
+}
+
+function bytesOf(value: Json): Uint8Array {
+  if (value === null || typeof value !== "object") throw new ProtocolError("evidence.malformed")
+  return encodeCanonical(value)
+}
+
+/** A member that the reader trusts to be who it is: a whole id, or the 128 bits of its 12 words. */
+export type Pin = { readonly id: string } | { readonly words: Uint8Array }
+
+/** 64 hex digits or 12 words. @throws `words.malformed` */
+export function parsePin(pin: string): Pin {
+  const trimmed = pin.trim()
+  return /^[0-9a-f]{64}$/.test(trimmed) ? { id: trimmed } : { words: parseWords(trimmed) }
+}
+
+function isPinned(member: string, pins: readonly Pin[]): boolean {
+  return pins.some((pin) =>
+    "id" in pin
+      ? pin.id === member
+      : equalBytes(pin.words, decodeHex(member).subarray(0, pin.words.length)),
+  )
+}
+
+export type Verdict = {
+  readonly verdict: "verified" | "pending" | "failed"
+  /** what it rests on, in words */
+  readonly ground: readonly string[]
+  readonly steps: readonly Step[]
+  readonly code?: ProtocolError["code"]
+  /** member id and record, once known to be genuine */
+  readonly origin?: string
+  readonly record?: ComityRecord
+  readonly standing?: Standing
+}
+
+const stepNames = [
+  "form and sender",
+  "grant",
+  "log",
+  "root document in force",
+  "officers",
+  "precedence",
+  "content",
+  "record",
+] as const
+
+/**
+ * The verdict on an evidence file, without node or network. Never throws for what the file holds.
+ *
+ * @param requireWitnesses fail where the origin names no witnesses or their quorum is missing
+ */
+export function verifyEvidence(
+  bytes: Uint8Array,
+  pins: readonly Pin[],
+  options: { readonly requireWitnesses?: boolean } = {},
+): Verdict {
+  const steps: Step[] = []
+  const report = (step: number, text: string) => void steps.push({ step, ok: true, text })
+  try {
+    const evidence = decodeEvidence(bytes)
+    const { logged, witnesses } = verifyProofs(evidence, pins)
+    const root = newestRoot(logged.origin).payload
+    const claim = {
+      order: evidence.order,
+      entry: { index: logged.places[0]!, salt: evidence.salt },
+      grants: [evidence.placed],
+    }
+    const holder = readerOf(evidence, root)
+    const standing = verifyOrder(claim, logged, holder, report)
+    if (standing.root.version !== root.version)
+      throw new ProtocolError("evidence.malformed", { detail: "superfluous root version" })
+    const content = { plaintext: evidence.record }
+    const { record } = verifyRelease(standing, evidence.placed, [], content, holder, report)
+    const isPending = witnesses.length < root.quorum
+    if (options.requireWitnesses && (root.quorum === 0 || isPending))
+      throw new ProtocolError("evidence.witnesses")
+    return {
+      verdict: isPending ? "pending" : "verified",
+      ground: groundOf(standing, evidence, witnesses),
+      steps,
+      origin: logged.origin.id,
+      record,
+      standing,
+    }
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause
+    const step = Math.min(steps.length + 1, stepNames.length)
+    const failed = {
+      step,
+      ok: false,
+      code: cause.code,
+      text: `${stepNames[step - 1]}: ${cause.message}`,
+    }
+    return { verdict: "failed", ground: [], steps: [...steps, failed], code: cause.code }
+  }
+}
+
+/** Root versions and the order's entry, all under one checkpoint of the origin's log. */
+function verifyProofs(
+  evidence: Evidence,
+  pins: readonly Pin[],
+): { readonly logged: Logged; readonly witnesses: readonly string[] } {
+  const proof = parseTlogProof(evidence.proof)
+  // An extra line is authenticated by nothing.
+  if (proof.extra !== undefined) throw new ProtocolError("evidence.malformed", { detail: "extra" })
+  const checkpoint = findCheckpoint(parseNote(proof.checkpoint).text)
+  if (checkpoint === null) throw new ProtocolError("checkpoint.malformed")
+  const { size: treeSize, root: treeHash } = checkpoint
+  const isIn = (entry: Uint8Array, leafIndex: number, path: readonly Uint8Array[]) =>
+    checkInclusion({ leafIndex, treeSize, leafHash: leafHash(entry), root: treeHash, proof: path })
+
+  // Hashes first: most damage shows before the first signature is looked at.
+  const entry = entryOf({
+    order: evidence.order,
+    entry: { index: proof.index, salt: evidence.salt },
+  })
+  if (!isIn(entry, proof.index, proof.proof)) throw new ProtocolError("inclusion.invalid")
+  const rootIndexes = evidence.roots.map(({ index }) => index)
+  for (const [i, { bytes, index, path }] of evidence.roots.entries()) {
+    const isPlaced = i === 0 ? index === 0 : index > rootIndexes[i - 1]!
+    if (!isPlaced || index > proof.index || !isIn(openEntry(sha256(bytes)), index, path))
+      throw new ProtocolError("inclusion.invalid", { detail: "root document" })
+  }
+  const { base } = evidence.order.payload
+  const baseRoot = decodeHex(base.root)
+  const isConsistent =
+    base.size <= treeSize &&
+    (base.size === 0
+      ? evidence.base.length === 0 && equalBytes(baseRoot, emptyRoot)
+      : checkConsistency({
+          size1: base.size,
+          root1: baseRoot,
+          size2: treeSize,
+          root2: treeHash,
+          proof: evidence.base,
+        }))
+  if (!isConsistent) throw new ProtocolError("order.base")
+
+  const origin = verifyRoots(evidence.roots.map(({ bytes }) => bytes))
+  if (!isPinned(origin.id, pins)) throw new ProtocolError("evidence.pin", { detail: origin.id })
+  const witnesses = verifyLogSignatures(proof.checkpoint, origin)
+  return { logged: { origin, places: [proof.index], baseRoot, rootIndexes }, witnesses }
+}
+
+/** @returns names of the witnesses that count, under the root version in force */
+function verifyLogSignatures(note: string, origin: Member): readonly string[] {
+  const root = newestRoot(origin).payload
+  const { witnesses } = verifyCheckpointStrict(note, {
+    origin: logOrigin(root.network, origin.id, root.epoch),
+    logKey: logKeyOf(root),
+    witnesses: root.witnesses.map(({ name, ed25519, mldsa44 }) => ({
+      name,
+      ed25519: decodeBase64url(ed25519),
+      mldsa44: decodeBase64url(mldsa44),
+    })),
+  })
+  return witnesses.map(({ name }) => name)
+}
+
+/** The log's two keys as its root document names them. */
+export function logKeyOf(root: Root): {
+  readonly ed25519: Uint8Array
+  readonly mldsa44: Uint8Array
+} {
+  const { ed25519, mldsa44 } = root.logKey
+  return { ed25519: decodeBase64url(ed25519), mldsa44: decodeBase64url(mldsa44) }
+}
+
+/** Whoever reads the file: the profile is the one it brings, the rest is the origin's own. */
+function readerOf({ profile }: Evidence, root: Root): Holder {
+  return {
+    network: root.network,
+    recipient: null,
+    ceiling: null,
+    profiles: null,
+    mapMarking: null,
+    profile: (wanted) => (wanted === profile.digest ? profile.profile : null),
+  }
+}
+
+function groundOf(
+  { approvals, root, index }: Standing,
+  evidence: Evidence,
+  witnesses: readonly string[],
+): readonly string[] {
+  const { order, placed } = evidence
+  const { name, version, quorum, network, state } = root
+  const who = `${name} (${state}, ${order.payload.origin})`
+  return [
+    ...(network === "operational" ? [] : [`network ${network}: not operational`]),
+    `authorised by ${approvals.length} officers of ${who}, pinned by you, under root version ${version}, the newest in this file`,
+    `released to member ${placed.grant.recipient}`,
+    quorum === 0
+      ? `unwitnessed: ${name} names no witnesses`
+      : witnesses.length < quorum
+        ? `pending: ${witnesses.length} of the ${quorum} cosignatures that ${name} asks for`
+        : `witnessed by ${witnesses.join(", ")}, as named by ${name}`,
+    `logged at index ${index}; withdrawal since is not excluded`,
+  ]
+}

@@ -1,0 +1,285 @@
+import { sha256 } from "./crypto/hash.ts"
+import { openSealed } from "./crypto/seal.ts"
+import { decodeHex, encodeHex, equalBytes } from "./encoding.ts"
+import { ProtocolError } from "./errors.ts"
+import type { PlacedGrant } from "./exchange/delivery.ts"
+import { blindedEntry } from "./log/entry.ts"
+import { emptyRoot } from "./log/merkle.ts"
+import type { Approval, Rule } from "./member/policy.ts"
+import { type Member, newestRoot, type Root, rootVersion } from "./member/root.ts"
+import { checkRecord, conditionsOf, type Profile, signoffOf } from "./profiles/profile.ts"
+import { isAtMost, type Marking } from "./record/marking.ts"
+import { type ComityRecord, decodeRecord, recordDigest } from "./record/record.ts"
+import type { Grant } from "./release/grant.ts"
+import { isInGrantTree } from "./release/grant-tree.ts"
+import { type Order, type OrderDocument, verifyApprovals } from "./release/order.ts"
+import { type Fact, verifyNotEnded } from "./release/precedence.ts"
+
+/**
+ * The eight steps of PROTOCOL.md §10, for parcels that arrive and for evidence in a file alike:
+ * `verifyOrder` takes the steps that an order's grants share, `verifyRelease` and `verifyWithdrawal`
+ * those of one grant. Cheap before costly; the first that fails throws its code.
+ */
+
+/** An order with the grants of it that are shown, and where its log has it. */
+export type Claim = {
+  readonly order: OrderDocument
+  readonly entry: { readonly index: number; readonly salt: Uint8Array }
+  readonly grants: readonly PlacedGrant[]
+}
+
+/** What is proven of the log of an order's origin, from entries held or from proofs in a file. */
+export type Logged = {
+  readonly origin: Member
+  /** every proven place of the order's entry, ascending */
+  readonly places: readonly number[]
+  /** root of the first `base.size` entries; null when the log is not known that far */
+  readonly baseRoot: Uint8Array | null
+  /** where each root version's document is an entry, version 1 first; null when not yet */
+  readonly rootIndexes: readonly (number | null)[]
+}
+
+/** Who judges: a node that receives, or the reader of a file, who has neither ceiling nor profiles. */
+export type Holder = {
+  readonly network: string
+  /** member ids that a grant may name; null: whoever it names (evidence) */
+  readonly recipient: string | null
+  readonly ceiling: Marking | null
+  /** digests of the profiles adopted here; null: the origin's own suffice */
+  readonly profiles: readonly string[] | null
+  /** the marking as it is handled here, null when nothing corresponds */
+  readonly mapMarking: ((marking: Marking) => Marking | null) | null
+  profile(digest: string): Profile | null
+}
+
+/** An order that stands: where it counts, under which root version, by whom. */
+export type Standing = {
+  readonly order: Order
+  readonly orderId: string
+  readonly index: number
+  readonly root: Root
+  readonly approvals: readonly Approval[]
+}
+
+/** One line of provenance, as `show` and `verify` print it. */
+export type Step = {
+  readonly step: number
+  readonly ok: boolean
+  readonly text: string
+  readonly code?: string
+}
+export type Report = (step: number, text: string) => void
+const silent: Report = () => {}
+
+/**
+ * Steps 1 to 5: form, place, log, root version, officers.
+ *
+ * @throws `network.mismatch`, `marking.ceiling`, `marking.unmapped`, `grant.recipient`, `grant.path`,
+ * `entry.mismatch`, `order.base`, `order.root-version`, `profile.*`, `order.unauthorised`, `signed.*`
+ */
+export function verifyOrder(
+  claim: Claim,
+  logged: Logged,
+  holder: Holder,
+  report: Report = silent,
+): Standing {
+  const { order } = claim
+  const { origin } = logged
+  // 1: form, sender, network, ceiling
+  if (order.payload.act === "consent" || claim.grants.length === 0)
+    throw new ProtocolError("order.malformed", { detail: "act" })
+  if (order.payload.network !== holder.network || origin.network !== holder.network)
+    throw new ProtocolError("network.mismatch")
+  if (order.payload.origin !== origin.id)
+    throw new ProtocolError("order.malformed", { detail: "origin" })
+  for (const { grant } of claim.grants) verifyHandling(grant.terms?.marking, holder)
+  report(1, `an order of ${origin.id} in network ${order.payload.network}, well formed`)
+
+  // 2: it names us, and its path leads to what the officers signed
+  const orderRoot = decodeHex(order.payload.root ?? "")
+  for (const { grant, leaf, position, path } of claim.grants) {
+    const isForUs = holder.recipient === null || grant.recipient === holder.recipient
+    if (grant.recipient === "public")
+      throw new ProtocolError("feature.unsupported", { detail: "public releases" })
+    if (!isForUs) throw new ProtocolError("grant.recipient")
+    if (grant.act !== order.payload.act) throw new ProtocolError("grant.malformed")
+    if (!isInGrantTree(leaf, position, path, orderRoot)) throw new ProtocolError("grant.path")
+  }
+  report(2, `${claim.grants.length} of its grants lead to the root that was signed`)
+
+  // 3 and 4: in its origin's log, after its base, while the root version it names was in force
+  const { index, root } = findPlace(claim, logged)
+  report(
+    3,
+    `in the log of its origin at index ${index}, after its base of size ${order.payload.base.size}`,
+  )
+  report(4, `root version ${root.version} was in force there`)
+
+  // 5: officers
+  const { rule, act } = order.payload
+  const profile = holder.profile(rule.profile)
+  if (profile === null) throw new ProtocolError("profile.unknown", { detail: rule.profile })
+  if (!root.profiles.includes(rule.profile)) throw new ProtocolError("profile.unadopted")
+  const revocation = { revoked: newestRoot(origin).payload.revoked, index }
+  const signoff = signoffOf(profile, act, rule.kind)
+  const approvals = verifyApprovals(order, root, signoff, revocation)
+  const roles = approvals.map(({ person, role }) => `${person} as ${role}`).join(", ")
+  report(5, `authorised by ${approvals.length} officers: ${roles}`)
+  return { order: order.payload, orderId: order.payload.id, index, root, approvals }
+}
+
+function verifyHandling(marking: Marking | undefined, holder: Holder): void {
+  if (marking === undefined || holder.mapMarking === null) return
+  const mapped = holder.mapMarking(marking)
+  if (mapped === null) throw new ProtocolError("marking.unmapped", { detail: marking })
+  if (holder.ceiling !== null && !isAtMost(mapped, holder.ceiling))
+    throw new ProtocolError("marking.ceiling", { detail: marking })
+}
+
+/** What the log has of the claim's order: `Logged.places` are the places of these 33 bytes. */
+export function entryOf(claim: Pick<Claim, "order" | "entry">): Uint8Array {
+  return blindedEntry(1, claim.entry.salt, decodeHex(claim.order.digest))
+}
+
+/** The lowest proven index at which the order counts. PROTOCOL.md §6 */
+function findPlace(claim: Claim, logged: Logged): { readonly index: number; readonly root: Root } {
+  const { base, rootVersion: named, act } = claim.order.payload
+  if (!logged.places.includes(claim.entry.index)) throw new ProtocolError("entry.mismatch")
+  const epoch = newestRoot(logged.origin).payload.epoch
+  const baseRoot = base.size === 0 ? emptyRoot : logged.baseRoot
+  if (base.epoch !== epoch || baseRoot === null || !equalBytes(baseRoot, decodeHex(base.root)))
+    throw new ProtocolError("order.base")
+  const after = logged.places.filter((index) => base.size <= index)
+  if (after.length === 0) throw new ProtocolError("order.base")
+  for (const index of after) {
+    const version = versionInForce(logged.rootIndexes, index)
+    // A withdrawal outlives its root version as long as its signers are enrolled; step 5 sees to that.
+    const counts = act === "withdraw" ? named <= version : named === version
+    const document = counts ? rootVersion(logged.origin, version) : null
+    if (document !== null) return { index, root: document.payload }
+  }
+  throw new ProtocolError("order.root-version")
+}
+
+/** The version from whose own entry on `index` lies, 0 before the first. PROTOCOL.md §6 */
+export function versionInForce(rootIndexes: readonly (number | null)[], index: number): number {
+  let version = 0
+  for (const at of rootIndexes) {
+    if (at === null || at > index) break
+    version++
+  }
+  return version
+}
+
+/** The fact that a grant of a standing order states. */
+export function factOf(standing: Standing, { grant }: PlacedGrant): Fact {
+  const { order, index } = standing
+  return {
+    act: grant.act,
+    orderId: order.id,
+    orderOrigin: order.origin,
+    recordOrigin: grant.record.origin,
+    version: grant.record.version,
+    rule: { profile: order.rule.profile, kind: order.rule.kind },
+    epoch: order.base.epoch,
+    index,
+    baseEpoch: order.base.epoch,
+    baseSize: order.base.size,
+    after: grant.after ?? [],
+  }
+}
+
+/**
+ * Steps 6 to 8 of a release: nothing has ended it, the objects are those that were signed, the record
+ * is what the order says.
+ *
+ * @param known other facts about this record and recipient; @param content how the record came
+ * @throws `order.ended`, `sealed.*`, `record.*`, `rule.mismatch`, `profile.*`, `custody.unsupported`
+ */
+export function verifyRelease(
+  standing: Standing,
+  placed: PlacedGrant,
+  known: readonly Fact[],
+  content: Content,
+  holder: Holder,
+  report: Report = silent,
+): { readonly record: ComityRecord; readonly bytes: Uint8Array } {
+  const { grant } = placed
+  // 6: precedence
+  verifyNotEnded(factOf(standing, placed), known)
+  report(6, "no withdrawal that is known here ends it")
+
+  // 7: each object
+  if (grant.sealed.length > 1)
+    throw new ProtocolError("feature.unsupported", { detail: "attachments" })
+  const bytes = verifyObject(content, grant.sealed[0]!)
+  if (recordDigest(bytes) !== grant.record.digest) throw new ProtocolError("record.mismatch")
+  report(7, "the content is the one that was released, to the last bit")
+
+  // 8: the record
+  const record = decodeRecord(bytes)
+  verifyRecord(record, standing, placed, holder)
+  report(8, `a ${record.kind} under profile ${record.profile.id}, as the order's rule says`)
+  return { record, bytes }
+}
+
+/** What the sign-off depended on, as the grant and the record say it. */
+export function ruleConditions(
+  record: Pick<ComityRecord, "fields">,
+  grant: Pick<Grant, "recipient" | "terms">,
+): Rule["conditions"] {
+  const onward = grant.terms?.onward ?? "no"
+  return conditionsOf(record, grant.recipient, typeof onward === "string" ? onward : "inside")
+}
+
+/** A sealed object and its key, or, in evidence and at home, the plaintext alone. */
+export type Content =
+  | { readonly key: Uint8Array; readonly sealed: Uint8Array }
+  | { readonly plaintext: Uint8Array }
+
+function verifyObject(
+  content: Content,
+  expected: { readonly digest: string; readonly size: number },
+): Uint8Array {
+  if ("plaintext" in content) return content.plaintext
+  const { key, sealed } = content
+  const isExpected =
+    sealed.length === expected.size && encodeHex(sha256(sealed)) === expected.digest
+  if (!isExpected) throw new ProtocolError("sealed.mismatch")
+  return openSealed(key, 0, sealed)
+}
+
+function verifyRecord(
+  record: ComityRecord,
+  { order, root }: Standing,
+  { grant }: PlacedGrant,
+  holder: Holder,
+): void {
+  const named = grant.record
+  if (record.network !== order.network) throw new ProtocolError("network.mismatch")
+  const isNamed =
+    record.origin === named.origin && record.id === named.id && record.version === named.version
+  if (!isNamed) throw new ProtocolError("record.mismatch")
+  // Another member's record needs the chain it came by.
+  if (record.origin !== order.origin) throw new ProtocolError("custody.unsupported")
+  if (record.attachments.length !== grant.sealed.length - 1)
+    throw new ProtocolError("record.mismatch", { detail: "attachments" })
+  const rule: Rule = {
+    profile: record.profile.digest,
+    kind: record.kind,
+    conditions: ruleConditions(record, grant),
+  }
+  const isRuled =
+    rule.profile === order.rule.profile &&
+    rule.kind === order.rule.kind &&
+    rule.conditions.join() === order.rule.conditions.join()
+  if (!isRuled) throw new ProtocolError("rule.mismatch")
+  const profile = holder.profile(rule.profile)
+  if (profile === null || profile.id !== record.profile.id)
+    throw new ProtocolError("profile.unknown")
+  if (!root.profiles.includes(rule.profile)) throw new ProtocolError("profile.unadopted")
+  if (holder.profiles !== null && !holder.profiles.includes(rule.profile))
+    throw new ProtocolError("profile.unadopted")
+  verifyHandling(record.marking, holder)
+  checkRecord(profile, record)
+}
