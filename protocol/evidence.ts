@@ -10,7 +10,7 @@ import { logOrigin, openEntry } from "./log/entry.ts"
 import { checkConsistency, checkInclusion, emptyRoot, leafHash } from "./log/merkle.ts"
 import { parseNote } from "./log/note.ts"
 import { parseTlogProof } from "./log/tlog-proof.ts"
-import { type Member, newestRoot, type Root, verifyRoots } from "./member/root.ts"
+import { logKeyOf, type Member, newestRoot, type Root, verifyRoots } from "./member/root.ts"
 import { decodeProfile, type Profile, profileDigest } from "./profiles/profile.ts"
 import type { ComityRecord } from "./record/record.ts"
 import { grantTreeDepth } from "./release/grant-tree.ts"
@@ -277,15 +277,6 @@ function verifyLogSignatures(note: string, origin: Member): readonly string[] {
     })),
   })
   return witnesses.map(({ name }) => name)
-}
-
-/** The log's two keys as its root document names them. */
-export function logKeyOf(root: Root): {
-  readonly ed25519: Uint8Array
-  readonly mldsa44: Uint8Array
-} {
-  const { ed25519, mldsa44 } = root.logKey
-  return { ed25519: decodeBase64url(ed25519), mldsa44: decodeBase64url(mldsa44) }
 }
 
 /** Whoever reads the file: the profile is the one it brings, the rest is the origin's own. */

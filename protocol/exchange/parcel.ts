@@ -109,9 +109,10 @@ export function decodeParcelContent(plaintext: Uint8Array): ParcelContent {
   const keys = new Map<number, Uint8Array>()
   let previous = -1
   for (const { grant, key } of content.keys) {
-    // Ascending, each once, for a grant that is there and has no key of its own: one encoding.
-    const placed = delivery.grants[grant]
-    if (placed === undefined || placed.grant.key !== undefined || grant <= previous)
+    // Ascending, each once, for a release that is there and has no key of its own: one encoding.
+    const release = delivery.grants[grant]?.grant
+    const isWanted = release?.act === "release" && release.key === undefined
+    if (!isWanted || grant <= previous)
       throw new ProtocolError("delivery.malformed", { detail: "keys" })
     previous = grant
     keys.set(grant, decodeHex(key))

@@ -252,3 +252,12 @@ export function encodeRoot(root: Root): Uint8Array {
   ingest(bytes, limits.signedBytes)
   return bytes
 }
+
+/** The log's two keys as its root document names them. */
+export function logKeyOf(root: Root): {
+  readonly ed25519: Uint8Array
+  readonly mldsa44: Uint8Array
+} {
+  const { ed25519, mldsa44 } = root.logKey
+  return { ed25519: decodeBase64url(ed25519), mldsa44: decodeBase64url(mldsa44) }
+}

@@ -64,7 +64,7 @@ const signoffLineShape = object({
 /**
  * What a mechanism asks of a record and of those who release it: data in a closed vocabulary, no
  * code. The kind `any` stands for every kind that is not listed; without `areas` any area will do,
- * without `languages` any language. docs/spec/profile.md
+ * without `languages` any language. docs/mechanisms.md
  */
 export const profileShape = refine(
   object({

@@ -1,0 +1,55 @@
+import type { ParcelEpoch } from "../protocol/exchange/parcel.ts"
+import type { Member } from "../protocol/member/root.ts"
+import { newestRoot, type Root } from "../protocol/member/root.ts"
+import type { Bell } from "./bell.ts"
+import type { Env } from "./env.ts"
+import type { NodeKeys } from "./keys.ts"
+import type { Db } from "./store/schema.ts"
+import type { Turn } from "./turn.ts"
+
+/** What every verb works with: built once by `createNode`, shared by all. */
+export type Context = {
+  readonly env: Env
+  readonly db: Db
+  readonly keys: NodeKeys
+  readonly config: Config
+  /** ourselves, as our root documents say; replaced by the sequencer when it logs a new version */
+  self: Member
+  /** rung after every commit that readers may wait for; carries nothing */
+  readonly bell: Bell
+  /** one at a time: the sequencer's queue, and for each peer its mirror and feed */
+  readonly sequencing: Turn
+  readonly receiving: Map<string, Turn>
+  readonly epochs: Epochs
+  /** set when a write may not have reached the disk: nothing is signed any more */
+  stopped: { readonly code: string } | null
+}
+
+export type Config = {
+  /** our own address, as peers reach it; null when we have no server */
+  readonly url: string | null
+  /** marking as sent → marking as handled here; absent: as it is */
+  readonly markings: Readonly<Record<string, string>>
+}
+
+/** In memory only, at most a day: PROTOCOL.md §8. */
+export type Epochs = {
+  readonly sending: Map<
+    string,
+    { readonly kemKey: string; readonly until: number; readonly epoch: ParcelEpoch }
+  >
+  readonly reading: Map<string, readonly ParcelEpoch[]>
+}
+
+export function ownRoot(context: Context): Root {
+  return newestRoot(context.self).payload
+}
+
+/** Today, UTC. */
+export function today(context: Pick<Context, "env">): string {
+  return dayOf(context.env.clock.now())
+}
+
+export function dayOf(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().slice(0, 10)
+}

@@ -1,0 +1,258 @@
+import { sealObject } from "../protocol/crypto/seal.ts"
+import { encodeBase64url, encodeHex, utf8 } from "../protocol/encoding.ts"
+import { ProtocolError } from "../protocol/errors.ts"
+import { type Delivery, decodeDeliveryValue } from "../protocol/exchange/delivery.ts"
+import {
+  encodeEntries,
+  encodeFrame,
+  type FeedHead,
+  formatHead,
+} from "../protocol/exchange/frames.ts"
+import {
+  encodeParcelContent,
+  openEpoch,
+  type ParcelEpoch,
+  sealParcel,
+} from "../protocol/exchange/parcel.ts"
+import { limits } from "../protocol/limits.ts"
+import { kemKeyFor } from "../protocol/member/keys.ts"
+import { endOf } from "../protocol/release/precedence.ts"
+import { type Context, today } from "./context.ts"
+import { NodeError } from "./errors.ts"
+import { asFact } from "./store/queries/facts.ts"
+import { entriesFrom, type LogState, logOf } from "./store/queries/logs.ts"
+import { keysInForce, memberById } from "./store/queries/members.ts"
+import type { Db } from "./store/schema.ts"
+
+/** Where a reader of our feed stands: what it has of us already. */
+export type FeedPosition = {
+  /** the feed it knows, 32 hex digits; null for none */
+  readonly feed: string | null
+  readonly after: number
+  /** entries of our log that it holds */
+  readonly size: number
+}
+
+const noFeed = "0".repeat(32)
+const deliveriesPerPage = 32
+
+/** The head of what `peer` may read now: a snapshot, so that no delivery outruns its log entry. */
+export async function feedHead(
+  context: Context,
+  peer: string,
+): Promise<{ readonly head: FeedHead; readonly log: LogState }> {
+  return context.db.transaction().execute(async (trx) => {
+    const log = await logOf(trx, context.self.id)
+    if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
+    const feed = await trx
+      .selectFrom("feed")
+      .selectAll()
+      .where("peer", "=", peer)
+      .executeTakeFirst()
+    return { head: { feed: feed?.feed ?? noFeed, n: feed?.n ?? 0, size: log.range.size }, log }
+  })
+}
+
+/**
+ * Everything that `peer` lacks, once: our log's news, then its deliveries, then the head. Readers of a
+ * live stream get the same again whenever something was added: one code for both. PROTOCOL.md §8
+ */
+export async function* feedFrames(
+  context: Context,
+  peer: string,
+  position: FeedPosition,
+): AsyncGenerator<Uint8Array, FeedPosition> {
+  const { head, log } = await feedHead(context, peer)
+  if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
+  yield encodeFrame("checkpoint", utf8(log.checkpoint))
+  const start = Math.min(position.size, head.size)
+  for (let at = start; at < head.size; at += limits.entriesPerFrame) {
+    const count = Math.min(limits.entriesPerFrame, head.size - at)
+    const entries = await entriesFrom(context.db, context.self.id, at, count)
+    yield encodeFrame("entries", encodeEntries({ origin: log.origin, start: at, entries }))
+  }
+  yield* documentFrames(context, start)
+  const isSameFeed = position.feed === head.feed && position.after <= head.n
+  let after = isSameFeed ? position.after : 0
+  while (after < head.n) {
+    const rows = await context.db
+      .selectFrom("delivery")
+      .select(["n", "bytes"])
+      .where("peer", "=", peer)
+      .where("n", ">", after)
+      .where("n", "<=", head.n)
+      .orderBy("n")
+      .limit(deliveriesPerPage)
+      .execute()
+    if (rows.length === 0) throw new NodeError("store.corrupt", "A delivery of a feed is missing.")
+    for (const { n, bytes } of rows) {
+      yield* parcelFrames(context, peer, new Uint8Array(bytes))
+      after = n
+    }
+  }
+  yield encodeFrame("head", utf8(formatHead(head)))
+  return { feed: head.feed, after: head.n, size: head.size }
+}
+
+/** The documents of the open entries from `start` on. */
+async function* documentFrames(context: Context, start: number): AsyncGenerator<Uint8Array> {
+  const of = context.self.id
+  const roots = await context.db
+    .selectFrom("root_document")
+    .select("bytes")
+    .where("member", "=", of)
+    .where("idx", ">=", start)
+    .orderBy("idx")
+    .execute()
+  for (const { bytes } of roots) yield encodeFrame("root", new Uint8Array(bytes))
+  const keys = await context.db
+    .selectFrom("keys_document")
+    .select("bytes")
+    .where("member", "=", of)
+    .where("idx", ">=", start)
+    .orderBy("idx")
+    .execute()
+  for (const { bytes } of keys) yield encodeFrame("keys", new Uint8Array(bytes))
+}
+
+/** One delivery sealed to the peer, with the sealed objects small enough to ride along. */
+async function* parcelFrames(
+  context: Context,
+  peer: string,
+  deliveryBytes: Uint8Array,
+): AsyncGenerator<Uint8Array> {
+  const delivery = decodeDeliveryValue(JSON.parse(new TextDecoder().decode(deliveryBytes)))
+  const open = await openGrants(context.db, peer, delivery)
+  const keys = open.map(({ place, key }) => ({ grant: place, key }))
+  const epoch = await epochFor(context, peer)
+  const plaintext = encodeParcelContent(deliveryBytes, keys)
+  yield encodeFrame("parcel", sealParcel(epoch, context.env.random(24), plaintext))
+  for (const { sealedSize, contentKey, bytes } of open)
+    if (sealedSize <= limits.inlineSealedBytes)
+      yield encodeFrame("sealed", sealObject(contentKey, 0, bytes))
+}
+
+type OpenGrant = {
+  readonly place: number
+  readonly key: string
+  readonly contentKey: Uint8Array
+  readonly bytes: Uint8Array
+  readonly sealedSize: number
+}
+
+/** The release grants that nothing has ended meanwhile: only they are served with their content key. */
+async function openGrants(
+  db: Db,
+  peer: string,
+  { order, grants }: Delivery,
+): Promise<readonly OpenGrant[]> {
+  const releases = grants
+    .map((placed, place) => ({ placed, place }))
+    .filter(({ placed }) => placed.grant.act === "release")
+  if (releases.length === 0) return []
+  const ids = [...new Set(releases.map(({ placed }) => placed.grant.record.id))]
+  const facts = await db
+    .selectFrom("fact")
+    .selectAll()
+    .where("record_id", "in", ids)
+    .where("recipient", "=", peer)
+    .execute()
+  const contents = await db
+    .selectFrom("content")
+    .select(["origin", "id", "version", "bytes", "content_key"])
+    .where("id", "in", ids)
+    .execute()
+  const open: OpenGrant[] = []
+  for (const { placed, place } of releases) {
+    const { record, sealed } = placed.grant
+    const about = facts.filter((row) => row.record_id === record.id).map(asFact)
+    const own = about.find(
+      (fact) => fact.orderId === order.payload.id && fact.version === record.version,
+    )
+    const content = contents.find(
+      (row) =>
+        row.id === record.id && row.version === record.version && row.origin === record.origin,
+    )
+    if (content === undefined || own === undefined || endOf(own, about) !== null) continue
+    const contentKey = new Uint8Array(content.content_key)
+    open.push({
+      place,
+      key: encodeHex(contentKey),
+      contentKey,
+      bytes: new Uint8Array(content.bytes),
+      sealedSize: sealed[0]!.size,
+    })
+  }
+  return open
+}
+
+/** A sealed object that `peer` was granted and that nothing has ended; null for anything else. */
+export async function sealedFor(
+  context: Context,
+  peer: string,
+  digest: string,
+): Promise<Uint8Array | null> {
+  const row = await context.db
+    .selectFrom("record")
+    .innerJoin("content", (join) =>
+      join
+        .onRef("content.origin", "=", "record.origin")
+        .onRef("content.id", "=", "record.id")
+        .onRef("content.version", "=", "record.version"),
+    )
+    .select([
+      "record.id",
+      "record.version",
+      "record.origin",
+      "content.bytes",
+      "content.content_key",
+    ])
+    .where("record.sealed_digest", "=", digest)
+    .where("record.origin", "=", context.self.id)
+    .executeTakeFirst()
+  if (row === undefined) return null
+  const about = (
+    await context.db
+      .selectFrom("fact")
+      .selectAll()
+      .where("record_id", "=", row.id)
+      .where("record_origin", "=", row.origin)
+      .where("recipient", "=", peer)
+      .execute()
+  ).map(asFact)
+  const isLive = about.some(
+    (fact) => fact.act === "release" && fact.version === row.version && endOf(fact, about) === null,
+  )
+  return isLive ? sealObject(new Uint8Array(row.content_key), 0, new Uint8Array(row.bytes)) : null
+}
+
+const epochMs = 86_400_000
+
+/** The shared secret of today: new each day and with each keys document of the peer. PROTOCOL.md §8 */
+async function epochFor(context: Context, peer: string): Promise<ParcelEpoch> {
+  const { db, env, epochs, self } = context
+  const member = await memberById(db, peer)
+  const keys = member === null ? null : await keysInForce(db, member)
+  if (keys === null) throw new ProtocolError("keys.expired")
+  const kemKey = kemKeyFor(keys.payload, today(context))
+  const name = `${keys.digest} ${encodeBase64url(kemKey)}`
+  const now = env.clock.monotonic()
+  const cached = epochs.sending.get(peer)
+  if (cached !== undefined && cached.kemKey === name && cached.until > now) return cached.epoch
+  const epoch = await openEpoch(self.id, peer, kemKey, env.random(64))
+  epochs.sending.set(peer, { kemKey: name, until: now + epochMs, epoch })
+  return epoch
+}
+
+export function parseFeedQuery(query: URLSearchParams): FeedPosition | null {
+  const feed = query.get("feed")
+  const after = Number(query.get("after") ?? "0")
+  const size = Number(query.get("size") ?? "0")
+  const isSane =
+    (feed === null || /^[0-9a-f]{32}$/.test(feed)) &&
+    Number.isSafeInteger(after) &&
+    after >= 0 &&
+    Number.isSafeInteger(size) &&
+    size >= 0
+  return isSane ? { feed, after, size } : null
+}

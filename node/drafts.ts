@@ -1,0 +1,215 @@
+import { sha256 } from "../protocol/crypto/hash.ts"
+import { sealObject } from "../protocol/crypto/seal.ts"
+import { encodeHex, utf8 } from "../protocol/encoding.ts"
+import { encodeRecord, recordDigest } from "../protocol/record/record.ts"
+import type { Context } from "./context.ts"
+import { buildRecord, hasErrors, parseDraft } from "./draft.ts"
+import { NodeError } from "./errors.ts"
+import type { Finding } from "./lint-rules.ts"
+import { indexRecord } from "./search.ts"
+import type { Db, Schema } from "./store/schema.ts"
+
+type DraftRow = Schema["draft"]
+
+export type DraftView = {
+  readonly record: string
+  readonly version: number
+  readonly title: string
+  readonly profile: string
+  readonly kind: string
+  readonly findings: readonly Finding[]
+  readonly released: number
+}
+
+/** What a draft's next release would be, and what is wrong with it. */
+export function checkDraft(source: string, profileId?: string): Omit<DraftView, "record"> {
+  const { fields, findings } = parseDraft(source, profileId === undefined ? {} : { profileId })
+  const { title, profile, kind } = fields
+  return { version: 1, title, profile: profile.id, kind, findings, released: 0 }
+}
+
+/** Keeps the source as the author wrote it; errors in it stop a release, not the keeping. */
+export async function addDraft(
+  context: Context,
+  source: string,
+  profileId?: string,
+): Promise<DraftView> {
+  const text = withProfile(source, profileId)
+  const id = encodeHex(context.env.random(16))
+  const row: DraftRow = {
+    id,
+    source: text,
+    title: parseDraft(text).fields.title,
+    released: 0,
+    released_source: null,
+    updated_at: context.env.clock.now(),
+  }
+  await context.db.insertInto("draft").values(row).execute()
+  return viewOf(row)
+}
+
+/** The profile asked for on the command line becomes part of the source, so that one text says all. */
+function withProfile(source: string, profileId: string | undefined): string {
+  if (profileId === undefined || /^---\r?\n[\s\S]*?^profile:/m.test(source)) return source
+  if (/^\ufeff?---\r?\n/.test(source))
+    return source.replace(/^\ufeff?---\r?\n/, `---\nprofile: ${profileId}\n`)
+  return `---\nprofile: ${profileId}\n---\n${source}`
+}
+
+export async function editDraft(
+  context: Context,
+  prefix: string,
+  source: string,
+): Promise<DraftView> {
+  const row = await draftById(context.db, prefix)
+  const title = parseDraft(source).fields.title
+  const updated = { ...row, source, title, updated_at: context.env.clock.now() }
+  await context.db.updateTable("draft").set(updated).where("id", "=", row.id).execute()
+  return viewOf(updated)
+}
+
+export async function listDrafts(context: Context): Promise<readonly DraftView[]> {
+  const rows = await context.db.selectFrom("draft").selectAll().orderBy("updated_at").execute()
+  return rows.map(viewOf)
+}
+
+export async function showDraft(
+  context: Context,
+  prefix: string,
+): Promise<DraftView & { readonly source: string }> {
+  const row = await draftById(context.db, prefix)
+  return { ...viewOf(row), source: row.source }
+}
+
+/** @throws `draft.released`: what left this node stays on record; it can be withdrawn. */
+export async function removeDraft(context: Context, prefix: string): Promise<{ removed: string }> {
+  const row = await draftById(context.db, prefix)
+  if (row.released > 0)
+    throw new NodeError("draft.released", "That draft has been put into an order.", {
+      hint: "comity withdraw RECORD takes a release back.",
+    })
+  await context.db.deleteFrom("draft").where("id", "=", row.id).execute()
+  return { removed: row.id }
+}
+
+function viewOf(row: DraftRow): DraftView {
+  const { fields, findings } = parseDraft(row.source)
+  const { title, profile, kind } = fields
+  return {
+    record: row.id,
+    version: nextVersion(row),
+    title,
+    profile: profile.id,
+    kind,
+    findings,
+    released: row.released,
+  }
+}
+
+function nextVersion(row: DraftRow): number {
+  return row.released_source === sourceDigest(row.source) ? row.released : row.released + 1
+}
+
+function sourceDigest(source: string): string {
+  return encodeHex(sha256(utf8(source)))
+}
+
+/** By id or unique prefix. @throws `draft.unknown`, `record.ambiguous` */
+export async function draftById(db: Db, prefix: string): Promise<DraftRow> {
+  const rows = /^[0-9a-f]{1,32}$/.test(prefix)
+    ? await db
+        .selectFrom("draft")
+        .selectAll()
+        .where("id", ">=", prefix)
+        .where("id", "<=", `${prefix}g`)
+        .limit(2)
+        .execute()
+    : []
+  const [row, other] = rows
+  if (row === undefined)
+    throw new NodeError("draft.unknown", `No draft has the id ${JSON.stringify(prefix)}.`, {
+      hint: "comity draft list",
+    })
+  if (other !== undefined)
+    throw new NodeError("record.ambiguous", "Several drafts begin like that: give more of the id.")
+  return row
+}
+
+export type RecordRow = Schema["record"]
+
+/**
+ * The record version that a draft stands for: as released before when the text is the same, else the
+ * next one, sealed once under a fresh content key. PROTOCOL.md §3
+ *
+ * @throws `draft.errors`, `record.malformed`, `profile.violated`
+ */
+export async function freezeDraft(context: Context, trx: Db, row: DraftRow): Promise<RecordRow> {
+  const { self, env } = context
+  const version = nextVersion(row)
+  if (version === row.released) return recordRow(trx, self.id, row.id, version)
+  const draft = parseDraft(row.source)
+  if (hasErrors(draft.findings)) {
+    const errors = draft.findings.filter(({ severity }) => severity === "error")
+    throw new NodeError(
+      "draft.errors",
+      `Draft ${row.id} has ${errors.length} errors: line ${errors[0]!.line}: ${errors[0]!.text}`,
+      {
+        hint: `comity draft show ${row.id} lists them; comity draft edit ${row.id} FILE.md mends them.`,
+      },
+    )
+  }
+  const record = buildRecord(draft, { network: self.network, origin: self.id, id: row.id, version })
+  const bytes = encodeRecord(record)
+  const key = env.random(32)
+  const sealed = sealObject(key, 0, bytes)
+  const frozen: RecordRow = {
+    origin: self.id,
+    id: row.id,
+    version,
+    digest: recordDigest(bytes),
+    kind: record.kind,
+    profile_id: record.profile.id,
+    profile_digest: record.profile.digest,
+    sealed_digest: encodeHex(sha256(sealed)),
+    sealed_size: sealed.length,
+    created_at: env.clock.now(),
+  }
+  await trx.insertInto("record").values(frozen).execute()
+  const { rid } = await trx
+    .insertInto("content")
+    .values({
+      origin: self.id,
+      id: row.id,
+      version,
+      title: record.title,
+      bytes,
+      content_key: key,
+    })
+    .returning("rid")
+    .executeTakeFirstOrThrow()
+  await indexRecord(trx, rid, record)
+  await trx
+    .updateTable("draft")
+    .set({ released: version, released_source: sourceDigest(row.source) })
+    .where("id", "=", row.id)
+    .execute()
+  return frozen
+}
+
+export async function recordRow(
+  db: Db,
+  origin: string,
+  id: string,
+  version: number,
+): Promise<RecordRow> {
+  const row = await db
+    .selectFrom("record")
+    .selectAll()
+    .where("origin", "=", origin)
+    .where("id", "=", id)
+    .where("version", "=", version)
+    .executeTakeFirst()
+  if (row === undefined)
+    throw new NodeError("record.unknown", `No record ${id} version ${version}.`)
+  return row
+}

@@ -1,0 +1,204 @@
+import { encodeCanonical } from "../protocol/canonical.ts"
+import { kemKeyPair } from "../protocol/crypto/kem.ts"
+import {
+  ed25519PublicKey,
+  mlDsaPublicKey,
+  signEd25519,
+  signMlDsa,
+} from "../protocol/crypto/sign.ts"
+import { encodeBase64url, encodeHex } from "../protocol/encoding.ts"
+import { kidOf, type RootKey } from "../protocol/member/key.ts"
+import type { KeysPayload } from "../protocol/member/keys.ts"
+import { type Officer, officerDigest } from "../protocol/member/officer.ts"
+import {
+  encodeRoot,
+  type Member,
+  nextDigest,
+  type Root,
+  verifyRoots,
+} from "../protocol/member/root.ts"
+import { builtInProfiles } from "../protocol/profiles/registry.ts"
+import type { Marking } from "../protocol/record/marking.ts"
+import { encodeSigned, type SignatureLine, signLine } from "../protocol/signed.ts"
+import { dayOf } from "./context.ts"
+import type { Env } from "./env.ts"
+import {
+  makeNodeKeys,
+  type NodeKeys,
+  nodeKid,
+  nodeSigner,
+  publicLogKey,
+  publicSigningKey,
+} from "./keys.ts"
+
+/** What `init` asks for. */
+export type Founding = {
+  readonly network: string
+  readonly state: string
+  readonly name: string
+  readonly kind: Root["kind"]
+  readonly officers: readonly {
+    readonly person: string
+    readonly organisation?: string
+    readonly roles: readonly string[]
+  }[]
+  /** distinct persons for every act; default min(2, officers) */
+  readonly approvals?: number
+  readonly rootKeys: number
+  readonly rootThreshold: number
+  readonly ceiling?: Marking
+  readonly url?: string
+}
+
+/** 32-byte seeds of one root pair; nothing but a root ceremony ever needs them again. */
+export type RootPair = { readonly ed25519: Uint8Array; readonly mldsa65: Uint8Array }
+export type OfficerKey = { readonly officer: Officer; readonly seed: Uint8Array }
+
+export type Founded = {
+  readonly member: Member
+  readonly rootDocument: Uint8Array
+  readonly keysDocument: Uint8Array
+  readonly kem: { readonly seed: Uint8Array; readonly notBefore: string; readonly notAfter: string }
+  readonly keys: NodeKeys
+  readonly rootPairs: readonly RootPair[]
+  /** the pairs that the pre-rotation digest `next` commits to */
+  readonly nextPairs: readonly RootPair[]
+  readonly officers: readonly OfficerKey[]
+}
+
+const dayMs = 86_400_000
+/** PROTOCOL.md §1: KEM keys live at most 60 days. */
+const kemDays = 60
+const rootYears = 3
+
+/** A new member: its keys, root document version 1 and first keys document, nothing stored yet. */
+export async function foundMember(env: Env, founding: Founding): Promise<Founded> {
+  const keys = makeNodeKeys((bytes) => env.random(bytes))
+  const rootPairs = makePairs(env, founding.rootKeys)
+  const nextPairs = makePairs(env, founding.rootKeys)
+  const officers = founding.officers.map((officer) => makeOfficer(env, founding, officer))
+  const now = env.clock.now()
+  const payload: Root = {
+    ceiling: founding.ceiling ?? "TLP:AMBER+STRICT",
+    epoch: 1,
+    expires: dayOf(now + rootYears * 365 * dayMs),
+    kind: founding.kind,
+    logKey: publicLogKey(keys.log),
+    name: founding.name,
+    network: founding.network,
+    next: nextDigest(nextPairs.map(publicRootKey), founding.rootThreshold),
+    nodeKey: publicSigningKey(keys.node),
+    officers: officers.map(({ officer }) => officerDigest(officer)).sort(),
+    policy: [
+      {
+        act: "any",
+        kind: "any",
+        persons: founding.approvals ?? Math.min(2, officers.length),
+        profile: "any",
+        role: "any",
+      },
+    ],
+    profiles: builtInProfiles.map(({ digest }) => digest).sort(),
+    quorum: 0,
+    revoked: [],
+    rootKeys: rootPairs.map(publicRootKey),
+    state: founding.state,
+    threshold: founding.rootThreshold,
+    type: "comity/root/v1",
+    version: 1,
+    witnessKey: { ...publicLogKey(keys.witness), name: witnessName(env) },
+    witnesses: [],
+  }
+  const rootDocument = await signRoot(payload, rootPairs)
+  const member = verifyRoots([rootDocument])
+  const kem = makeKemKey(env)
+  const keysDocument = await signKeys(keys, {
+    card: {},
+    kem: [publicKemKey(kem)],
+    member: member.id,
+    network: founding.network,
+    rootVersion: 1,
+    type: "comity/keys/v1",
+    urls: founding.url === undefined ? [] : [founding.url],
+  })
+  return { member, rootDocument, keysDocument, kem, keys, rootPairs, nextPairs, officers }
+}
+
+/** A witness's key name is its own choice; a random one ties it to no member before its root does. */
+function witnessName(env: Env): string {
+  return `witness-${encodeHex(env.random(8))}`
+}
+
+function makePairs(env: Env, count: number): readonly RootPair[] {
+  return Array.from({ length: count }, () => ({
+    ed25519: env.random(32),
+    mldsa65: env.random(32),
+  }))
+}
+
+function publicRootKey(pair: RootPair): RootKey {
+  return {
+    ed25519: encodeBase64url(ed25519PublicKey(pair.ed25519)),
+    mldsa65: encodeBase64url(mlDsaPublicKey(65, pair.mldsa65)),
+  }
+}
+
+function makeOfficer(
+  env: Env,
+  founding: Founding,
+  { person, organisation, roles }: Founding["officers"][number],
+): OfficerKey {
+  const seed = env.random(32)
+  const officer = {
+    key: publicSigningKey(seed),
+    organisation: organisation ?? founding.name,
+    person,
+    roles,
+    salt: encodeHex(env.random(32)),
+  }
+  return { officer, seed }
+}
+
+/** Two lines for each pair: it counts only if both verify. PROTOCOL.md §1 */
+async function signRoot(payload: Root, pairs: readonly RootPair[]): Promise<Uint8Array> {
+  const bytes = encodeRoot(payload)
+  const lines: SignatureLine[] = []
+  for (const pair of pairs) {
+    const common = {
+      kid: kidOf(publicRootKey(pair)),
+      network: payload.network,
+      typ: "comity-root+jws",
+    }
+    lines.push(
+      await signLine({ alg: "Ed25519", ...common }, bytes, (m) => signEd25519(m, pair.ed25519)),
+      await signLine({ alg: "ML-DSA-65", ...common }, bytes, (m) => signMlDsa(65, m, pair.mldsa65)),
+    )
+  }
+  return encodeSigned(bytes, lines)
+}
+
+export function makeKemKey(env: Env): Founded["kem"] {
+  const now = env.clock.now()
+  // A day before and after for clocks that differ; within the 60 days of PROTOCOL.md §1.
+  return {
+    seed: env.random(32),
+    notBefore: dayOf(now - dayMs),
+    notAfter: dayOf(now + (kemDays - 2) * dayMs),
+  }
+}
+
+export function publicKemKey(kem: Founded["kem"]): KeysPayload["kem"][number] {
+  const key = encodeBase64url(kemKeyPair(kem.seed).publicKey)
+  return { key, notAfter: kem.notAfter, notBefore: kem.notBefore }
+}
+
+export async function signKeys(keys: NodeKeys, payload: KeysPayload): Promise<Uint8Array> {
+  const bytes = encodeCanonical(payload)
+  const header = {
+    alg: "Ed25519",
+    kid: nodeKid(keys),
+    network: payload.network,
+    typ: "comity-keys+jws",
+  } as const
+  return encodeSigned(bytes, [await signLine(header, bytes, nodeSigner(keys))])
+}

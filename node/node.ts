@@ -1,0 +1,138 @@
+import { Kysely, SqliteDialect } from "kysely"
+import { kemKeyPair } from "../protocol/crypto/kem.ts"
+import { installPrimitives } from "../protocol/crypto/primitives.ts"
+import { selfTest } from "../protocol/crypto/sign.ts"
+import { decodeHex, decodeUtf8, encodeHex, utf8 } from "../protocol/encoding.ts"
+import { rangeRoot } from "../protocol/log/compact-range.ts"
+import { logOrigin, openEntry } from "../protocol/log/entry.ts"
+import { verifyKeys } from "../protocol/member/keys.ts"
+import { newestRoot, rootVersion } from "../protocol/member/root.ts"
+import { Bell } from "./bell.ts"
+import type { Config, Context } from "./context.ts"
+import { nodePrimitives } from "./crypto-node.ts"
+import type { Env } from "./env.ts"
+import { NodeError } from "./errors.ts"
+import type { Founded } from "./found.ts"
+import { assertNotBehind, readHighWater } from "./high-water.ts"
+import type { NodeKeys } from "./keys.ts"
+import { appendOwn } from "./sequencer.ts"
+import { migrate } from "./store/migrations.ts"
+import { createLog, logOf } from "./store/queries/logs.ts"
+import {
+  insertKeys,
+  insertRoots,
+  memberById,
+  readMeta,
+  writeMeta,
+} from "./store/queries/members.ts"
+import type { Db, Schema } from "./store/schema.ts"
+import { Turn } from "./turn.ts"
+
+let isTested = false
+
+/** node:crypto's primitives, once judged by what they do. DESIGN.md §7 */
+export function prepareCrypto(): void {
+  if (isTested) return
+  installPrimitives(nodePrimitives)
+  selfTest()
+  isTested = true
+}
+
+async function openStore(env: Env, key: Uint8Array): Promise<Db> {
+  const database = env.openDatabase(key)
+  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) })
+  await migrate(db)
+  return db
+}
+
+/**
+ * The composition root: a node on its store, ready for verbs.
+ *
+ * @throws `home.missing` when no member was founded here, `store.rolled-back`, `store.*`
+ */
+export async function createNode(
+  env: Env,
+  keys: NodeKeys,
+  config: Partial<Config> = {},
+): Promise<Context> {
+  prepareCrypto()
+  const db = await openStore(env, keys.database)
+  const own = await readMeta(db, "member")
+  if (own === null) throw new NodeError("home.missing", "No member has been founded here yet.")
+  const context = await contextOf(env, db, keys, config, decodeUtf8(own))
+  await checkOwnLog(context)
+  return context
+}
+
+async function contextOf(
+  env: Env,
+  db: Db,
+  keys: NodeKeys,
+  config: Partial<Config>,
+  own: string,
+): Promise<Context> {
+  const self = await memberById(db, own)
+  if (self === null) throw new NodeError("store.corrupt", "Our own root documents are missing.")
+  return {
+    env,
+    db,
+    keys,
+    config: { url: config.url ?? null, markings: config.markings ?? {} },
+    self,
+    bell: new Bell(),
+    sequencing: new Turn(),
+    receiving: new Map(),
+    epochs: { sending: new Map(), reading: new Map() },
+    stopped: null,
+  }
+}
+
+/** A database from a backup, or copied, must not sign a second history. DESIGN.md §4 */
+async function checkOwnLog(context: Context): Promise<void> {
+  const log = await logOf(context.db, context.self.id)
+  if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
+  const { epoch, range } = log
+  const state = { epoch, size: range.size, root: encodeHex(rangeRoot(range)) }
+  assertNotBehind(readHighWater(context.env.files), state)
+}
+
+/** Stores a founded member: its documents, and its log with both as first entries. */
+export async function storeFounded(env: Env, founded: Founded): Promise<void> {
+  prepareCrypto()
+  const { member, keysDocument, kem, keys } = founded
+  const db = await openStore(env, keys.database)
+  if ((await readMeta(db, "member")) !== null)
+    throw new NodeError("home.exists", "A member has been founded here already.")
+  const root = newestRoot(member)
+  const document = verifyKeys(keysDocument, member.id, rootVersion(member, 1)!.payload)
+  await db.transaction().execute(async (trx) => {
+    await writeMeta(trx, "member", utf8(member.id))
+    await insertRoots(trx, member)
+    await insertKeys(trx, document)
+    await trx
+      .insertInto("kem_key")
+      .values({
+        public_key: kemKeyPair(kem.seed).publicKey,
+        seed: kem.seed,
+        not_before: kem.notBefore,
+        not_after: kem.notAfter,
+      })
+      .execute()
+    const { network, epoch } = root.payload
+    await createLog(trx, {
+      member: member.id,
+      epoch,
+      origin: logOrigin(network, member.id, epoch),
+    })
+    const context = await contextOf(env, trx, keys, {}, member.id)
+    const entries = [openEntry(decodeHex(root.digest)), openEntry(decodeHex(document.digest))]
+    await appendOwn(context, trx, entries)
+    await trx.updateTable("root_document").set({ idx: 0 }).execute()
+    await trx.updateTable("keys_document").set({ idx: 1 }).execute()
+  })
+  await db.destroy()
+}
+
+export async function closeNode(context: Context): Promise<void> {
+  await context.db.destroy()
+}

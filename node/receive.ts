@@ -1,0 +1,527 @@
+import { sha256 } from "../protocol/crypto/hash.ts"
+import { kemKeyPair } from "../protocol/crypto/kem.ts"
+import { decodeUtf8, encodeHex, equalBytes } from "../protocol/encoding.ts"
+import { ProtocolError } from "../protocol/errors.ts"
+import { deliveryDigest, firstPrev, type PlacedGrant } from "../protocol/exchange/delivery.ts"
+import {
+  decodeEntries,
+  type EntriesFrame,
+  type Frame,
+  parseHead,
+} from "../protocol/exchange/frames.ts"
+import {
+  decodeParcelContent,
+  joinEpoch,
+  openParcel,
+  type ParcelContent,
+  type ParcelEpoch,
+  parcelEnc,
+} from "../protocol/exchange/parcel.ts"
+import { limits } from "../protocol/limits.ts"
+import type { ComityRecord } from "../protocol/record/record.ts"
+import { endOf } from "../protocol/release/precedence.ts"
+import {
+  type Claim,
+  entryOf,
+  factOf,
+  type Logged,
+  type Standing,
+  verifyOrder,
+  verifyRelease,
+} from "../protocol/verify.ts"
+import { type Context, dayOf, today } from "./context.ts"
+import { ownHolder } from "./holder.ts"
+import { mirrorLog } from "./mirror.ts"
+import { indexRecord, unindexRecord } from "./search.ts"
+import { truncateWal } from "./store/purge.ts"
+import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
+import { keepCheckpoint, type LogState, logOf, placesOf, rootAt } from "./store/queries/logs.ts"
+import { memberById, rootIndexes } from "./store/queries/members.ts"
+import type { Db, Schema } from "./store/schema.ts"
+
+/**
+ * The one way in. Whatever carried them, frames of a peer end here: its log first, then its deliveries
+ * in the order of its feed, each through the eight steps, each committed with the cursor behind it.
+ */
+
+export type Received = {
+  /** grants taken over: records, and withdrawals */
+  readonly received: number
+  readonly already: number
+  readonly refused: number
+  /** what could not be judged and is asked for again */
+  readonly failed: number
+  /** why the reading ended early */
+  readonly code?: string
+}
+
+/** How the receiver asks for a sealed object that did not ride along. */
+export type FetchSealed = (digest: string, size: number) => Promise<Uint8Array>
+
+type Source = Schema["source"]
+/** A parcel with the objects that followed it. */
+type Bundle = { readonly parcel: Uint8Array; readonly sealed: Map<string, Uint8Array> }
+
+const bundlesPerCommit = 32
+const bytesPerCommit = 8 * 1024 * 1024
+/** A stranger's parcels cost a decapsulation each; a peer's feed rarely needs more than one. */
+const decapsulationsPerStream = 16
+
+/**
+ * Reads one answer of `peer`'s feed to its end.
+ *
+ * @throws `frames.*`, `checkpoint.*`, `root.*`: the peer's log does not continue as held here
+ */
+export async function receive(
+  context: Context,
+  peer: string,
+  frames: AsyncIterable<Frame>,
+  fetchSealed: FetchSealed,
+): Promise<Received> {
+  const reader = new FeedReader(context, peer, fetchSealed)
+  for await (const frame of frames) await reader.take(frame)
+  return reader.end()
+}
+
+export class FeedReader {
+  readonly #context: Context
+  readonly #peer: string
+  readonly #fetchSealed: FetchSealed
+  #news: { checkpoint: string; entries: EntriesFrame[]; documents: Uint8Array[] } | null = null
+  #bundles: Bundle[] = []
+  #heldBytes = 0
+  #decapsulations = 0
+  #counts = { received: 0, already: 0, refused: 0, failed: 0 }
+  #code: string | undefined
+
+  constructor(context: Context, peer: string, fetchSealed: FetchSealed) {
+    this.#context = context
+    this.#peer = peer
+    this.#fetchSealed = fetchSealed
+  }
+
+  async take(frame: Frame): Promise<void> {
+    this.#heldBytes += frame.bytes.length
+    switch (frame.type) {
+      case "checkpoint":
+        await this.#flush()
+        this.#news = { checkpoint: decodeUtf8(frame.bytes), entries: [], documents: [] }
+        return
+      case "entries":
+        this.#expectNews().entries.push(decodeEntries(frame.bytes))
+        return
+      case "root":
+      case "keys":
+        this.#expectNews().documents.push(frame.bytes)
+        return
+      case "parcel":
+        if (this.#bundles.length >= bundlesPerCommit || this.#heldBytes > bytesPerCommit)
+          await this.#flush()
+        this.#bundles.push({ parcel: frame.bytes, sealed: new Map() })
+        return
+      case "sealed": {
+        const bundle = this.#bundles.at(-1)
+        if (bundle === undefined || bundle.sealed.size >= limits.grantsPerOrder)
+          throw new ProtocolError("frames.malformed", { detail: "sealed" })
+        bundle.sealed.set(encodeHex(sha256(frame.bytes)), frame.bytes)
+        return
+      }
+      case "head":
+        await this.#flush()
+        await this.#noteHead(decodeUtf8(frame.bytes))
+        return
+      default:
+        throw new ProtocolError("feature.unsupported", { detail: `frame ${frame.type}` })
+    }
+  }
+
+  async end(): Promise<Received> {
+    await this.#flush()
+    return { ...this.#counts, ...(this.#code === undefined ? {} : { code: this.#code }) }
+  }
+
+  /** What was received since the last call: for a live stream. */
+  get counts(): Received {
+    return { ...this.#counts }
+  }
+
+  #expectNews() {
+    if (this.#news === null) throw new ProtocolError("frames.malformed", { detail: "order" })
+    return this.#news
+  }
+
+  async #flush(): Promise<void> {
+    const news = this.#news
+    this.#news = null
+    if (news !== null)
+      await this.#context.db
+        .transaction()
+        .execute((trx) => mirrorLog(this.#context, trx, this.#peer, news))
+    const bundles = this.#bundles
+    this.#bundles = []
+    this.#heldBytes = 0
+    if (bundles.length > 0 && this.#code === undefined) await this.#takeBundles(bundles)
+  }
+
+  async #takeBundles(bundles: readonly Bundle[]): Promise<void> {
+    const context = this.#context
+    const prepared: { content: ParcelContent; objects: ReadonlyMap<string, Uint8Array> }[] = []
+    for (const bundle of bundles)
+      try {
+        const content = decodeParcelContent(await this.#open(bundle.parcel))
+        prepared.push({ content, objects: await this.#objects(content, bundle) })
+      } catch (cause) {
+        // Not for us, damaged, or not complete: the cursor stays before it.
+        if (!(cause instanceof ProtocolError)) throw cause
+        this.#fail(cause.code)
+        break
+      }
+    let hasPurged = false
+    await context.db.transaction().execute(async (trx) => {
+      // A restart of this body begins from the counts before it.
+      const counts = { ...this.#counts }
+      for (const { content, objects } of prepared) {
+        const outcome = await takeDelivery(context, trx, this.#peer, content, objects)
+        if (outcome.gap !== undefined) {
+          counts.failed++
+          this.#code = outcome.gap
+          break
+        }
+        counts.received += outcome.received
+        counts.already += outcome.already
+        counts.refused += outcome.refused
+        hasPurged ||= outcome.hasPurged
+      }
+      this.#counts = counts
+    })
+    if (hasPurged) await truncateWal(context.db)
+    context.bell.ring()
+  }
+
+  #fail(code: string): void {
+    this.#counts.failed++
+    this.#code = code
+    this.#context.env.log.warn("receive.failed", { peer: this.#peer, code })
+  }
+
+  /** Tries the secrets shared already, then our live keys, newest first: a parcel names none. */
+  async #open(parcel: Uint8Array): Promise<Uint8Array> {
+    const { epochs, self, db } = this.#context
+    const enc = parcelEnc(parcel)
+    const cached = epochs.reading.get(this.#peer) ?? []
+    const known = cached.find((epoch) => equalBytes(epoch.enc, enc))
+    if (known !== undefined) return openParcel(known, parcel)
+    const rows = await db
+      .selectFrom("kem_key")
+      .select("seed")
+      .orderBy("not_after", "desc")
+      .execute()
+    for (const { seed } of rows) {
+      if (++this.#decapsulations > decapsulationsPerStream) break
+      const epoch = await joinEpoch(this.#peer, self.id, kemKeyPair(new Uint8Array(seed)), enc)
+      const plaintext = tryOpen(epoch, parcel)
+      if (plaintext === null) continue
+      // Cached only now that it has opened; four for a peer.
+      epochs.reading.set(this.#peer, [epoch, ...cached].slice(0, 4))
+      return plaintext
+    }
+    throw new ProtocolError("parcel.unopenable")
+  }
+
+  /** The sealed objects that the parcel has keys for: from the stream, else fetched. */
+  async #objects(
+    { delivery, keys }: ParcelContent,
+    bundle: Bundle,
+  ): Promise<ReadonlyMap<string, Uint8Array>> {
+    for (const place of keys.keys()) {
+      const wanted = delivery.grants[place]!.grant.sealed[0]
+      if (wanted === undefined || bundle.sealed.has(wanted.digest)) continue
+      if (wanted.size > limits.recordBytes * 2) throw new ProtocolError("sealed.malformed")
+      const fetched = await this.#fetchSealed(wanted.digest, wanted.size)
+      if (encodeHex(sha256(fetched)) !== wanted.digest) throw new ProtocolError("sealed.mismatch")
+      bundle.sealed.set(wanted.digest, fetched)
+    }
+    return bundle.sealed
+  }
+
+  /** A head behind what was read, or a stream that ended below it, is shown; nothing is decided by it. */
+  async #noteHead(text: string): Promise<void> {
+    const head = parseHead(text)
+    const { db, env } = this.#context
+    const source = await sourceOf(db, this.#peer)
+    if (source.feed === head.feed && source.seen_n > head.n)
+      await noteEvent(this.#context, db, "feed.behind", this.#peer, `${head.n} < ${source.seen_n}`)
+    await db
+      .insertInto("source")
+      .values({ ...source, seen_n: head.n, at: env.clock.now(), error: null })
+      .onConflict((conflict) =>
+        conflict.column("peer").doUpdateSet({ seen_n: head.n, at: env.clock.now(), error: null }),
+      )
+      .execute()
+  }
+}
+
+function tryOpen(epoch: ParcelEpoch, parcel: Uint8Array): Uint8Array | null {
+  try {
+    return openParcel(epoch, parcel)
+  } catch (cause) {
+    if (cause instanceof ProtocolError && cause.code === "parcel.unopenable") return null
+    throw cause
+  }
+}
+
+export async function sourceOf(db: Db, peer: string): Promise<Source> {
+  const row = await db.selectFrom("source").selectAll().where("peer", "=", peer).executeTakeFirst()
+  return row ?? { peer, feed: "", n: 0, prev: firstPrev, seen_n: 0, at: 0, error: null }
+}
+
+type Outcome = {
+  received: number
+  already: number
+  refused: number
+  hasPurged: boolean
+  /** set when the delivery is not the next of its feed */
+  gap?: string
+}
+
+/** One delivery and the cursor behind it, in the caller's transaction. */
+async function takeDelivery(
+  context: Context,
+  trx: Db,
+  peer: string,
+  { delivery, deliveryBytes, keys }: ParcelContent,
+  objects: ReadonlyMap<string, Uint8Array>,
+): Promise<Outcome> {
+  const outcome: Outcome = { received: 0, already: 0, refused: 0, hasPurged: false }
+  const source = await sourceOf(trx, peer)
+  const isNewFeed = source.feed !== delivery.feed
+  if (!isNewFeed && delivery.n <= source.n) return { ...outcome, already: delivery.grants.length }
+  const expected = isNewFeed ? { n: 1, prev: firstPrev } : { n: source.n + 1, prev: source.prev }
+  if (delivery.n !== expected.n) return { ...outcome, gap: "delivery.gap" }
+  if (delivery.prev !== expected.prev) return { ...outcome, gap: "delivery.fork" }
+  if (isNewFeed && source.feed !== "")
+    await noteEvent(context, trx, "feed.new", peer, `${source.feed} ${delivery.feed}`)
+
+  try {
+    const { standing, log } = await standOrder(context, trx, peer, delivery)
+    for (const [place, placed] of delivery.grants.entries()) {
+      const content = contentOf(placed, keys.get(place), objects)
+      const taken = await takeGrant(context, trx, peer, standing, placed, content)
+      outcome[taken.state]++
+      outcome.hasPurged ||= taken.hasPurged
+    }
+    await keepOrder(trx, delivery, standing, log)
+  } catch (cause) {
+    // The order itself does not stand: nothing of it is kept but our signed refusal.
+    if (!(cause instanceof ProtocolError)) throw cause
+    for (const { leaf } of delivery.grants)
+      await owe(context, trx, peer, delivery.order.payload.id, leaf, "refused", cause.code)
+    outcome.refused += delivery.grants.length
+    context.env.log.warn("receive.refused", { peer, code: cause.code })
+  }
+  const moved = { feed: delivery.feed, n: delivery.n, prev: deliveryDigest(deliveryBytes) }
+  await trx
+    .insertInto("source")
+    .values({ ...source, ...moved })
+    .onConflict((conflict) => conflict.column("peer").doUpdateSet(moved))
+    .execute()
+  return outcome
+}
+
+/** Steps 1 to 5, against the sender's log as mirrored here. */
+async function standOrder(
+  context: Context,
+  trx: Db,
+  peer: string,
+  claim: Claim,
+): Promise<{ readonly standing: Standing; readonly log: LogState }> {
+  const log = await logOf(trx, peer)
+  const origin = await memberById(trx, peer)
+  if (log === null || origin === null) throw new ProtocolError("root.unknown")
+  // A carrier is not the sender, and the sender speaks for itself alone.
+  if (claim.order.payload.origin !== peer)
+    throw new ProtocolError("order.malformed", { detail: "origin" })
+  const logged: Logged = {
+    origin,
+    places: await placesOf(trx, peer, entryOf(claim)),
+    baseRoot: await rootAt(trx, log, claim.order.payload.base.size),
+    rootIndexes: await rootIndexes(trx, peer),
+  }
+  return { standing: verifyOrder(claim, logged, ownHolder(context)), log }
+}
+
+type Content = { readonly key: Uint8Array; readonly sealed: Uint8Array }
+
+function contentOf(
+  { grant }: PlacedGrant,
+  key: Uint8Array | undefined,
+  objects: ReadonlyMap<string, Uint8Array>,
+): Content | null {
+  const [object] = grant.sealed
+  if (key === undefined || object === undefined) return null
+  const sealed = objects.get(object.digest)
+  if (sealed === undefined) throw new ProtocolError("sealed.mismatch")
+  return { key, sealed }
+}
+
+/** Steps 6 to 8 of one grant, and what it changes here. */
+async function takeGrant(
+  context: Context,
+  trx: Db,
+  peer: string,
+  standing: Standing,
+  placed: PlacedGrant,
+  content: Content | null,
+): Promise<{ readonly state: "received" | "already" | "refused"; readonly hasPurged: boolean }> {
+  const { grant } = placed
+  const fact = factOf(standing, placed)
+  const row = factRow(fact, placed, encodeHex(placed.leaf), context.env.clock.now())
+  const known = (await factsAbout(trx, grant.record, grant.recipient)).map(asFact)
+  try {
+    if (grant.record.origin !== standing.order.origin)
+      throw new ProtocolError("custody.unsupported")
+    if (grant.act === "withdraw") {
+      await insertFacts(trx, [row])
+      const hasPurged = await purgeEnded(trx, grant.record, [...known, fact])
+      await owe(context, trx, peer, fact.orderId, placed.leaf, "purged")
+      return { state: "received", hasPurged }
+    }
+    // Withdrawn before we fetched it: the grant is noted, there is nothing to read.
+    if (content === null) {
+      await insertFacts(trx, [row])
+      return { state: "already", hasPurged: false }
+    }
+    const verified = verifyRelease(standing, placed, known, content, ownHolder(context))
+    await insertFacts(trx, [row])
+    const isNew = await storeRecord(context, trx, placed, content.key, verified)
+    await owe(context, trx, peer, fact.orderId, placed.leaf, "delivered")
+    return { state: isNew ? "received" : "already", hasPurged: false }
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause
+    await owe(context, trx, peer, fact.orderId, placed.leaf, "refused", cause.code)
+    context.env.log.warn("receive.refused", { peer, code: cause.code })
+    return { state: "refused", hasPurged: false }
+  }
+}
+
+/** @returns whether it was not held before; @throws `record.mismatch` for a second content of one version */
+async function storeRecord(
+  context: Context,
+  trx: Db,
+  { grant }: PlacedGrant,
+  contentKey: Uint8Array,
+  { record, bytes }: { readonly record: ComityRecord; readonly bytes: Uint8Array },
+): Promise<boolean> {
+  const { origin, id, version, digest } = grant.record
+  const held = await trx
+    .selectFrom("record")
+    .select("digest")
+    .where("origin", "=", origin)
+    .where("id", "=", id)
+    .where("version", "=", version)
+    .executeTakeFirst()
+  if (held !== undefined && held.digest !== digest) throw new ProtocolError("record.mismatch")
+  if (held === undefined)
+    await trx
+      .insertInto("record")
+      .values({
+        origin,
+        id,
+        version,
+        digest,
+        kind: record.kind,
+        profile_id: record.profile.id,
+        profile_digest: record.profile.digest,
+        sealed_digest: grant.sealed[0]!.digest,
+        sealed_size: grant.sealed[0]!.size,
+        created_at: context.env.clock.now(),
+      })
+      .execute()
+  const inserted = await trx
+    .insertInto("content")
+    .values({ origin, id, version, title: record.title, bytes, content_key: contentKey })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning("rid")
+    .executeTakeFirst()
+  if (inserted !== undefined) await indexRecord(trx, inserted.rid, record)
+  return inserted !== undefined
+}
+
+/** Removes every version of the record that no live release holds up any more. */
+async function purgeEnded(
+  trx: Db,
+  record: { readonly origin: string; readonly id: string },
+  facts: readonly ReturnType<typeof asFact>[],
+): Promise<boolean> {
+  const rows = await trx
+    .selectFrom("content")
+    .select(["rid", "version", "bytes"])
+    .where("origin", "=", record.origin)
+    .where("id", "=", record.id)
+    .execute()
+  let hasPurged = false
+  for (const { rid, version, bytes } of rows) {
+    const isLive = facts.some(
+      (fact) => fact.act === "release" && fact.version === version && endOf(fact, facts) === null,
+    )
+    if (isLive) continue
+    await unindexRecord(trx, rid, new Uint8Array(bytes))
+    await trx.deleteFrom("content").where("rid", "=", rid).execute()
+    hasPurged = true
+  }
+  return hasPurged
+}
+
+/** The order as its log has it, and the first checkpoint held that covers it: what evidence is made of. */
+async function keepOrder(trx: Db, claim: Claim, standing: Standing, log: LogState): Promise<void> {
+  const { order, entry } = claim
+  await trx
+    .insertInto("logged_order")
+    .values({
+      origin: order.payload.origin,
+      id: order.payload.id,
+      digest: order.digest,
+      document: order.bytes,
+      idx: standing.index,
+      salt: entry.salt,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+  if (log.checkpoint !== null) await keepCheckpoint(trx, log.member, log.range.size, log.checkpoint)
+}
+
+/** A receipt that `peer` is owed; it goes out with the next batch. */
+async function owe(
+  context: Context,
+  trx: Db,
+  peer: string,
+  orderId: string,
+  leaf: Uint8Array,
+  state: "delivered" | "refused" | "purged",
+  code?: string,
+): Promise<void> {
+  await trx
+    .insertInto("receipt_out")
+    .values({
+      peer,
+      order_id: orderId,
+      leaf: encodeHex(leaf),
+      state,
+      code: code ?? null,
+      day: today(context),
+      sent: 0,
+    })
+    .execute()
+}
+
+export async function noteEvent(
+  context: Context,
+  db: Db,
+  kind: string,
+  subject: string,
+  detail: string,
+): Promise<void> {
+  const at = context.env.clock.now()
+  await db.insertInto("event").values({ at, kind, subject, detail }).execute()
+  context.env.log.warn(kind, { subject, day: dayOf(at) })
+}

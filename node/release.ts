@@ -1,0 +1,368 @@
+import { encodeHex } from "../protocol/encoding.ts"
+import { limits } from "../protocol/limits.ts"
+import { rangeRoot } from "../protocol/log/compact-range.ts"
+import { type Act, personsNeeded, type Rule } from "../protocol/member/policy.ts"
+import { newestRoot } from "../protocol/member/root.ts"
+import { signoffOf } from "../protocol/profiles/profile.ts"
+import { findProfile } from "../protocol/profiles/registry.ts"
+import { isAtMost } from "../protocol/record/marking.ts"
+import { decodeRecord } from "../protocol/record/record.ts"
+import { encodeGrant, type Grant, grantLeaf, type Terms } from "../protocol/release/grant.ts"
+import { buildGrantTree, drawPositions } from "../protocol/release/grant-tree.ts"
+import { encodeOrder } from "../protocol/release/order.ts"
+import { endOf } from "../protocol/release/precedence.ts"
+import { ruleConditions } from "../protocol/verify.ts"
+import { type Context, dayOf, ownRoot } from "./context.ts"
+import { draftById, freezeDraft, type RecordRow } from "./drafts.ts"
+import { NodeError } from "./errors.ts"
+import { assertVerified, findPeer, nameOf } from "./peers.ts"
+import { asFact } from "./store/queries/facts.ts"
+import { logOf } from "./store/queries/logs.ts"
+import { memberById } from "./store/queries/members.ts"
+import type { Db } from "./store/schema.ts"
+
+export type ReleaseRequest = {
+  readonly records: readonly string[]
+  readonly to: readonly string[]
+  readonly onward?: "no" | "consent" | "free"
+  readonly evidence?: Terms["evidence"]
+  readonly purpose?: string
+  readonly caveats?: readonly string[]
+  /** last day of use, YYYY-MM-DD */
+  readonly until?: string
+  readonly dryRun?: boolean
+}
+
+export type Requested = {
+  readonly order: string
+  readonly orders: readonly string[]
+  readonly needs: number
+  readonly signed: number
+  readonly grants: number
+  readonly preview: readonly {
+    readonly recipient: string
+    readonly member: string
+    readonly record: string
+    readonly version: number
+    readonly title: string
+    readonly terms?: Terms
+  }[]
+}
+
+const dayMs = 86_400_000
+/** Days until our own sequencer refuses an unpublished order. PROTOCOL.md §5 */
+const orderDays = 14
+
+/** A grant in the making, with what decides which order it falls into. */
+type Planned = { readonly grant: Grant; readonly rule: Rule; readonly title: string }
+
+class DryRun extends Error {
+  readonly requested: Requested
+
+  constructor(requested: Requested) {
+    super("dry run")
+    this.requested = requested
+  }
+}
+
+/**
+ * Makes the orders that officers are asked to sign: one for each rule, at most 512 grants in each.
+ * Nothing leaves by it.
+ *
+ * @throws `peer.*`, `recipient.*`, `draft.*`, `marking.ceiling`, `profile.unadopted`, `terms.invalid`,
+ * `feature.unsupported`
+ */
+export async function requestRelease(
+  context: Context,
+  request: ReleaseRequest,
+): Promise<Requested> {
+  if (request.records.length === 0) throw new NodeError("order.nothing", "No record was named.")
+  if (request.to.length === 0) throw new NodeError("recipient.none", "No recipient was named.")
+  const recipients = await findRecipients(context, request.to)
+  return inTransaction(context, request.dryRun === true, async (trx) => {
+    const planned: Planned[] = []
+    for (const prefix of new Set(request.records)) {
+      const row = await freezeDraft(context, trx, await draftById(trx, prefix))
+      for (const recipient of recipients)
+        planned.push(await planRelease(context, trx, row, recipient, request))
+    }
+    return makeOrders(context, trx, "release", planned)
+  })
+}
+
+async function inTransaction(
+  context: Context,
+  isDry: boolean,
+  work: (trx: Db) => Promise<Requested>,
+): Promise<Requested> {
+  try {
+    return await context.db.transaction().execute(async (trx) => {
+      const requested = await work(trx)
+      // Thrown to roll back: a dry run takes the same path to the end and leaves nothing.
+      if (isDry) throw new DryRun(requested)
+      return requested
+    })
+  } catch (cause) {
+    if (cause instanceof DryRun) return cause.requested
+    throw cause
+  }
+}
+
+type Recipient = { readonly id: string; readonly name: string }
+
+async function findRecipients(
+  context: Context,
+  wanted: readonly string[],
+): Promise<readonly Recipient[]> {
+  const found = new Map<string, Recipient>()
+  for (const name of wanted) {
+    if (name === "public" || name.startsWith("@"))
+      throw new NodeError("feature.later", `Releases to ${name} are not built yet.`, {
+        hint: "Name the members one by one.",
+      })
+    if (name === context.self.id)
+      throw new NodeError("recipient.self", "A release goes to others, not to ourselves.")
+    const peer = await findPeer(context, name)
+    assertVerified(peer)
+    found.set(peer.member, { id: peer.member, name: peer.name })
+  }
+  return [...found.values()]
+}
+
+async function planRelease(
+  context: Context,
+  trx: Db,
+  row: RecordRow,
+  recipient: Recipient,
+  request: ReleaseRequest,
+): Promise<Planned> {
+  const content = await trx
+    .selectFrom("content")
+    .select("bytes")
+    .where("origin", "=", row.origin)
+    .where("id", "=", row.id)
+    .where("version", "=", row.version)
+    .executeTakeFirstOrThrow()
+  const record = decodeRecord(new Uint8Array(content.bytes))
+  const member = await memberById(trx, recipient.id)
+  if (member === null) throw new NodeError("store.corrupt", "A peer's root documents are missing.")
+  const theirs = newestRoot(member).payload
+  if (!isAtMost(record.marking, theirs.ceiling))
+    throw new NodeError(
+      "recipient.ceiling",
+      `${recipient.name} takes nothing above ${theirs.ceiling}; “${record.title}” is ${record.marking}.`,
+    )
+  if (!theirs.profiles.includes(row.profile_digest))
+    throw new NodeError(
+      "recipient.profile",
+      `${recipient.name} has not adopted profile ${row.profile_id} in this version.`,
+      { hint: "It would refuse the record; ask it to adopt the profile first." },
+    )
+  const terms: Terms = {
+    caveats: request.caveats ?? [],
+    evidence: request.evidence ?? "members",
+    ...(request.until === undefined ? {} : { expires: request.until }),
+    marking: record.marking,
+    onward: request.onward ?? "no",
+    purpose: request.purpose ?? "peer learning",
+  }
+  const grant: Grant = {
+    act: "release",
+    recipient: recipient.id,
+    record: { digest: row.digest, id: row.id, origin: row.origin, version: row.version },
+    salt: encodeHex(context.env.random(32)),
+    sealed: [{ digest: row.sealed_digest, size: row.sealed_size }],
+    terms,
+    type: "comity/grant/v1",
+  }
+  const conditions = ruleConditions(record, grant)
+  const rule = { conditions, kind: row.kind, profile: row.profile_digest }
+  return { grant, rule, title: record.title }
+}
+
+/**
+ * Makes the order that takes a record back, from everyone who holds it or from those named: its newest
+ * live version there and with it all lower ones.
+ *
+ * @throws `record.unknown`, `record.withdrawn`, `peer.unknown`
+ */
+export async function requestWithdrawal(
+  context: Context,
+  request: { readonly record: string; readonly reason: string; readonly from?: readonly string[] },
+): Promise<Requested> {
+  if (request.reason.trim() === "")
+    throw new NodeError("terms.invalid", "A withdrawal states its reason.")
+  const { db, self } = context
+  const draft = await draftById(db, request.record)
+  const only = new Set<string>()
+  for (const name of request.from ?? []) only.add((await findPeer(context, name)).member)
+  return db.transaction().execute(async (trx) => {
+    const rows = await trx
+      .selectFrom("fact")
+      .selectAll()
+      .where("record_origin", "=", self.id)
+      .where("record_id", "=", draft.id)
+      .where("order_origin", "=", self.id)
+      .execute()
+    const planned: Planned[] = []
+    for (const [recipient, facts] of Map.groupBy(rows, (row) => row.recipient)) {
+      if (only.size > 0 && !only.has(recipient)) continue
+      const known = facts.map(asFact)
+      const live = facts.filter(
+        (row) => row.act === "release" && endOf(asFact(row), known) === null,
+      )
+      // Sign-off is by rule: a version under another kind or profile needs its own withdrawal.
+      for (const same of Map.groupBy(live, ruleOf).values()) {
+        const newest = same.reduce((a, b) => (b.version > a.version ? b : a))
+        planned.push(
+          await planWithdrawal(context, trx, newest.record_id, newest.version, recipient),
+        )
+      }
+    }
+    if (planned.length === 0)
+      throw new NodeError("record.withdrawn", "Nobody holds this record by a release of ours.", {
+        hint: `comity receipts ${draft.id} shows what became of it.`,
+      })
+    return makeOrders(context, trx, "withdraw", planned, request.reason)
+  })
+}
+
+function ruleOf(row: { readonly rule_profile: string; readonly rule_kind: string }): string {
+  return `${row.rule_profile} ${row.rule_kind}`
+}
+
+async function planWithdrawal(
+  context: Context,
+  trx: Db,
+  id: string,
+  version: number,
+  recipient: string,
+): Promise<Planned> {
+  const row = await trx
+    .selectFrom("record")
+    .innerJoin("content", (join) =>
+      join
+        .onRef("content.origin", "=", "record.origin")
+        .onRef("content.id", "=", "record.id")
+        .onRef("content.version", "=", "record.version"),
+    )
+    .select(["record.digest", "record.kind", "record.profile_digest", "content.title"])
+    .where("record.origin", "=", context.self.id)
+    .where("record.id", "=", id)
+    .where("record.version", "=", version)
+    .executeTakeFirstOrThrow()
+  const grant: Grant = {
+    act: "withdraw",
+    recipient,
+    record: { digest: row.digest, id, origin: context.self.id, version },
+    salt: encodeHex(context.env.random(32)),
+    sealed: [],
+    type: "comity/grant/v1",
+  }
+  // Taking back asks for nobody's consent: conditions bind releases only.
+  const rule = { conditions: [], kind: row.kind, profile: row.profile_digest }
+  return { grant, rule, title: row.title }
+}
+
+/** One order for each rule and each 512 grants, on the newest checkpoint. PROTOCOL.md §5 */
+async function makeOrders(
+  context: Context,
+  trx: Db,
+  act: Exclude<Act, "consent">,
+  planned: readonly Planned[],
+  reason: string | null = null,
+): Promise<Requested> {
+  const root = ownRoot(context)
+  const orders: string[] = []
+  let needs = 0
+  for (const group of Map.groupBy(planned, ({ rule }) => JSON.stringify(rule)).values())
+    for (let i = 0; i < group.length; i += limits.grantsPerOrder) {
+      const part = group.slice(i, i + limits.grantsPerOrder)
+      orders.push(await makeOrder(context, trx, act, part, reason))
+      needs = Math.max(needs, neededFor(root, act, part[0]!.rule))
+    }
+  const preview = []
+  for (const { grant, title } of planned) {
+    const { recipient: member, record, terms } = grant
+    preview.push({
+      recipient: await nameOf({ ...context, db: trx }, member),
+      member,
+      record: record.id,
+      version: record.version,
+      title,
+      ...(terms === undefined ? {} : { terms }),
+    })
+  }
+  return { order: orders[0]!, orders, needs, signed: 0, grants: planned.length, preview }
+}
+
+export function neededFor(
+  root: ReturnType<typeof ownRoot>,
+  act: Exclude<Act, "consent">,
+  rule: Rule,
+): number {
+  const profile = findProfile(rule.profile)?.profile
+  const signoff = profile === undefined ? [] : signoffOf(profile, act, rule.kind)
+  return personsNeeded(root.policy, signoff, act, rule)
+}
+
+async function makeOrder(
+  context: Context,
+  trx: Db,
+  act: Exclude<Act, "consent">,
+  part: readonly Planned[],
+  reason: string | null,
+): Promise<string> {
+  const { env, self } = context
+  const log = await logOf(trx, self.id)
+  if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
+  const now = env.clock.now()
+  const seed = env.random(32)
+  const positions = drawPositions(part.length, (bytes) => env.random(bytes))
+  const grants = part.map(({ grant }, i) => ({
+    grant,
+    bytes: encodeGrant(grant),
+    position: positions[i]!,
+  }))
+  const leaves = new Map(grants.map(({ position, bytes }) => [position, grantLeaf(bytes)]))
+  const id = encodeHex(env.random(16))
+  const rootVersion = ownRoot(context).version
+  const notAfter = dayOf(now + orderDays * dayMs)
+  const payload = encodeOrder({
+    act,
+    base: { epoch: log.epoch, root: encodeHex(rangeRoot(log.range)), size: log.range.size },
+    id,
+    network: self.network,
+    notAfter,
+    origin: self.id,
+    root: encodeHex(buildGrantTree(leaves, seed).root),
+    rootVersion,
+    rule: part[0]!.rule,
+    type: "comity/order/v1",
+  })
+  await trx
+    .insertInto("release_order")
+    .values({
+      id,
+      act,
+      payload,
+      seed,
+      root_version: rootVersion,
+      not_after: notAfter,
+      state: "open",
+      reason,
+      created_at: now,
+    })
+    .execute()
+  const rows = grants.map(({ grant, bytes, position }) => ({
+    order_id: id,
+    position,
+    recipient: grant.recipient,
+    record_origin: grant.record.origin,
+    record_id: grant.record.id,
+    version: grant.record.version,
+    bytes,
+  }))
+  await trx.insertInto("order_grant").values(rows).execute()
+  return id
+}

@@ -1,0 +1,44 @@
+import { sql } from "kysely"
+import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
+import type { Context } from "./context.ts"
+import { searchQuery, searchTerms } from "./search-text.ts"
+import type { Db } from "./store/schema.ts"
+
+/** What is found by: title, and text with the profile's fields and areas. DESIGN.md §6 */
+function termsOf(record: ComityRecord): { readonly title: string; readonly body: string } {
+  const text = [record.body, ...Object.values(record.fields), ...record.areas].join("\n")
+  return { title: searchTerms(record.title), body: searchTerms(text) }
+}
+
+export async function indexRecord(db: Db, rid: number, record: ComityRecord): Promise<void> {
+  const { title, body } = termsOf(record)
+  await sql`INSERT INTO search (rowid, title, body) VALUES (${rid}, ${title}, ${body})`.execute(db)
+}
+
+/** The index keeps no text, so what is taken out must be said again, exactly. FTS5 §4.4.3 */
+export async function unindexRecord(db: Db, rid: number, bytes: Uint8Array): Promise<void> {
+  const { title, body } = termsOf(decodeRecord(bytes))
+  await sql`INSERT INTO search (search, rowid, title, body)
+    VALUES ('delete', ${rid}, ${title}, ${body})`.execute(db)
+}
+
+/** Matches ranked at most: common words are cut to the newest, and the answer says so. */
+export const rankedMatches = 1000
+
+/** Row ids of `content`, best first. @throws `query.malformed` */
+export async function searchContent(
+  context: Context,
+  query: string,
+  limit: number,
+): Promise<{ readonly rids: readonly number[]; readonly isCut: boolean }> {
+  const match = searchQuery(query)
+  const { rows } = await sql<{ rid: number }>`
+    SELECT rowid AS rid FROM search WHERE search MATCH ${match}
+    ORDER BY rowid DESC LIMIT ${rankedMatches + 1}`.execute(context.db)
+  const isCut = rows.length > rankedMatches
+  if (isCut) return { rids: rows.slice(0, limit).map(({ rid }) => rid), isCut }
+  const ranked = await sql<{ rid: number }>`
+    SELECT rowid AS rid FROM search WHERE search MATCH ${match}
+    ORDER BY bm25(search, 4.0, 1.0), rowid DESC LIMIT ${limit}`.execute(context.db)
+  return { rids: ranked.rows.map(({ rid }) => rid), isCut }
+}

@@ -1,0 +1,102 @@
+import { type Kysely, sql } from "kysely"
+import { type Migration, Migrator } from "kysely/migration"
+import { NodeError } from "../errors.ts"
+import type { Db } from "./schema.ts"
+
+/** Forward only: a node never reads a database that a newer version has changed. */
+const migrations: Record<string, Migration> = {
+  "0001-spine": {
+    async up(db: Kysely<unknown>) {
+      for (const statement of spine) await sql.raw(statement).execute(db)
+    },
+  },
+}
+
+const spine = [
+  "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
+  `CREATE TABLE kem_key (public_key BLOB PRIMARY KEY, seed BLOB NOT NULL,
+    not_before TEXT NOT NULL, not_after TEXT NOT NULL) STRICT`,
+  `CREATE TABLE peer (member TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, url TEXT,
+    verified_on TEXT, blocked INTEGER NOT NULL, subscribed INTEGER NOT NULL,
+    added_at INTEGER NOT NULL) STRICT`,
+  `CREATE TABLE root_document (member TEXT NOT NULL, version INTEGER NOT NULL, digest TEXT NOT NULL,
+    bytes BLOB NOT NULL, idx INTEGER, PRIMARY KEY (member, version)) STRICT`,
+  `CREATE TABLE keys_document (member TEXT NOT NULL, digest TEXT NOT NULL, bytes BLOB NOT NULL,
+    idx INTEGER, PRIMARY KEY (member, digest)) STRICT`,
+  `CREATE TABLE log (member TEXT PRIMARY KEY, epoch INTEGER NOT NULL, origin TEXT NOT NULL,
+    size INTEGER NOT NULL, range BLOB NOT NULL, checkpoint TEXT, checked_at INTEGER NOT NULL) STRICT`,
+  `CREATE TABLE log_entry (member TEXT NOT NULL, idx INTEGER NOT NULL, entry BLOB NOT NULL,
+    PRIMARY KEY (member, idx)) STRICT, WITHOUT ROWID`,
+  "CREATE INDEX log_entry_by_value ON log_entry (member, entry)",
+  `CREATE TABLE log_node (member TEXT NOT NULL, level INTEGER NOT NULL, idx INTEGER NOT NULL,
+    hash BLOB NOT NULL, PRIMARY KEY (member, level, idx)) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE checkpoint (member TEXT NOT NULL, size INTEGER NOT NULL, note TEXT NOT NULL,
+    PRIMARY KEY (member, size)) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE draft (id TEXT PRIMARY KEY, source TEXT NOT NULL, title TEXT NOT NULL,
+    released INTEGER NOT NULL, released_source TEXT, updated_at INTEGER NOT NULL) STRICT`,
+  `CREATE TABLE record (origin TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
+    digest TEXT NOT NULL, kind TEXT NOT NULL, profile_id TEXT NOT NULL, profile_digest TEXT NOT NULL,
+    sealed_digest TEXT NOT NULL, sealed_size INTEGER NOT NULL, created_at INTEGER NOT NULL,
+    PRIMARY KEY (origin, id, version)) STRICT`,
+  "CREATE INDEX record_by_sealed ON record (sealed_digest)",
+  `CREATE TABLE content (rid INTEGER PRIMARY KEY, origin TEXT NOT NULL, id TEXT NOT NULL,
+    version INTEGER NOT NULL, title TEXT NOT NULL, bytes BLOB NOT NULL, content_key BLOB NOT NULL,
+    UNIQUE (origin, id, version)) STRICT`,
+  `CREATE TABLE release_order (id TEXT PRIMARY KEY, act TEXT NOT NULL, payload BLOB NOT NULL,
+    seed BLOB NOT NULL, root_version INTEGER NOT NULL, not_after TEXT NOT NULL, state TEXT NOT NULL,
+    reason TEXT, created_at INTEGER NOT NULL) STRICT`,
+  `CREATE TABLE order_grant (order_id TEXT NOT NULL, position INTEGER NOT NULL,
+    recipient TEXT NOT NULL, record_origin TEXT NOT NULL, record_id TEXT NOT NULL,
+    version INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (order_id, position)) STRICT`,
+  `CREATE TABLE order_signature (order_id TEXT NOT NULL, kid TEXT NOT NULL, person TEXT NOT NULL,
+    role TEXT NOT NULL, protected TEXT NOT NULL, signature TEXT NOT NULL,
+    PRIMARY KEY (order_id, person)) STRICT`,
+  `CREATE TABLE logged_order (origin TEXT NOT NULL, id TEXT NOT NULL, digest TEXT NOT NULL,
+    document BLOB NOT NULL, idx INTEGER NOT NULL, salt BLOB NOT NULL, PRIMARY KEY (origin, id)) STRICT`,
+  `CREATE TABLE fact (order_origin TEXT NOT NULL, order_id TEXT NOT NULL, leaf TEXT NOT NULL,
+    act TEXT NOT NULL, record_origin TEXT NOT NULL, record_id TEXT NOT NULL, version INTEGER NOT NULL,
+    recipient TEXT NOT NULL, rule_profile TEXT NOT NULL, rule_kind TEXT NOT NULL,
+    epoch INTEGER NOT NULL, idx INTEGER NOT NULL, base_epoch INTEGER NOT NULL,
+    base_size INTEGER NOT NULL, after TEXT NOT NULL, grant_bytes BLOB NOT NULL,
+    position INTEGER NOT NULL, path BLOB NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (order_origin, order_id, leaf)) STRICT`,
+  "CREATE INDEX fact_by_record ON fact (record_id, record_origin, recipient)",
+  `CREATE TABLE delivery (peer TEXT NOT NULL, n INTEGER NOT NULL, feed TEXT NOT NULL,
+    order_id TEXT NOT NULL, bytes BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (peer, n)) STRICT`,
+  `CREATE TABLE feed (peer TEXT PRIMARY KEY, feed TEXT NOT NULL, n INTEGER NOT NULL,
+    prev TEXT NOT NULL) STRICT`,
+  `CREATE TABLE source (peer TEXT PRIMARY KEY, feed TEXT NOT NULL, n INTEGER NOT NULL,
+    prev TEXT NOT NULL, seen_n INTEGER NOT NULL, at INTEGER NOT NULL, error TEXT) STRICT`,
+  `CREATE TABLE receipt_out (id INTEGER PRIMARY KEY, peer TEXT NOT NULL, order_id TEXT NOT NULL,
+    leaf TEXT NOT NULL, state TEXT NOT NULL, code TEXT, day TEXT NOT NULL, sent INTEGER NOT NULL)
+    STRICT`,
+  "CREATE INDEX receipt_out_unsent ON receipt_out (peer, sent)",
+  `CREATE TABLE receipt_in (peer TEXT NOT NULL, order_id TEXT NOT NULL, leaf TEXT NOT NULL,
+    state TEXT NOT NULL, code TEXT, until TEXT, day TEXT NOT NULL, document TEXT NOT NULL,
+    at INTEGER NOT NULL, PRIMARY KEY (peer, order_id, leaf, state)) STRICT`,
+  `CREATE TABLE receipt_document (digest TEXT PRIMARY KEY, peer TEXT NOT NULL,
+    bytes BLOB NOT NULL) STRICT`,
+  `CREATE TABLE nonce (keyid TEXT NOT NULL, nonce TEXT NOT NULL, expires INTEGER NOT NULL,
+    PRIMARY KEY (keyid, nonce)) STRICT, WITHOUT ROWID`,
+  "CREATE INDEX nonce_by_expiry ON nonce (expires)",
+  `CREATE TABLE event (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL,
+    subject TEXT NOT NULL, detail TEXT NOT NULL) STRICT`,
+  // Contentless: the index holds terms and places, the text stays in `content` alone.
+  `CREATE VIRTUAL TABLE search USING fts5 (title, body, content = '',
+    tokenize = "unicode61 remove_diacritics 2", prefix = '2 3')`,
+  // A purged term is gone from the index at once, not when segments happen to merge.
+  "INSERT INTO search (search, rank) VALUES ('secure-delete', 1)",
+]
+
+/** @throws `home.newer` for a database of a later version, `store.failed` */
+export async function migrate(db: Db): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
+  const { error } = await migrator.migrateToLatest()
+  if (error === undefined) return
+  if (error instanceof Error && /missing/i.test(error.message))
+    throw new NodeError("home.newer", "This data was last used by a newer version of comity.", {
+      hint: "Install the newer version again; data is never converted back.",
+      cause: error,
+    })
+  throw error
+}

@@ -1,0 +1,180 @@
+import {
+  type CompactRange,
+  completedNodes,
+  decodeRange,
+  emptyRange,
+  encodeRange,
+  type ReadNode,
+  rangeFrom,
+  rangeRoot,
+} from "../../../protocol/log/compact-range.ts"
+import { leafHash } from "../../../protocol/log/merkle.ts"
+import { StoreDamage } from "../damage.ts"
+import type { Db } from "../schema.ts"
+
+/** A log as held here, ours or a mirror: every entry, and what proofs are made of. */
+export type LogState = {
+  readonly member: string
+  readonly epoch: number
+  readonly origin: string
+  readonly range: CompactRange
+  readonly checkpoint: string | null
+  readonly checkedAt: number
+}
+
+export async function logOf(db: Db, member: string): Promise<LogState | null> {
+  const row = await db.selectFrom("log").selectAll().where("member", "=", member).executeTakeFirst()
+  if (row === undefined) return null
+  const range = decodeRange(new Uint8Array(row.range))
+  if (range.size !== row.size) throw new StoreDamage("log size")
+  const { epoch, origin, checkpoint } = row
+  return { member, epoch, origin, range, checkpoint, checkedAt: row.checked_at }
+}
+
+export async function createLog(
+  db: Db,
+  log: { readonly member: string; readonly epoch: number; readonly origin: string },
+): Promise<LogState> {
+  const range = encodeRange(emptyRange)
+  await db
+    .insertInto("log")
+    .values({ ...log, size: 0, range, checkpoint: null, checked_at: 0 })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+  return { ...log, range: emptyRange, checkpoint: null, checkedAt: 0 }
+}
+
+const rowsPerInsert = 500
+
+/**
+ * Appends to the log that was read as `state`: compare-and-swap on its size, so that of two writers
+ * one fails. Entries, tree nodes and checkpoint go in together, in the caller's transaction.
+ */
+export async function appendEntries(
+  db: Db,
+  state: LogState,
+  entries: readonly Uint8Array[],
+  checkpoint: string,
+  now: number,
+): Promise<LogState> {
+  const { member } = state
+  const { range, nodes } = completedNodes(state.range, entries.map(leafHash))
+  const swapped = await db
+    .updateTable("log")
+    .set({ size: range.size, range: encodeRange(range), checkpoint, checked_at: now })
+    .where("member", "=", member)
+    .where("size", "=", state.range.size)
+    .executeTakeFirst()
+  if (swapped.numUpdatedRows !== 1n) throw new StoreDamage("another writer on this log")
+  const rows = entries.map((entry, i) => ({ member, idx: state.range.size + i, entry }))
+  for (let i = 0; i < rows.length; i += rowsPerInsert)
+    await db
+      .insertInto("log_entry")
+      .values(rows.slice(i, i + rowsPerInsert))
+      .execute()
+  const nodeRows = nodes.map(({ level, index, hash }) => ({ member, level, idx: index, hash }))
+  for (let i = 0; i < nodeRows.length; i += rowsPerInsert)
+    await db
+      .insertInto("log_node")
+      .values(nodeRows.slice(i, i + rowsPerInsert))
+      .execute()
+  return { ...state, range, checkpoint, checkedAt: now }
+}
+
+export async function entriesFrom(
+  db: Db,
+  member: string,
+  start: number,
+  limit: number,
+): Promise<readonly Uint8Array[]> {
+  const rows = await db
+    .selectFrom("log_entry")
+    .select("entry")
+    .where("member", "=", member)
+    .where("idx", ">=", start)
+    .orderBy("idx")
+    .limit(limit)
+    .execute()
+  return rows.map(({ entry }) => new Uint8Array(entry))
+}
+
+/** Every index at which the log has this entry, ascending. */
+export async function placesOf(
+  db: Db,
+  member: string,
+  entry: Uint8Array,
+): Promise<readonly number[]> {
+  const rows = await db
+    .selectFrom("log_entry")
+    .select("idx")
+    .where("member", "=", member)
+    .where("entry", "=", entry)
+    .orderBy("idx")
+    .execute()
+  return rows.map(({ idx }) => idx)
+}
+
+/**
+ * What `prove` computes from stored tree nodes, in two reads however large the tree: it is run once to
+ * learn which nodes it wants, and again with them.
+ */
+export async function fromNodes<T>(
+  db: Db,
+  member: string,
+  prove: (read: ReadNode) => T,
+): Promise<T> {
+  const wanted: { level: number; index: number }[] = []
+  const blank = new Uint8Array(32)
+  prove((level, index) => {
+    wanted.push({ level, index })
+    return blank
+  })
+  const nodes = new Map<string, Uint8Array>()
+  if (wanted.length > 0) {
+    const rows = await db
+      .selectFrom("log_node")
+      .select(["level", "idx", "hash"])
+      .where("member", "=", member)
+      .where((eb) => eb.or(wanted.map(({ level, index }) => eb.and({ level, idx: index }))))
+      .execute()
+    for (const { level, idx, hash } of rows) nodes.set(`${level}/${idx}`, new Uint8Array(hash))
+  }
+  return prove((level, index) => nodes.get(`${level}/${index}`))
+}
+
+/** Root of the first `size` entries; null when the log is shorter. */
+export async function rootAt(db: Db, log: LogState, size: number): Promise<Uint8Array | null> {
+  if (size > log.range.size) return null
+  if (size === log.range.size) return rangeRoot(log.range)
+  return fromNodes(db, log.member, (read) => rangeRoot(rangeFrom(read, size)))
+}
+
+/** The first checkpoint kept that covers `index`: what a proof of that entry stands under. */
+export async function checkpointCovering(
+  db: Db,
+  member: string,
+  index: number,
+): Promise<{ readonly size: number; readonly note: string } | null> {
+  const row = await db
+    .selectFrom("checkpoint")
+    .select(["size", "note"])
+    .where("member", "=", member)
+    .where("size", ">", index)
+    .orderBy("size")
+    .limit(1)
+    .executeTakeFirst()
+  return row ?? null
+}
+
+export async function keepCheckpoint(
+  db: Db,
+  member: string,
+  size: number,
+  note: string,
+): Promise<void> {
+  await db
+    .insertInto("checkpoint")
+    .values({ member, size, note })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+}

@@ -1,0 +1,96 @@
+import { ProtocolError } from "../../../protocol/errors.ts"
+import { type KeysDocument, keysFormat, verifyKeys } from "../../../protocol/member/keys.ts"
+import { type Member, rootVersion, verifyRoots } from "../../../protocol/member/root.ts"
+import { decodeSigned } from "../../../protocol/signed.ts"
+import type { Db, Schema } from "../schema.ts"
+
+export type Peer = Schema["peer"]
+
+/** The member as its root documents held here tell it, verified anew; null when none are held. */
+export async function memberById(db: Db, id: string): Promise<Member | null> {
+  const rows = await db
+    .selectFrom("root_document")
+    .select("bytes")
+    .where("member", "=", id)
+    .orderBy("version")
+    .execute()
+  if (rows.length === 0) return null
+  const member = verifyRoots(rows.map(({ bytes }) => new Uint8Array(bytes)))
+  if (member.id !== id) throw new ProtocolError("root.pin")
+  return member
+}
+
+/** Index of each root version in the member's log, version 1 first. */
+export async function rootIndexes(db: Db, member: string): Promise<readonly (number | null)[]> {
+  const rows = await db
+    .selectFrom("root_document")
+    .select("idx")
+    .where("member", "=", member)
+    .orderBy("version")
+    .execute()
+  return rows.map(({ idx }) => idx)
+}
+
+/** The keys document in force: that at the highest index, or the one a card brought. */
+export async function keysInForce(db: Db, member: Member): Promise<KeysDocument | null> {
+  const row = await db
+    .selectFrom("keys_document")
+    .select("bytes")
+    .where("member", "=", member.id)
+    .orderBy("idx", (order) => order.desc().nullsLast())
+    .limit(1)
+    .executeTakeFirst()
+  if (row === undefined) return null
+  const bytes = new Uint8Array(row.bytes)
+  const named = rootVersion(member, decodeSigned(keysFormat, bytes).payload.rootVersion)
+  return named === null ? null : verifyKeys(bytes, member.id, named.payload)
+}
+
+export function peerById(db: Db, member: string): Promise<Peer | undefined> {
+  return db.selectFrom("peer").selectAll().where("member", "=", member).executeTakeFirst()
+}
+
+export function allPeers(db: Db): Promise<Peer[]> {
+  return db.selectFrom("peer").selectAll().orderBy("name").execute()
+}
+
+export async function insertRoots(db: Db, member: Member): Promise<void> {
+  const rows = member.documents.map(({ bytes, digest, payload }) => ({
+    member: member.id,
+    version: payload.version,
+    digest,
+    bytes,
+    idx: null,
+  }))
+  await db
+    .insertInto("root_document")
+    .values(rows)
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+}
+
+export async function insertKeys(db: Db, document: KeysDocument): Promise<void> {
+  const { bytes, digest, payload } = document
+  await db
+    .insertInto("keys_document")
+    .values({ member: payload.member, digest, bytes, idx: null })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+}
+
+export async function readMeta(db: Db, name: string): Promise<Uint8Array | null> {
+  const row = await db
+    .selectFrom("meta")
+    .select("value")
+    .where("name", "=", name)
+    .executeTakeFirst()
+  return row === undefined ? null : new Uint8Array(row.value)
+}
+
+export async function writeMeta(db: Db, name: string, value: Uint8Array): Promise<void> {
+  await db
+    .insertInto("meta")
+    .values({ name, value })
+    .onConflict((conflict) => conflict.column("name").doUpdateSet({ value }))
+    .execute()
+}

@@ -1,0 +1,198 @@
+import type { Generated, Kysely } from "kysely"
+
+/**
+ * The tables of a node. Signed bytes are BLOBs and are never taken apart; ids and digests are hex.
+ * Content stands apart from what proves its release, so that a purge removes it and the proof stays.
+ */
+export type Schema = {
+  meta: { name: string; value: Uint8Array }
+  kem_key: { public_key: Uint8Array; seed: Uint8Array; not_before: string; not_after: string }
+
+  peer: {
+    member: string
+    name: string
+    url: string | null
+    verified_on: string | null
+    blocked: number
+    subscribed: number
+    added_at: number
+  }
+  root_document: {
+    member: string
+    version: number
+    digest: string
+    bytes: Uint8Array
+    /** place as an open entry of the member's log; null until seen there */
+    idx: number | null
+  }
+  keys_document: { member: string; digest: string; bytes: Uint8Array; idx: number | null }
+
+  /** Our own log and every log that we keep a mirror of. */
+  log: {
+    member: string
+    epoch: number
+    origin: string
+    size: number
+    /** compact range */
+    range: Uint8Array
+    /** the newest signed checkpoint; null while nothing is held */
+    checkpoint: string | null
+    checked_at: number
+  }
+  log_entry: { member: string; idx: number; entry: Uint8Array }
+  log_node: { member: string; level: number; idx: number; hash: Uint8Array }
+  /** checkpoints that an order's proof needs */
+  checkpoint: { member: string; size: number; note: string }
+
+  draft: {
+    id: string
+    source: string
+    title: string
+    /** the version that was released last, 0 before the first */
+    released: number
+    /** digest of the source that `released` was made from */
+    released_source: string | null
+    updated_at: number
+  }
+  record: {
+    origin: string
+    id: string
+    version: number
+    digest: string
+    kind: string
+    profile_id: string
+    profile_digest: string
+    sealed_digest: string
+    sealed_size: number
+    created_at: number
+  }
+  /** What a purge removes: the only place of plaintext and content keys. */
+  content: {
+    rid: Generated<number>
+    origin: string
+    id: string
+    version: number
+    title: string
+    /** the record's JCS form */
+    bytes: Uint8Array
+    content_key: Uint8Array
+  }
+
+  /** Own orders, from the request on. */
+  release_order: {
+    id: string
+    act: "release" | "withdraw"
+    payload: Uint8Array
+    seed: Uint8Array
+    root_version: number
+    not_after: string
+    state: OrderState
+    reason: string | null
+    created_at: number
+  }
+  order_grant: {
+    order_id: string
+    position: number
+    recipient: string
+    record_origin: string
+    record_id: string
+    version: number
+    bytes: Uint8Array
+  }
+  order_signature: {
+    order_id: string
+    kid: string
+    person: string
+    role: string
+    protected: string
+    signature: string
+  }
+
+  /** Orders of any member that stand in its log, as received or published. */
+  logged_order: {
+    origin: string
+    id: string
+    digest: string
+    document: Uint8Array
+    idx: number
+    salt: Uint8Array
+  }
+  /** One grant of a logged order: what precedence is computed from, with its proof. */
+  fact: {
+    order_origin: string
+    order_id: string
+    leaf: string
+    act: "release" | "withdraw"
+    record_origin: string
+    record_id: string
+    version: number
+    recipient: string
+    rule_profile: string
+    rule_kind: string
+    epoch: number
+    idx: number
+    base_epoch: number
+    base_size: number
+    /** ids, joined by spaces */
+    after: string
+    grant_bytes: Uint8Array
+    position: number
+    /** ten hashes */
+    path: Uint8Array
+    at: number
+  }
+
+  /** What is queued for a peer, for good: a feed has no gaps. */
+  delivery: {
+    peer: string
+    n: number
+    feed: string
+    order_id: string
+    bytes: Uint8Array
+    at: number
+  }
+  feed: { peer: string; feed: string; n: number; prev: string }
+  /** How far a peer's feed for us has been read. */
+  source: {
+    peer: string
+    feed: string
+    n: number
+    prev: string
+    seen_n: number
+    at: number
+    error: string | null
+  }
+  /** Statements of ours about what we got, until the peer has them. */
+  receipt_out: {
+    id: Generated<number>
+    peer: string
+    order_id: string
+    leaf: string
+    state: string
+    code: string | null
+    day: string
+    sent: number
+  }
+  receipt_in: {
+    peer: string
+    order_id: string
+    leaf: string
+    state: string
+    code: string | null
+    until: string | null
+    day: string
+    /** the signed batch it came in */
+    document: string
+    at: number
+  }
+  receipt_document: { digest: string; peer: string; bytes: Uint8Array }
+  nonce: { keyid: string; nonce: string; expires: number }
+  /** What an operator may want to know happened; ids and codes only. */
+  event: { id: Generated<number>; at: number; kind: string; subject: string; detail: string }
+}
+
+export const orderStates = ["open", "refused", "cancelled", "logged"] as const
+export type OrderState = (typeof orderStates)[number]
+
+/** A transaction is one too, so that callers choose the boundary. */
+export type Db = Kysely<Schema>

@@ -1,0 +1,111 @@
+import { chmodSync, closeSync, openSync } from "node:fs"
+import SQLite, { type Database } from "better-sqlite3"
+import { NodeError } from "../errors.ts"
+
+/** `aegis` (AEGIS-256) needs the processor's AES instructions to be fast; `chacha20` needs nothing. */
+export type Cipher = "aegis" | "chacha20"
+
+/** What the package adds to better-sqlite3. */
+type Encrypted = Database & { key(key: Buffer): number }
+
+const inMemory = ":memory:"
+
+/**
+ * The encrypted database of a home: 32 raw key bytes, every page with its tag, full syncs.
+ * `temp_store=MEMORY` and an encrypted WAL leave no plaintext anywhere on the disk. A database in
+ * memory takes no key. `trusted_schema=OFF` lets no trigger or view use FTS5: write to it directly.
+ *
+ * @throws `key.unavailable` `store.corrupt` `store.full` `store.failed`
+ */
+export function openSqlite(
+  path: string,
+  key: Uint8Array,
+  options: { cipher?: Cipher } = {},
+): Database {
+  if (key.length !== 32) throw new RangeError("database key: 32 bytes")
+  try {
+    if (path !== inMemory) ownerOnly(path)
+    const database = new SQLite(path)
+    try {
+      if (path !== inMemory) unlock(database as Encrypted, key, options.cipher ?? "aegis")
+      return prepare(database)
+    } catch (error) {
+      database.close()
+      throw error
+    }
+  } catch (cause) {
+    throw storeFailure(cause)
+  }
+}
+
+/** A database in memory, empty or from what `serialize` gave: what is in it survives a restart in a test. */
+export function memoryDatabase(image?: Uint8Array): Database {
+  return prepare(image === undefined ? new SQLite(inMemory) : new SQLite(Buffer.from(image)))
+}
+
+/** SQLite would create it for everyone to read, and gives the WAL the mode of the database. */
+function ownerOnly(path: string): void {
+  closeSync(openSync(path, "a", 0o600))
+  if (process.platform !== "win32") chmodSync(path, 0o600)
+}
+
+const rawPrefix = "raw:"
+const hexDigit = Buffer.from("0123456789abcdef")
+
+/** A raw key spares the derivation at each opening. It never becomes a string: those can't be wiped. */
+function unlock(database: Encrypted, key: Uint8Array, cipher: Cipher): void {
+  database.pragma(`cipher='${cipher}'`)
+  const text = Buffer.alloc(rawPrefix.length + 2 * key.length)
+  text.write(rawPrefix)
+  key.forEach((byte, i) => {
+    text[rawPrefix.length + 2 * i] = hexDigit[byte >> 4]!
+    text[rawPrefix.length + 2 * i + 1] = hexDigit[byte & 15]!
+  })
+  database.key(text)
+  text.fill(0)
+}
+
+/** `synchronous` must be said: better-sqlite3 is compiled with NORMAL for WAL, which loses commits. */
+function prepare(database: Database): Database {
+  database.pragma("busy_timeout=5000")
+  database.pragma("trusted_schema=OFF")
+  database.pragma("cell_size_check=ON")
+  database.pragma("temp_store=MEMORY")
+  database.pragma("page_size=16384")
+  database.pragma("secure_delete=ON")
+  database.pragma("foreign_keys=ON")
+  // The first statement that reads the file: a wrong key shows here.
+  database.pragma("journal_mode=WAL")
+  database.pragma("synchronous=FULL")
+  // macOS: fsync alone leaves the bytes in the drive's cache. Elsewhere it changes nothing.
+  database.pragma("fullfsync=ON")
+  return database
+}
+
+/** SQLite's own errors as NodeErrors; anything else unchanged. */
+export function storeFailure(cause: unknown): unknown {
+  if (cause instanceof NodeError || cause instanceof RangeError) return cause
+  const { code } = cause as { code?: unknown }
+  if (typeof code !== "string") return cause
+  if (code === "SQLITE_NOTADB")
+    return new NodeError("key.unavailable", "the database does not open with this key", {
+      hint: "the key belongs to another home, or the first page of the file is damaged: comity restore brings a backup back",
+      cause,
+    })
+  if (code.startsWith("SQLITE_CORRUPT"))
+    return new NodeError("store.corrupt", "the database is damaged", {
+      hint: "stop the node, keep a copy of the home, and bring a backup back with comity restore",
+      cause,
+    })
+  if (code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT")
+    return new NodeError("store.full", "there is no room left for the database", {
+      hint: "free some space and repeat the command; nothing was lost",
+      cause,
+    })
+  if (/^(?:SQLITE_\w+|E[A-Z0-9]+)$/.test(code))
+    return new NodeError("store.failed", `the database failed (${code})`, {
+      hint: "check the disk and who owns the home, then run comity doctor",
+      cause,
+    })
+  return cause
+}

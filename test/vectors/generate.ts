@@ -1,0 +1,36 @@
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { cases } from "./cases.ts"
+import { answer, type Vector, type VectorFile } from "./formats.ts"
+
+/** The file of one format: outputs are computed, the codes of hostile vectors are stated and checked. */
+export async function vectorFile(format: string): Promise<VectorFile> {
+  const { about, valid, hostile } = await cases[format]!()
+  const file: { valid: Vector[]; hostile: Vector[] } = { valid: [], hostile: [] }
+  for (const [name, input] of valid) {
+    const { output, code } = await answer(format, input)
+    if (output === undefined) throw new Error(`${format}, ${name}: refused with ${code}`)
+    file.valid.push({ name, input, output })
+  }
+  for (const [name, input, code] of hostile) {
+    const given = await answer(format, input)
+    if (given.code !== code) throw new Error(`${format}, ${name}: ${given.code ?? "accepted"}`)
+    file.hostile.push({ name, input, code })
+  }
+  return { format, about, ...file }
+}
+
+export const vectorFilePath = (format: string) => join(import.meta.dirname, `${format}.json`)
+
+export function serialise(file: VectorFile): string {
+  return `${JSON.stringify(file, null, 1)}\n`
+}
+
+if (import.meta.main)
+  for (const format of Object.keys(cases)) {
+    const path = vectorFilePath(format)
+    const content = serialise(await vectorFile(format))
+    writeFileSync(path, content)
+    const again = readFileSync(path).length
+    process.stdout.write(`${format}.json ${again} bytes\n`)
+  }
