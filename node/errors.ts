@@ -28,7 +28,14 @@ export const nodeErrorCodes = [
   ],
   ...["draft.unknown", "draft.released", "draft.errors", "draft.sensitive"],
   ...["order.unknown", "order.ambiguous", "order.unsatisfied", "order.expired", "order.closed"],
-  ...["order.stale", "order.ended-here", "order.nothing", "officer.unknown", "officer.signed"],
+  ...[
+    "order.stale",
+    "order.ended-here",
+    "order.nothing",
+    "officer.unknown",
+    "officer.signed",
+    "officer.revoked",
+  ],
   ...[
     "terms.invalid",
     "recipient.self",

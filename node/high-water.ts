@@ -35,7 +35,7 @@ export function readHighWater(files: Files): HighWater | null {
   }
 }
 
-/** Written before the checkpoint it names is shown to anyone; it has reached the disk on return. */
+/** Between the commit of a checkpoint and its first showing; it has reached the disk on return. */
 export function writeHighWater(files: Files, { epoch, size, root }: HighWater): void {
   files.write(name, encodeCanonical({ type: "comity/high-water/v1", epoch, size, root }))
 }

@@ -3,6 +3,7 @@ import { join } from "node:path"
 import SQLite from "better-sqlite3"
 import { NodeError } from "./errors.ts"
 import { diskFailure, makeDirectory } from "./files.ts"
+import { storeFailure } from "./store/sqlite.ts"
 
 /**
  * One process to a home: two would sign two histories. The lock is SQLite's on an empty database, which
@@ -21,8 +22,6 @@ export function acquireLease(home: string): Lease {
     makeDirectory(home)
     const lock = new SQLite(join(home, "lease.db"), { timeout: 0 })
     try {
-      // Owner's eyes only, and without it a stopped reader would keep us out.
-      lock.pragma("locking_mode=EXCLUSIVE")
       lock.exec("BEGIN EXCLUSIVE")
       notePid(pidFile)
     } catch (error) {
@@ -40,7 +39,7 @@ export function acquireLease(home: string): Lease {
         hint: "stop the other one first, or use another home with --home",
         cause,
       })
-    throw diskFailure(cause)
+    throw storeFailure(diskFailure(cause))
   }
 }
 

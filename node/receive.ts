@@ -341,6 +341,15 @@ async function standOrder(
   // A carrier is not the sender, and the sender speaks for itself alone.
   if (claim.order.payload.origin !== peer)
     throw new ProtocolError("order.malformed", { detail: "origin" })
+  const same = await trx
+    .selectFrom("logged_order")
+    .select("digest")
+    .where("origin", "=", peer)
+    .where("id", "=", claim.order.payload.id)
+    .executeTakeFirst()
+  // An order is one (origin, id): what was logged first under it stays what it says.
+  if (same !== undefined && same.digest !== claim.order.digest)
+    throw new ProtocolError("order.malformed", { detail: "id used before" })
   const logged: Logged = {
     origin,
     places: await placesOf(trx, peer, entryOf(claim)),

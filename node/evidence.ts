@@ -1,0 +1,140 @@
+import type { Json } from "../protocol/canonical.ts"
+import { encodeHex } from "../protocol/encoding.ts"
+import { encodeEvidence } from "../protocol/evidence.ts"
+import { proveConsistencyFrom, proveInclusionFrom } from "../protocol/log/compact-range.ts"
+import { formatTlogProof } from "../protocol/log/tlog-proof.ts"
+import { findProfile } from "../protocol/profiles/registry.ts"
+import { versionInForce } from "../protocol/verify.ts"
+import type { Context } from "./context.ts"
+import { NodeError } from "./errors.ts"
+import { findPeer, nameOf } from "./peers.ts"
+import { noteEvent } from "./receive.ts"
+import { claimOf, contentOf, findRecord, liveFacts } from "./records.ts"
+import type { FactRow } from "./store/queries/facts.ts"
+import { checkpointCovering, fromNodes } from "./store/queries/logs.ts"
+
+export type ExportedEvidence = {
+  readonly file: Uint8Array
+  readonly record: string
+  readonly version: number
+  readonly recipient: string
+  /** said before the file is given away */
+  readonly reveals: string
+}
+
+/**
+ * One file that proves the release of a record, to anyone who pins its origin. PROTOCOL.md §10
+ *
+ * @param peer for our own records: whose grant to show
+ * @throws `evidence.refused` where the terms say so and no officer's reason is given, `record.*`
+ */
+export async function exportEvidence(
+  context: Context,
+  prefix: string,
+  options: { readonly peer?: string; readonly reason?: string } = {},
+): Promise<ExportedEvidence> {
+  const reference = await findRecord(context, prefix)
+  const content = await contentOf(context, reference)
+  const fact = await chooseFact(context, reference, options.peer)
+  const { placed, log, order, entry } = await claimOf(context, fact)
+  const isRecipient = fact.order_origin !== context.self.id
+  const mayShow = placed.grant.terms?.evidence !== "recipient" || !isRecipient
+  if (!mayShow && (options.reason ?? "").trim() === "")
+    throw new NodeError("evidence.refused", "The terms let nobody but us see this evidence.", {
+      hint: "An officer may decide otherwise: --reason TEXT is kept on record.",
+    })
+  if (!mayShow)
+    await noteEvent(context, context.db, "evidence.exported", reference.id, options.reason ?? "")
+
+  const covering = await checkpointCovering(context.db, log.member, fact.idx)
+  if (covering === null) throw new NodeError("store.corrupt", "No checkpoint covers this order.")
+  const { size, note } = covering
+  const prove = (index: number) =>
+    fromNodes(context.db, log.member, (read) => proveInclusionFrom(read, index, size))
+  const base = order.payload.base.size
+  const baseProof =
+    base === 0
+      ? []
+      : await fromNodes(context.db, log.member, (read) => proveConsistencyFrom(read, base, size))
+  const profile = findProfile(order.payload.rule.profile)
+  if (profile === null)
+    throw new NodeError("store.corrupt", "The profile of this order is missing.")
+  const file = encodeEvidence({
+    base: baseProof.map(encodeHex),
+    grant: jsonOf(placed.bytes),
+    order: jsonOf(order.bytes),
+    path: placed.path.map(encodeHex),
+    position: placed.position,
+    profile: jsonOf(profile.bytes),
+    proof: formatTlogProof({ index: fact.idx, proof: await prove(fact.idx), checkpoint: note }),
+    record: jsonOf(content.bytes),
+    roots: await rootsUpTo(context, log.member, fact.idx, prove),
+    salt: encodeHex(entry.salt),
+  })
+  const recipient = await nameOf(context, fact.recipient)
+  return {
+    file,
+    record: reference.id,
+    version: reference.version,
+    recipient,
+    reveals: `The file shows the whole record, the pseudonyms, organisations and roles of the officers who signed, that ${recipient} received it, and index ${fact.idx} of the log.`,
+  }
+}
+
+function jsonOf(bytes: Uint8Array): Json {
+  return JSON.parse(new TextDecoder().decode(bytes))
+}
+
+async function chooseFact(
+  context: Context,
+  reference: Parameters<typeof liveFacts>[1],
+  peer: string | undefined,
+): Promise<FactRow> {
+  const live = await liveFacts(context, reference)
+  const isOurs = reference.origin === context.self.id
+  const wanted =
+    isOurs && peer !== undefined
+      ? (await findPeer(context, peer)).member
+      : isOurs
+        ? undefined
+        : context.self.id
+  const fact = live.find(({ recipient }) => wanted === undefined || recipient === wanted)
+  if (fact === undefined)
+    throw new NodeError(
+      "record.withdrawn",
+      "No release of this record stands that could be shown.",
+      {
+        hint: isOurs ? "Name a recipient with --peer." : "comity why RECORD --peer NAME",
+      },
+    )
+  return fact
+}
+
+/** Root versions from 1 to the one in force at `index`, each with the path of its own entry. */
+async function rootsUpTo(
+  context: Context,
+  member: string,
+  index: number,
+  prove: (index: number) => Promise<readonly Uint8Array[]>,
+) {
+  const rows = await context.db
+    .selectFrom("root_document")
+    .select(["bytes", "idx"])
+    .where("member", "=", member)
+    .orderBy("version")
+    .execute()
+  const count = versionInForce(
+    rows.map(({ idx }) => idx),
+    index,
+  )
+  return Promise.all(
+    rows.slice(0, count).map(async ({ bytes, idx }) => {
+      if (idx === null) throw new NodeError("store.corrupt", "A root document is not logged.")
+      return {
+        document: jsonOf(new Uint8Array(bytes)),
+        index: idx,
+        path: (await prove(idx)).map(encodeHex),
+      }
+    }),
+  )
+}

@@ -1,0 +1,256 @@
+import { encodeCanonical, ingest } from "../protocol/canonical.ts"
+import { ed25519PublicKey, signEd25519 } from "../protocol/crypto/sign.ts"
+import { decodeHex, encodeBase64url, encodeHex } from "../protocol/encoding.ts"
+import { ProtocolError } from "../protocol/errors.ts"
+import { verifyCheckpoint } from "../protocol/log/checkpoint.ts"
+import { logOrigin } from "../protocol/log/entry.ts"
+import { checkConsistency, emptyRoot } from "../protocol/log/merkle.ts"
+import { kidOf } from "../protocol/member/key.ts"
+import { type Officer, officerDigest } from "../protocol/member/officer.ts"
+import { logKeyOf, type Member, newestRoot, verifyRoots } from "../protocol/member/root.ts"
+import { type ComityRecord, decodeRecord, recordDigest } from "../protocol/record/record.ts"
+import { decodeGrantValue, encodeGrant, type Grant, grantLeaf } from "../protocol/release/grant.ts"
+import { buildGrantTree } from "../protocol/release/grant-tree.ts"
+import { encodeOrder, type Order, orderShape } from "../protocol/release/order.ts"
+import {
+  decodeShape,
+  digest,
+  hex,
+  integer,
+  json,
+  list,
+  literal,
+  object,
+  oneOf,
+  text,
+} from "../protocol/shape.ts"
+import { type SignatureLine, signLine } from "../protocol/signed.ts"
+import { ruleConditions } from "../protocol/verify.ts"
+import { wordsOf } from "../protocol/words.ts"
+import { NodeError } from "./errors.ts"
+import type { OfficerKey } from "./found.ts"
+
+/**
+ * The officer's side of an order, on the officer's own machine: it believes nothing that came with the
+ * export and recomputes what will be signed from the plaintext. PROTOCOL.md §5
+ */
+
+const exportBytes = 64 * 1024 * 1024
+const proof = list(digest, { max: 63 })
+const exportShape = object({
+  baseProof: proof,
+  checkpoint: text({ min: 1, max: 1024 * 1024 }),
+  earlier: list(
+    object({
+      act: oneOf(["release", "withdraw"]),
+      order: hex(16),
+      recipient: text({ min: 1, max: 64 }),
+      record: hex(16),
+      version: integer(1, 1_000_000),
+    }),
+    { max: 100_000 },
+  ),
+  grants: list(object({ grant: json, position: integer(0, 1023) }), { min: 1, max: 512 }),
+  payload: json,
+  recipients: list(object({ member: text({ min: 1, max: 64 }), name: text({ max: 64 }) }), {
+    max: 512,
+  }),
+  records: list(json, { min: 1, max: 512 }),
+  roots: list(json, { min: 1, max: 1024 }),
+  seed: hex(32),
+  seenProof: proof,
+  type: literal("comity/order-export/v1"),
+})
+
+/** The newest checkpoint of this member's log that this machine has seen. */
+export type Seen = { readonly member: string; readonly size: number; readonly root: string }
+
+/** What the officer is about to sign, as this machine computed it. */
+export type Review = {
+  readonly member: Member
+  readonly order: Order
+  readonly payload: Uint8Array
+  readonly lines: readonly {
+    readonly recipient: string
+    /** a name pinned on this machine, else the 12 words */
+    readonly known: string
+    readonly isPinned: boolean
+    readonly record: ComityRecord
+    readonly grant: Grant
+  }[]
+  /** what it repeats or ends, as far as this machine was told */
+  readonly notes: readonly string[]
+  readonly seen: Seen
+}
+
+/**
+ * @param pins member id → the name under which this machine knows it
+ * @throws `order.malformed` when anything of the export does not hang together; `order.base` when the
+ * member's log does not continue what this machine has seen
+ */
+export function reviewExport(
+  bytes: Uint8Array,
+  pins: ReadonlyMap<string, string>,
+  seen: Seen | null,
+): Review {
+  const fields = decodeShape(exportShape, ingest(bytes, exportBytes), "order.malformed")
+  const member = verifyRoots(fields.roots.map((root) => encodeCanonical(root as object)))
+  const root = newestRoot(member).payload
+  const order = decodeShape(orderShape, fields.payload, "order.malformed")
+  if (order.origin !== member.id || order.network !== member.network)
+    throw new ProtocolError("order.malformed", { detail: "origin" })
+  if (order.rootVersion !== root.version) throw new ProtocolError("order.root-version")
+
+  const grants = fields.grants.map(({ grant, position }) => ({
+    grant: decodeGrantValue(grant),
+    position,
+  }))
+  const leaves = new Map(
+    grants.map(({ grant, position }) => [position, grantLeaf(encodeGrant(grant))]),
+  )
+  const tree = buildGrantTree(leaves, decodeHex(fields.seed))
+  if (leaves.size !== grants.length || encodeHex(tree.root) !== order.root)
+    throw new ProtocolError("grant.path")
+  const records = new Map(
+    fields.records.map((record) => {
+      const exact = encodeCanonical(record as object)
+      return [recordDigest(exact), decodeRecord(exact)]
+    }),
+  )
+  const lines = grants.map(({ grant }) => {
+    const record = records.get(grant.record.digest)
+    if (record === undefined || !isAbout(record, grant) || grant.act !== order.act)
+      throw new ProtocolError("record.mismatch")
+    checkRule(order, record, grant)
+    const name = pins.get(grant.recipient)
+    const known = name ?? `words: ${wordsOf(grant.recipient)}`
+    return { recipient: grant.recipient, known, isPinned: name !== undefined, record, grant }
+  })
+  const isPaired = lines.every(
+    (line, i) =>
+      lines.findIndex(
+        (other) =>
+          other.recipient === line.recipient &&
+          other.record.id === line.record.id &&
+          other.record.version === line.record.version,
+      ) === i,
+  )
+  if (!isPaired) throw new ProtocolError("order.malformed", { detail: "a grant twice" })
+
+  const now = checkLog(fields, member, order, seen)
+  const notes = lines.flatMap(({ grant, record }) =>
+    fields.earlier
+      .filter((one) => one.record === record.id && one.recipient === grant.recipient)
+      .map((one) =>
+        order.act === "withdraw"
+          ? `ends ${one.act} ${one.order} of version ${one.version}`
+          : `after ${one.act} ${one.order} of version ${one.version} to the same member`,
+      ),
+  )
+  return {
+    member,
+    order,
+    payload: encodeOrder(order),
+    lines,
+    notes: [...new Set(notes)],
+    seen: now,
+  }
+}
+
+function isAbout(record: ComityRecord, { record: named }: Grant): boolean {
+  return (
+    record.id === named.id && record.origin === named.origin && record.version === named.version
+  )
+}
+
+/** Officers approve under the rule that recipients will compute, not one that asks for fewer of them. */
+function checkRule(order: Order, record: ComityRecord, grant: Grant): void {
+  const conditions = order.act === "withdraw" ? [] : ruleConditions(record, grant)
+  const isRuled =
+    order.rule.kind === record.kind &&
+    order.rule.profile === record.profile.digest &&
+    order.rule.conditions.join() === conditions.join()
+  if (!isRuled) throw new ProtocolError("rule.mismatch")
+}
+
+function checkLog(
+  fields: {
+    readonly checkpoint: string
+    readonly baseProof: readonly string[]
+    readonly seenProof: readonly string[]
+  },
+  member: Member,
+  order: Order,
+  seen: Seen | null,
+): Seen {
+  const root = newestRoot(member).payload
+  const origin = logOrigin(member.network, member.id, root.epoch)
+  const { checkpoint } = verifyCheckpoint(fields.checkpoint, { origin, logKey: logKeyOf(root) })
+  const continues = (size: number, rootHash: string, hashes: readonly string[]) =>
+    size === 0
+      ? rootHash === encodeHex(emptyRoot)
+      : checkConsistency({
+          size1: size,
+          root1: decodeHex(rootHash),
+          size2: checkpoint.size,
+          root2: checkpoint.root,
+          proof: hashes.map(decodeHex),
+        })
+  const { base } = order
+  const isBased = base.epoch === root.epoch && continues(base.size, base.root, fields.baseProof)
+  if (!isBased) throw new ProtocolError("order.base")
+  if (
+    seen !== null &&
+    seen.member === member.id &&
+    !continues(seen.size, seen.root, fields.seenProof)
+  )
+    throw new ProtocolError("checkpoint.forked", { detail: "not what this machine saw before" })
+  return { member: member.id, size: checkpoint.size, root: encodeHex(checkpoint.root) }
+}
+
+/** What a signature says: shown before it is given. PROTOCOL.md §5 */
+export const signatureMeaning =
+  "By signing you authorise this on behalf of the member. It creates no obligation and no admission."
+
+/**
+ * The officer's line for the order that was reviewed.
+ *
+ * @param day UTC, YYYY-MM-DD
+ * @throws `officer.unknown` when the root document does not list this officer, or not in this role
+ */
+export async function signReview(
+  review: Review,
+  { officer, seed }: OfficerKey,
+  day: string,
+  role?: string,
+): Promise<SignatureLine> {
+  const root = newestRoot(review.member).payload
+  const chosen = role ?? officer.roles[0]
+  const isEnrolled = root.officers.includes(officerDigest(officer))
+  if (!isEnrolled || encodeBase64url(ed25519PublicKey(seed)) !== officer.key.ed25519)
+    throw new NodeError("officer.unknown", `${officer.person} is not an officer of this member.`)
+  if (chosen === undefined || !officer.roles.includes(chosen))
+    throw new NodeError("officer.unknown", `${officer.person} does not have that role.`, {
+      hint: `Roles: ${officer.roles.join(", ")}.`,
+    })
+  return signLine(headerOf(officer, chosen, day, review.order.network), review.payload, (message) =>
+    signEd25519(message, seed),
+  )
+}
+
+function headerOf(officer: Officer, role: string, day: string, network: string) {
+  const { key, organisation, person, roles, salt } = officer
+  return {
+    alg: "Ed25519",
+    day,
+    key: key.ed25519,
+    kid: kidOf(key),
+    network,
+    organisation,
+    person,
+    role,
+    roles,
+    salt,
+    typ: "comity-order+jws",
+  } as const
+}

@@ -1,0 +1,297 @@
+import { encodeCanonical, type Json } from "../protocol/canonical.ts"
+import { encodeHex } from "../protocol/encoding.ts"
+import { proveConsistencyFrom } from "../protocol/log/compact-range.ts"
+import { missingApprovals } from "../protocol/member/policy.ts"
+import { signoffOf } from "../protocol/profiles/profile.ts"
+import { findProfile } from "../protocol/profiles/registry.ts"
+import { decodeGrant, type Terms } from "../protocol/release/grant.ts"
+import { approvalsOf, decodeOrder, type Order, orderFormat } from "../protocol/release/order.ts"
+import { decodeShape } from "../protocol/shape.ts"
+import { encodeSigned, type SignatureLine } from "../protocol/signed.ts"
+import { type Context, ownRoot, today } from "./context.ts"
+import { NodeError } from "./errors.ts"
+import { nameOf } from "./peers.ts"
+import { neededFor } from "./release.ts"
+import { fromNodes, logOf } from "./store/queries/logs.ts"
+import { type OrderRow, orderById } from "./store/queries/orders.ts"
+import type { Db } from "./store/schema.ts"
+
+export type OrderSummary = {
+  readonly order: string
+  readonly act: string
+  readonly state: string
+  readonly needs: number
+  readonly signed: number
+  readonly notAfter: string
+}
+
+export async function listOrders(
+  context: Context,
+): Promise<{ readonly orders: readonly OrderSummary[] }> {
+  const rows = await context.db
+    .selectFrom("release_order")
+    .selectAll()
+    .orderBy("created_at")
+    .execute()
+  const orders: OrderSummary[] = []
+  for (const row of rows) orders.push(await summaryOf(context, row))
+  return { orders }
+}
+
+async function summaryOf(context: Context, row: OrderRow): Promise<OrderSummary> {
+  const payload = payloadOf(row)
+  const signatures = await signaturesOf(context.db, row.id)
+  return {
+    order: row.id,
+    act: row.act,
+    state: stateOf(context, row),
+    needs: neededFor(ownRoot(context), row.act, payload.rule),
+    signed: signatures.length,
+    notAfter: row.not_after,
+  }
+}
+
+function stateOf(context: Context, row: OrderRow): string {
+  return row.state === "open" && row.not_after < today(context) ? "expired" : row.state
+}
+
+function payloadOf(row: OrderRow): Order {
+  return decodeShape(orderFormat.payload, jsonOf(new Uint8Array(row.payload)), "order.malformed")
+}
+
+function jsonOf(bytes: Uint8Array): Json {
+  return JSON.parse(new TextDecoder().decode(bytes))
+}
+
+function signaturesOf(db: Db, orderId: string) {
+  return db
+    .selectFrom("order_signature")
+    .selectAll()
+    .where("order_id", "=", orderId)
+    .orderBy("person")
+    .execute()
+}
+
+export type OrderView = OrderSummary & {
+  readonly grants: readonly {
+    readonly recipient: string
+    readonly member: string
+    readonly record: string
+    readonly version: number
+    readonly title: string
+    readonly terms?: Terms
+  }[]
+  readonly signatures: readonly { readonly person: string; readonly role: string }[]
+  readonly satisfied: boolean
+  readonly missing: readonly string[]
+  readonly rule: Order["rule"]
+  readonly reason?: string
+}
+
+export async function showOrder(context: Context, prefix: string): Promise<OrderView> {
+  const row = await orderById(context.db, prefix)
+  const signatures = await signaturesOf(context.db, row.id)
+  const missing = await stillMissing(context, row)
+  const grants: OrderView["grants"][number][] = []
+  for (const { bytes } of await grantRows(context.db, row.id)) {
+    const { recipient, record, terms } = decodeGrant(new Uint8Array(bytes))
+    const content = await context.db
+      .selectFrom("content")
+      .select("title")
+      .where("origin", "=", record.origin)
+      .where("id", "=", record.id)
+      .where("version", "=", record.version)
+      .executeTakeFirst()
+    grants.push({
+      recipient: await nameOf(context, recipient),
+      member: recipient,
+      record: record.id,
+      version: record.version,
+      title: content?.title ?? "",
+      ...(terms === undefined ? {} : { terms }),
+    })
+  }
+  return {
+    ...(await summaryOf(context, row)),
+    grants,
+    signatures: signatures.map(({ person, role }) => ({ person, role })),
+    satisfied: missing.length === 0,
+    missing,
+    rule: payloadOf(row).rule,
+    ...(row.reason === null ? {} : { reason: row.reason }),
+  }
+}
+
+function grantRows(db: Db, orderId: string) {
+  return db
+    .selectFrom("order_grant")
+    .select(["position", "bytes"])
+    .where("order_id", "=", orderId)
+    .orderBy("position")
+    .execute()
+}
+
+/** What the policy and the profile still ask for, in words. */
+async function stillMissing(context: Context, row: OrderRow): Promise<readonly string[]> {
+  const root = ownRoot(context)
+  const lines = await signaturesOf(context.db, row.id)
+  const { rule } = payloadOf(row)
+  const profile = findProfile(rule.profile)?.profile
+  const signoff = profile === undefined ? [] : signoffOf(profile, row.act, rule.kind)
+  const revocation = { revoked: root.revoked, index: Number.MAX_SAFE_INTEGER }
+  const approvals =
+    lines.length === 0
+      ? []
+      : approvalsOf(decodeOrder(encodeSigned(new Uint8Array(row.payload), lines)), root, revocation)
+  return missingApprovals(root.policy, signoff, row.act, rule, approvals)
+}
+
+/**
+ * Everything that an officer's machine needs to judge the order by itself: it trusts none of it.
+ *
+ * @param seenSize size of the newest checkpoint that machine has seen, for a proof that ours continues it
+ */
+export async function exportOrder(
+  context: Context,
+  prefix: string,
+  seenSize?: number,
+): Promise<Uint8Array> {
+  const { db, self } = context
+  const row = await orderById(db, prefix)
+  if (row.state !== "open")
+    throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`)
+  const grants = await grantRows(db, row.id)
+  const records = new Map<string, Json>()
+  const recipients = new Map<string, string>()
+  for (const { bytes } of grants) {
+    const { record, recipient } = decodeGrant(new Uint8Array(bytes))
+    recipients.set(recipient, await nameOf(context, recipient))
+    const content = await db
+      .selectFrom("content")
+      .select("bytes")
+      .where("origin", "=", record.origin)
+      .where("id", "=", record.id)
+      .where("version", "=", record.version)
+      .executeTakeFirstOrThrow()
+    records.set(record.digest, jsonOf(new Uint8Array(content.bytes)))
+  }
+  const log = await logOf(db, self.id)
+  if (log === null || log.checkpoint === null)
+    throw new NodeError("store.corrupt", "Our own log is missing.")
+  const { base } = payloadOf(row)
+  const size = log.range.size
+  const prove = (from: number) =>
+    from > 0 && from <= size
+      ? fromNodes(db, self.id, (read) => proveConsistencyFrom(read, from, size))
+      : Promise.resolve([])
+  const facts = await db
+    .selectFrom("fact")
+    .select(["record_id", "version", "recipient", "act", "order_id"])
+    .where("order_origin", "=", self.id)
+    .where(
+      "record_id",
+      "in",
+      [...records.values()].map((record) => idOf(record)),
+    )
+    .execute()
+  return encodeCanonical({
+    baseProof: (await prove(base.size)).map(encodeHex),
+    checkpoint: log.checkpoint,
+    earlier: facts.map((fact) => ({
+      act: fact.act,
+      order: fact.order_id,
+      recipient: fact.recipient,
+      record: fact.record_id,
+      version: fact.version,
+    })),
+    grants: grants.map(({ position, bytes }) => ({
+      grant: jsonOf(new Uint8Array(bytes)),
+      position,
+    })),
+    payload: jsonOf(new Uint8Array(row.payload)),
+    recipients: [...recipients].map(([member, name]) => ({ member, name })),
+    records: [...records.values()],
+    roots: self.documents.map(({ bytes }) => jsonOf(bytes)),
+    seed: encodeHex(new Uint8Array(row.seed)),
+    seenProof: (await prove(seenSize ?? 0)).map(encodeHex),
+    type: "comity/order-export/v1",
+  })
+}
+
+function idOf(record: Json): string {
+  return (record as { readonly id: string }).id
+}
+
+/**
+ * Adds an officer's signature, once it verifies as one by an officer enrolled in our root document.
+ *
+ * @throws `officer.signed`, `order.closed`, `signed.*`, `order.malformed`
+ */
+export async function addSignature(
+  context: Context,
+  prefix: string,
+  line: SignatureLine,
+): Promise<OrderView> {
+  const { db } = context
+  const id = await db.transaction().execute(async (trx) => {
+    const row = await orderById(trx, prefix)
+    const state = stateOf(context, row)
+    if (state !== "open")
+      throw new NodeError("order.closed", `Order ${row.id} is ${state}, not open.`)
+    const alone = decodeOrder(encodeSigned(new Uint8Array(row.payload), [line]))
+    const root = ownRoot(context)
+    const revocation = { revoked: root.revoked, index: Number.MAX_SAFE_INTEGER }
+    const [approval] = approvalsOf(alone, root, revocation)
+    const { header } = alone.signatures[0]!
+    if (approval === undefined)
+      throw new NodeError("officer.revoked", `The key of ${header.person} has been revoked.`)
+    const earlier = await signaturesOf(trx, row.id)
+    if (earlier.some(({ person }) => person === header.person))
+      throw new NodeError("officer.signed", `${header.person} has signed this order already.`, {
+        hint: "One person gives one signature; another officer has to give the next.",
+      })
+    await trx
+      .insertInto("order_signature")
+      .values({
+        order_id: row.id,
+        kid: header.kid,
+        person: header.person,
+        role: header.role,
+        protected: line.protected,
+        signature: line.signature,
+      })
+      .execute()
+    return row.id
+  })
+  return showOrder(context, id)
+}
+
+/** An officer says no: the order ends, with the reason on record here. */
+export function refuseOrder(context: Context, prefix: string, reason: string): Promise<OrderView> {
+  if (reason.trim() === "") throw new NodeError("terms.invalid", "A refusal states its reason.")
+  return close(context, prefix, "refused", reason)
+}
+
+export function cancelOrder(context: Context, prefix: string): Promise<OrderView> {
+  return close(context, prefix, "cancelled", null)
+}
+
+async function close(
+  context: Context,
+  prefix: string,
+  state: "refused" | "cancelled",
+  reason: string | null,
+): Promise<OrderView> {
+  const row = await orderById(context.db, prefix)
+  const moved = await context.db
+    .updateTable("release_order")
+    .set({ state, reason: reason ?? row.reason })
+    .where("id", "=", row.id)
+    .where("state", "=", "open")
+    .executeTakeFirst()
+  if (moved.numUpdatedRows !== 1n)
+    throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`, {
+      hint: "What was published can be withdrawn: comity withdraw RECORD.",
+    })
+  return showOrder(context, row.id)
+}

@@ -1,0 +1,437 @@
+import { ProtocolError } from "../protocol/errors.ts"
+import { newestRoot } from "../protocol/member/root.ts"
+import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
+import type { Terms } from "../protocol/release/grant.ts"
+import { decodeOrder } from "../protocol/release/order.ts"
+import { endOf, winner } from "../protocol/release/precedence.ts"
+import { entryOf, type Logged, type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
+import { type Context, dayOf, today } from "./context.ts"
+import { NodeError } from "./errors.ts"
+import { ownHolder } from "./holder.ts"
+import { findPeer, nameOf } from "./peers.ts"
+import { searchContent } from "./search.ts"
+import { asFact, asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
+import { logOf, placesOf, rootAt } from "./store/queries/logs.ts"
+import { memberById, rootIndexes } from "./store/queries/members.ts"
+import type { Db } from "./store/schema.ts"
+
+export type RecordView = {
+  readonly record: string
+  readonly version: number
+  readonly title: string
+  readonly kind: string
+  readonly profile: string
+  readonly from: string
+  readonly origin: string
+  readonly receivedAt: string
+  readonly verdict: "verified" | "pending"
+  readonly withdrawn: boolean
+}
+
+/** What others released to us, the newest version of each, newest first; withdrawn ones without a title. */
+export async function inbox(
+  context: Context,
+): Promise<{ readonly records: readonly RecordView[] }> {
+  const rows = await recordRows(context.db)
+    .where("record.origin", "!=", context.self.id)
+    .orderBy("record.created_at", "desc")
+    .orderBy("record.id")
+    .orderBy("record.version", "desc")
+    .execute()
+  const seen = new Set<string>()
+  const newest = rows.filter(({ origin, id }) => {
+    const isFirst = !seen.has(origin + id)
+    seen.add(origin + id)
+    return isFirst
+  })
+  return { records: await viewsOf(context, newest) }
+}
+
+/** Full text of everything held here, received and our own. @throws `query.malformed` */
+export async function search(
+  context: Context,
+  query: string,
+): Promise<{ readonly records: readonly RecordView[]; readonly cut: boolean }> {
+  const { rids, isCut } = await searchContent(context, query, 100)
+  if (rids.length === 0) return { records: [], cut: false }
+  const rows = await recordRows(context.db).where("content.rid", "in", rids).execute()
+  const byRid = new Map(rows.map((row) => [row.rid, row]))
+  const found = rids.flatMap((rid) => byRid.get(rid) ?? [])
+  return { records: await viewsOf(context, found), cut: isCut }
+}
+
+function recordRows(db: Db) {
+  return db
+    .selectFrom("record")
+    .leftJoin("content", (join) =>
+      join
+        .onRef("content.origin", "=", "record.origin")
+        .onRef("content.id", "=", "record.id")
+        .onRef("content.version", "=", "record.version"),
+    )
+    .select([
+      "record.origin",
+      "record.id",
+      "record.version",
+      "record.kind",
+      "record.profile_id",
+      "record.created_at",
+      "content.title",
+      "content.rid",
+    ])
+}
+
+type Row = Awaited<ReturnType<ReturnType<typeof recordRows>["execute"]>>[number]
+
+async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly RecordView[]> {
+  const views: RecordView[] = []
+  for (const row of rows)
+    views.push({
+      record: row.id,
+      version: row.version,
+      title: row.title ?? "",
+      kind: row.kind,
+      profile: row.profile_id,
+      from: await nameOf(context, row.origin),
+      origin: row.origin,
+      receivedAt: new Date(row.created_at).toISOString(),
+      // Members that name witnesses keep an order pending until their quorum is met.
+      verdict: await verdictOn(context, row.origin),
+      withdrawn: row.rid === null,
+    })
+  return views
+}
+
+async function verdictOn(context: Context, origin: string): Promise<RecordView["verdict"]> {
+  const member = origin === context.self.id ? context.self : await memberById(context.db, origin)
+  return member !== null && newestRoot(member).payload.quorum > 0 ? "pending" : "verified"
+}
+
+export type RecordReference = {
+  readonly origin: string
+  readonly id: string
+  readonly version: number
+}
+
+/** The newest version of a record by id or unique prefix. @throws `record.unknown`, `record.ambiguous` */
+export async function findRecord(context: Context, prefix: string): Promise<RecordReference> {
+  const rows = /^[0-9a-f]{1,32}$/.test(prefix)
+    ? await context.db
+        .selectFrom("record")
+        .select(["origin", "id", "version"])
+        .where("id", ">=", prefix)
+        .where("id", "<=", `${prefix}g`)
+        .orderBy("version", "desc")
+        .execute()
+    : []
+  const [row] = rows
+  if (row === undefined)
+    throw new NodeError("record.unknown", `No record has the id ${JSON.stringify(prefix)}.`, {
+      hint: "comity inbox shows what was received, comity draft list what is ours.",
+    })
+  if (rows.some(({ id, origin }) => id !== row.id || origin !== row.origin))
+    throw new NodeError("record.ambiguous", "Several records begin like that: give more of the id.")
+  return row
+}
+
+export type Shown = {
+  readonly record: string
+  readonly version: number
+  readonly from: string
+  readonly content: object
+  readonly marking: string
+  readonly terms: Terms | null
+  readonly network: string
+  readonly provenance: readonly Step[]
+  readonly notes: readonly string[]
+}
+
+/**
+ * A record as it was signed, with its provenance verified anew from what is stored.
+ *
+ * @throws `record.unknown`, `record.withdrawn`
+ */
+export async function show(context: Context, prefix: string): Promise<Shown> {
+  const reference = await findRecord(context, prefix)
+  const { origin, id, version } = reference
+  const content = await contentOf(context, reference)
+  const record = decodeRecord(content.bytes)
+  const facts = await liveFacts(context, reference)
+  const held = facts.find((row) => origin === context.self.id || row.recipient === context.self.id)
+  const steps: Step[] = []
+  if (held === undefined) {
+    const text = "our own record; nobody was given it by an order that is logged"
+    steps.push({ step: 0, ok: true, text })
+  } else steps.push(...(await provenance(context, held, content.bytes)))
+  const terms = held === undefined ? null : (asPlacedGrant(held).grant.terms ?? null)
+  return {
+    record: id,
+    version,
+    from: await nameOf(context, origin),
+    content: shownContent(record),
+    marking: record.marking,
+    terms: origin === context.self.id ? null : terms,
+    network: record.network,
+    provenance: steps,
+    notes: await notesOn(context, origin, record.network, terms),
+  }
+}
+
+function shownContent(record: ComityRecord): object {
+  const { title, kind, language, body, areas, fields, profile } = record
+  return { title, kind, profile: profile.id, language, areas, fields, body }
+}
+
+async function notesOn(
+  context: Context,
+  origin: string,
+  network: string,
+  terms: Terms | null,
+): Promise<readonly string[]> {
+  const notes: string[] = []
+  if (network !== "operational") notes.push(`network ${network}: not operational`)
+  if (terms?.expires !== undefined && terms.expires < today(context))
+    notes.push(`the terms of use ended on ${terms.expires}`)
+  const member = await memberById(context.db, origin)
+  if (member !== null && newestRoot(member).payload.expires < today(context))
+    notes.push("the root document of its origin has expired")
+  const source = await context.db
+    .selectFrom("source")
+    .selectAll()
+    .where("peer", "=", origin)
+    .executeTakeFirst()
+  const staleAfter = 3 * 86_400_000
+  if (source !== undefined && context.env.clock.now() - source.at > staleAfter)
+    notes.push(`stale since ${dayOf(source.at)}: nothing was heard of its origin`)
+  return notes
+}
+
+export async function contentOf(
+  context: Context,
+  { origin, id, version }: RecordReference,
+): Promise<{ readonly bytes: Uint8Array; readonly title: string }> {
+  const row = await context.db
+    .selectFrom("content")
+    .select(["bytes", "title"])
+    .where("origin", "=", origin)
+    .where("id", "=", id)
+    .where("version", "=", version)
+    .executeTakeFirst()
+  if (row === undefined)
+    throw new NodeError(
+      "record.withdrawn",
+      `Record ${id} was withdrawn; its content is destroyed.`,
+      {
+        hint: "Who withdrew it, and when: comity why RECORD --peer NAME.",
+      },
+    )
+  return { bytes: new Uint8Array(row.bytes), title: row.title }
+}
+
+/** Release facts about this version that nothing has ended, best last. */
+export async function liveFacts(
+  context: Context,
+  { origin, id, version }: RecordReference,
+): Promise<readonly FactRow[]> {
+  const rows = await context.db
+    .selectFrom("fact")
+    .selectAll()
+    .where("record_id", "=", id)
+    .where("record_origin", "=", origin)
+    .orderBy("idx")
+    .execute()
+  return [...Map.groupBy(rows, (row) => row.recipient).values()].flatMap((group) => {
+    const best = winner(group.map(asFact), version)
+    return best === null
+      ? []
+      : group.filter((row) => row.order_id === best.orderId && row.version === version)
+  })
+}
+
+/** What is held of the order behind a fact, in the form the eight steps take. */
+export async function claimOf(context: Context, fact: FactRow) {
+  const { db } = context
+  const row = await db
+    .selectFrom("logged_order")
+    .selectAll()
+    .where("origin", "=", fact.order_origin)
+    .where("id", "=", fact.order_id)
+    .executeTakeFirstOrThrow()
+  const order = decodeOrder(new Uint8Array(row.document))
+  const placed = asPlacedGrant(fact)
+  const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
+  const claim = { order, entry, grants: [placed] }
+  const log = await logOf(db, fact.order_origin)
+  const origin = await memberById(db, fact.order_origin)
+  if (log === null || origin === null)
+    throw new NodeError("store.corrupt", "The log behind this record is missing.")
+  const logged: Logged = {
+    origin,
+    places: await placesOf(db, fact.order_origin, entryOf(claim)),
+    baseRoot: await rootAt(db, log, order.payload.base.size),
+    rootIndexes: await rootIndexes(db, fact.order_origin),
+  }
+  return { claim, placed, logged, log, order, entry }
+}
+
+/** The eight steps over what is stored; the first that fails is the last line. */
+async function provenance(
+  context: Context,
+  fact: FactRow,
+  bytes: Uint8Array,
+): Promise<readonly Step[]> {
+  const steps: Step[] = []
+  const report = (step: number, text: string) => void steps.push({ step, ok: true, text })
+  try {
+    const { claim, placed, logged } = await claimOf(context, fact)
+    const holder = { ...ownHolder(context), recipient: null }
+    const standing = verifyOrder(claim, logged, holder, report)
+    const known = await context.db
+      .selectFrom("fact")
+      .selectAll()
+      .where("record_id", "=", fact.record_id)
+      .where("record_origin", "=", fact.record_origin)
+      .where("recipient", "=", fact.recipient)
+      .execute()
+    verifyRelease(standing, placed, known.map(asFact), { plaintext: bytes }, holder, report)
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause
+    steps.push({ step: steps.length + 1, ok: false, text: cause.message, code: cause.code })
+  }
+  return steps
+}
+
+export type Why = {
+  readonly record: string
+  readonly peer: string
+  readonly have: boolean
+  readonly reason: string
+  readonly detail: string
+}
+
+/** Why a member has a record, or does not: what is known here, and nothing else. */
+export async function why(context: Context, prefix: string, name: string): Promise<Why> {
+  const peer = await findPeer(context, name)
+  const draft = await context.db
+    .selectFrom("draft")
+    .select("id")
+    .where("id", ">=", prefix)
+    .where("id", "<=", `${prefix}g`)
+    .executeTakeFirst()
+  const reference =
+    draft === undefined
+      ? await findRecord(context, prefix)
+      : { origin: context.self.id, id: draft.id, version: 0 }
+  const isOurs = reference.origin === context.self.id
+  const say = (have: boolean, reason: string, detail: string): Why => ({
+    record: reference.id,
+    peer: peer.name,
+    have,
+    reason,
+    detail,
+  })
+  if (!isOurs && reference.origin !== peer.member)
+    return say(
+      false,
+      "not-ours",
+      "That record is another member's: who else was given it is not known here, and not ours to know.",
+    )
+  const recipient = isOurs ? peer.member : context.self.id
+  const facts = await context.db
+    .selectFrom("fact")
+    .selectAll()
+    .where("record_id", "=", reference.id)
+    .where("record_origin", "=", reference.origin)
+    .where("recipient", "=", recipient)
+    .orderBy("idx")
+    .execute()
+  if (!isOurs) return whyWeHave(facts, peer.name, say)
+  return whyTheyHave(context, peer.name, peer.member, reference.id, facts, say)
+}
+
+type Say = (have: boolean, reason: string, detail: string) => Why
+
+function whyWeHave(facts: readonly FactRow[], name: string, say: Say): Why {
+  const known = facts.map(asFact)
+  const release = facts.findLast((row) => row.act === "release")
+  if (release === undefined) return say(true, "origin", `${name} wrote it.`)
+  const end = endOf(asFact(release), known)
+  return end === null
+    ? say(
+        true,
+        "origin",
+        `${name} wrote it and released it to us by order ${release.order_id}, at index ${release.idx} of its log.`,
+      )
+    : say(true, "origin", `${name} wrote it, and withdrew it from us by order ${end.orderId}.`)
+}
+
+async function whyTheyHave(
+  context: Context,
+  name: string,
+  member: string,
+  id: string,
+  facts: readonly FactRow[],
+  say: Say,
+): Promise<Why> {
+  const { db } = context
+  const known = facts.map(asFact)
+  const release = facts.findLast((row) => row.act === "release")
+  if (release === undefined) {
+    const open = await db
+      .selectFrom("order_grant")
+      .innerJoin("release_order", "release_order.id", "order_grant.order_id")
+      .select(["release_order.id", "release_order.state", "release_order.reason"])
+      .where("order_grant.record_id", "=", id)
+      .where("order_grant.recipient", "=", member)
+      .orderBy("release_order.created_at", "desc")
+      .executeTakeFirst()
+    if (open === undefined)
+      return say(false, "not-released", `No order has ever named ${name} for this record.`)
+    const words = open.reason === null ? "" : ` (${open.reason})`
+    return open.state === "open"
+      ? say(
+          false,
+          "order-open",
+          `Order ${open.id} names ${name} and waits to be signed and published.`,
+        )
+      : say(false, `order-${open.state}`, `Order ${open.id} was ${open.state}${words}.`)
+  }
+  const end = endOf(asFact(release), known)
+  const receipts = await db
+    .selectFrom("receipt_in")
+    .selectAll()
+    .where("peer", "=", member)
+    .where("order_id", "in", [release.order_id, ...(end === null ? [] : [end.orderId])])
+    .orderBy("at")
+    .execute()
+  const newest = receipts.at(-1)
+  if (end !== null)
+    return newest?.state === "purged"
+      ? say(
+          false,
+          "withdrawn",
+          `Withdrawn by order ${end.orderId}; ${name} stated on ${newest.day} that it was purged.`,
+        )
+      : say(
+          receipts.some(({ state }) => state === "delivered"),
+          "withdrawn",
+          `Withdrawn by order ${end.orderId}; ${name} has not yet stated that it was purged.`,
+        )
+  if (newest === undefined)
+    return say(
+      false,
+      "queued",
+      `Released by order ${release.order_id} at index ${release.idx}; ${name} has not fetched it yet.`,
+    )
+  if (newest.state === "refused")
+    return say(
+      false,
+      "refused",
+      `${name} refused it on ${newest.day}: ${newest.code ?? "without a code"}.`,
+    )
+  return say(
+    true,
+    newest.state,
+    `Released by order ${release.order_id} at index ${release.idx}; ${name} stated ${newest.state} on ${newest.day}.`,
+  )
+}

@@ -1,0 +1,201 @@
+import { ProtocolError } from "../protocol/errors.ts"
+import { framesMediaType, readFrames } from "../protocol/exchange/frames.ts"
+import { limits } from "../protocol/limits.ts"
+import type { Context } from "./context.ts"
+import { PeerUnreachable } from "./env.ts"
+import { NodeError } from "./errors.ts"
+import { askPeer } from "./http/peer-client.ts"
+import { readBody } from "./http/read-body.ts"
+import { assertVerified, findPeer } from "./peers.ts"
+import { markSent, owedReceipts } from "./receipts.ts"
+import { FeedReader, noteEvent, type Received, receive, sourceOf } from "./receive.ts"
+import { logOf } from "./store/queries/logs.ts"
+import { allPeers, type Peer } from "./store/queries/members.ts"
+import { Turn } from "./turn.ts"
+
+export type Synced = Received & {
+  readonly name: string
+  /** in words, when the peer could not be read to the end */
+  readonly error?: string
+}
+
+/**
+ * Pulls from every verified peer, or from the one named.
+ *
+ * @throws `peer.unknown`, `peer.unverified`, `peer.blocked` for a named one; what goes wrong with a
+ * peer is in its line
+ */
+export async function sync(
+  context: Context,
+  name?: string,
+): Promise<{ readonly peers: readonly Synced[] }> {
+  if (name !== undefined) {
+    const peer = await findPeer(context, name)
+    assertVerified(peer)
+    return { peers: [await syncPeer(context, peer)] }
+  }
+  const peers = (await allPeers(context.db)).filter(isReadable)
+  return { peers: await Promise.all(peers.map((peer) => syncPeer(context, peer))) }
+}
+
+function isReadable(peer: Peer): boolean {
+  return peer.verified_on !== null && peer.blocked === 0
+}
+
+/** One at a time for each peer: two readers would race for its cursor. */
+function turnOf(context: Context, peer: string): Turn {
+  const turn = context.receiving.get(peer) ?? new Turn()
+  context.receiving.set(peer, turn)
+  return turn
+}
+
+async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
+  return turnOf(context, peer.member).take(async () => {
+    const none = { name: peer.name, received: 0, already: 0, refused: 0, failed: 0 }
+    try {
+      // What is owed first: the peer may be waiting for it more than we for news.
+      await sendReceipts(context, peer)
+      const answer = await askPeer(context, peer, {
+        method: "GET",
+        path: await feedPath(context, peer),
+      })
+      const received = await receive(
+        context,
+        peer.member,
+        readFrames(answer.body),
+        (digest, size) => fetchSealed(context, peer, digest, size),
+      )
+      await sendReceipts(context, peer)
+      return { ...none, ...received }
+    } catch (cause) {
+      return { ...none, failed: 1, ...(await failureOf(context, peer, cause)) }
+    }
+  })
+}
+
+async function feedPath(context: Context, peer: Peer): Promise<string> {
+  const source = await sourceOf(context.db, peer.member)
+  const log = await logOf(context.db, peer.member)
+  const query = new URLSearchParams({ after: String(source.n), size: String(log?.range.size ?? 0) })
+  if (source.feed !== "") query.set("feed", source.feed)
+  return `/feed?${query}`
+}
+
+async function fetchSealed(
+  context: Context,
+  peer: Peer,
+  digest: string,
+  size: number,
+): Promise<Uint8Array> {
+  const answer = await askPeer(context, peer, {
+    method: "GET",
+    path: `/sealed/${digest}`,
+    maxBytes: limits.requestBytes,
+  })
+  return readBody(answer.body, size)
+}
+
+export async function sendReceipts(context: Context, peer: Peer): Promise<void> {
+  for (;;) {
+    const owed = await owedReceipts(context, peer.member)
+    if (owed === null) return
+    await askPeer(context, peer, {
+      method: "POST",
+      path: "/frames",
+      body: owed.frames,
+      contentType: framesMediaType,
+    })
+    await markSent(context, owed.ids)
+  }
+}
+
+/** Codes that say the peer's log has two histories, or went back: an alarm, not a hiccup. */
+const alarms = new Set(["checkpoint.forked", "checkpoint.rollback", "delivery.fork", "root.chain"])
+
+async function failureOf(
+  context: Context,
+  peer: Peer,
+  cause: unknown,
+): Promise<{ readonly code: string; readonly error: string }> {
+  const isKnown =
+    cause instanceof ProtocolError || cause instanceof NodeError || cause instanceof PeerUnreachable
+  if (!isKnown) throw cause
+  const code = cause instanceof PeerUnreachable ? "peer.unreachable" : cause.code
+  const source = await sourceOf(context.db, peer.member)
+  await context.db
+    .insertInto("source")
+    .values({ ...source, error: code })
+    .onConflict((conflict) => conflict.column("peer").doUpdateSet({ error: code }))
+    .execute()
+  if (alarms.has(code)) await noteEvent(context, context.db, "peer.alarm", peer.member, code)
+  context.env.log.warn("sync.failed", { peer: peer.member, code })
+  return { code, error: cause.message }
+}
+
+const firstRetryMs = 1_000
+const longestRetryMs = 5 * 60_000
+
+/**
+ * Follows a peer until `signal`: the same stream as a pull, held open, and begun again when it breaks.
+ * Yields whenever something was taken over.
+ */
+export async function* follow(
+  context: Context,
+  name: string,
+  signal: AbortSignal,
+): AsyncGenerator<Synced> {
+  const peer = await findPeer(context, name)
+  assertVerified(peer)
+  await context.db
+    .updateTable("peer")
+    .set({ subscribed: 1 })
+    .where("member", "=", peer.member)
+    .execute()
+  let retry = firstRetryMs
+  while (!signal.aborted) {
+    const caughtUp = await syncPeer(context, peer)
+    yield caughtUp
+    if (caughtUp.code === undefined) {
+      retry = firstRetryMs
+      yield* followLive(context, peer, signal)
+    }
+    if (signal.aborted) return
+    await context.env.clock.sleep(retry, signal)
+    retry = Math.min(retry * 2, longestRetryMs)
+  }
+}
+
+async function* followLive(
+  context: Context,
+  peer: Peer,
+  signal: AbortSignal,
+): AsyncGenerator<Synced> {
+  const none = { name: peer.name, received: 0, already: 0, refused: 0, failed: 0 }
+  const reader = new FeedReader(context, peer.member, (digest, size) =>
+    fetchSealed(context, peer, digest, size),
+  )
+  let last: Received = none
+  try {
+    const path = `${await feedPath(context, peer)}&live`
+    const answer = await askPeer(context, peer, { method: "GET", path, signal })
+    for await (const frame of readFrames(answer.body)) {
+      await turnOf(context, peer.member).take(() => reader.take(frame))
+      const { received, already, refused, failed } = reader.counts
+      const isNews =
+        received !== last.received || refused !== last.refused || failed !== last.failed
+      if (frame.type !== "head" || !isNews) continue
+      yield {
+        name: peer.name,
+        received: received - last.received,
+        already: already - last.already,
+        refused: refused - last.refused,
+        failed: failed - last.failed,
+      }
+      last = reader.counts
+      await sendReceipts(context, peer)
+    }
+  } catch (cause) {
+    if (signal.aborted) return
+    yield { ...none, failed: 1, ...(await failureOf(context, peer, cause)) }
+  }
+}
