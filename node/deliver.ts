@@ -64,7 +64,8 @@ export async function* feedFrames(
 ): AsyncGenerator<Uint8Array, FeedPosition> {
   const { head, log } = await feedHead(context, peer)
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
-  yield encodeFrame("checkpoint", utf8(log.checkpoint))
+  // A poll with nothing new stays small: who holds this size has a checkpoint of it.
+  if (position.size !== head.size) yield encodeFrame("checkpoint", utf8(log.checkpoint))
   const start = Math.min(position.size, head.size)
   for (let at = start; at < head.size; at += limits.entriesPerFrame) {
     const count = Math.min(limits.entriesPerFrame, head.size - at)

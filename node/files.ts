@@ -133,17 +133,17 @@ export function diskFailure(cause: unknown): unknown {
   const { code, syscall } = cause as NodeJS.ErrnoException
   if (syscall === undefined || cause instanceof NodeError) return cause
   if (code === "ENOSPC" || code === "EDQUOT")
-    return new NodeError("store.full", "there is no room left on the disk of the home", {
-      hint: "free some space and repeat the command; nothing was lost",
+    return new NodeError("store.full", "There is no room left on the disk of the home.", {
+      hint: "Free some space and repeat the command; nothing was lost.",
       cause,
     })
   if (code === "EACCES" || code === "EPERM" || code === "EROFS")
-    return new NodeError("store.failed", "the home cannot be read or written by this account", {
-      hint: "run as the account that owns the home, or choose another with --home",
+    return new NodeError("store.failed", "The home cannot be read or written by this account.", {
+      hint: "Run as the account that owns the home, or choose another with --home.",
       cause,
     })
-  return new NodeError("store.failed", `the disk of the home failed (${code})`, {
-    hint: "check the disk, then run comity doctor",
+  return new NodeError("store.failed", `The disk of the home failed (${code}).`, {
+    hint: "Check the disk, then run comity doctor.",
     cause,
   })
 }

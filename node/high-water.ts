@@ -28,8 +28,8 @@ export function readHighWater(files: Files): HighWater | null {
     return { epoch, size, root }
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
-    throw new NodeError("store.corrupt", "the high-water file is damaged", {
-      hint: "keep a copy of the home and run comity doctor; do not delete the file",
+    throw new NodeError("store.corrupt", "The high-water file is damaged.", {
+      hint: "Keep a copy of the home and run comity doctor; do not delete the file.",
       cause,
     })
   }
@@ -46,7 +46,11 @@ export function assertNotBehind(highWater: HighWater | null, state: HighWater): 
   const same = state.epoch === highWater.epoch
   if (same && state.size > highWater.size) return
   if (same && state.size === highWater.size && state.root === highWater.root) return
-  throw new NodeError("store.rolled-back", "the database is older than what this node has signed", {
-    hint: "it seems to come from a backup: comity restore takes the missing entries back from peers",
-  })
+  throw new NodeError(
+    "store.rolled-back",
+    "The database is older than what this node has signed.",
+    {
+      hint: "It seems to come from a backup: comity restore takes the missing entries back from peers.",
+    },
+  )
 }

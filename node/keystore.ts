@@ -91,8 +91,8 @@ export async function openKeyFile(bytes: Uint8Array, unlocking: Unlocking): Prom
   key.fill(0)
   if (secret !== null) return secret
   const what = typeof unlocking === "string" ? "passphrase" : "raw key"
-  throw new NodeError("key.unavailable", `the ${what} does not open the key file`, {
-    hint: "check for Caps Lock and the keyboard layout, and that the key file is the one of this home",
+  throw new NodeError("key.unavailable", `The ${what} does not open the key file.`, {
+    hint: "Check for Caps Lock and the keyboard layout, and that the key file is the one of this home.",
   })
 }
 
@@ -136,8 +136,8 @@ export function parseRawKey(bytes: Uint8Array): Uint8Array {
   if (bytes.length === 32) return bytes.slice()
   const digits = new TextDecoder().decode(bytes.subarray(0, 80)).trim().toLowerCase()
   if (bytes.length <= 80 && /^[0-9a-f]{64}$/.test(digits)) return decodeHex(digits)
-  throw new NodeError("key.unavailable", "the raw key file does not hold a key", {
-    hint: "it must hold 32 bytes, or 64 hexadecimal digits",
+  throw new NodeError("key.unavailable", "The raw key file does not hold a key.", {
+    hint: "It must hold 32 bytes, or 64 hexadecimal digits.",
   })
 }
 
@@ -147,10 +147,10 @@ function keyFor(kdf: Kdf, unlocking: Unlocking): Promise<Uint8Array> {
     return Promise.resolve(unlocking.slice())
   }
   if (kdf.alg === "none")
-    throw new NodeError("key.unavailable", "the key file opens with a raw key, not a passphrase", {
-      hint: "name the raw key file in COMITY_KEY_FILE",
+    throw new NodeError("key.unavailable", "The key file opens with a raw key, not a passphrase.", {
+      hint: "Name the raw key file in COMITY_KEY_FILE.",
     })
-  if (unlocking === "") throw new NodeError("key.unavailable", "the passphrase is empty")
+  if (unlocking === "") throw new NodeError("key.unavailable", "The passphrase is empty.")
   return stretch(unlocking, kdf)
 }
 
@@ -184,8 +184,8 @@ function decodeKeyFile(bytes: Uint8Array): KeyFile {
 
 function damaged(cause: unknown): unknown {
   if (!(cause instanceof ProtocolError)) return cause
-  return new NodeError("key.unavailable", "the key file is damaged or is no key file", {
-    hint: "bring it back from a backup of the home",
+  return new NodeError("key.unavailable", "The key file is damaged or is no key file.", {
+    hint: "Bring it back from a backup of the home.",
     cause,
   })
 }

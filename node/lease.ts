@@ -35,8 +35,8 @@ export function acquireLease(home: string): Lease {
   } catch (cause) {
     const { code } = cause as { code?: unknown }
     if (typeof code === "string" && /^SQLITE_(?:BUSY|LOCKED)/.test(code))
-      throw new NodeError("home.in-use", `another process has this home open${holder(pidFile)}`, {
-        hint: "stop the other one first, or use another home with --home",
+      throw new NodeError("home.in-use", `Another process has this home open${holder(pidFile)}.`, {
+        hint: "Stop the other one first, or use another home with --home.",
         cause,
       })
     throw storeFailure(diskFailure(cause))

@@ -43,7 +43,7 @@ const maxSecretBytes = 64 * 1024
 export async function unlock(options: UnlockOptions): Promise<Unlocked> {
   const warnings: string[] = []
   if (options.environment.COMITY_PASSPHRASE !== undefined)
-    warnings.push("COMITY_PASSPHRASE is ignored, as other programs can read it: unset it")
+    warnings.push("COMITY_PASSPHRASE is ignored, as other programs can read it: unset it.")
 
   const rawKey = (path: string) => parseRawKey(readSecret(path, warnings))
   const passphrase = (path: string) => asPassphrase(readSecret(path, warnings))
@@ -71,8 +71,8 @@ export async function unlock(options: UnlockOptions): Promise<Unlocked> {
     if (isThere(path)) return found(passphrase(path), "systemd")
   }
   if (prompt !== undefined) return found(nonEmpty(await prompt()), "prompt")
-  throw new NodeError("key.unavailable", "no passphrase was given", {
-    hint: "run at a terminal, or set COMITY_PASSPHRASE_FILE, COMITY_PASSPHRASE_COMMAND or COMITY_KEY_FILE",
+  throw new NodeError("key.unavailable", "No passphrase was given.", {
+    hint: "Run at a terminal, or set COMITY_PASSPHRASE_FILE, COMITY_PASSPHRASE_COMMAND or COMITY_KEY_FILE.",
   })
 }
 
@@ -83,15 +83,15 @@ function readSecret(path: string, warnings: string[]): Uint8Array {
     try {
       const state = fstatSync(file)
       if (state.isFile() && process.platform !== "win32" && (state.mode & 0o077) !== 0)
-        warnings.push(`${path} can be read by other accounts: chmod 600 ${path}`)
+        warnings.push(`${path} can be read by other accounts: take their rights away (chmod 600).`)
       return readBounded(file, path)
     } finally {
       closeSync(file)
     }
   } catch (cause) {
     if (cause instanceof NodeError) throw cause
-    throw new NodeError("key.unavailable", `${path} cannot be read`, {
-      hint: "check the path and who may read it",
+    throw new NodeError("key.unavailable", `${path} cannot be read.`, {
+      hint: "Check the path and who may read it.",
       cause,
     })
   }
@@ -106,7 +106,7 @@ function readBounded(file: number, path: string): Uint8Array {
     length += read
   }
   if (length > maxSecretBytes)
-    throw new NodeError("key.unavailable", `${path} is too large for a passphrase or a key`)
+    throw new NodeError("key.unavailable", `${path} is too large for a passphrase or a key.`)
   const secret = bytes.slice(0, length)
   bytes.fill(0)
   return secret
@@ -127,8 +127,8 @@ function outputOf(command: string): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const failed = (cause?: unknown) =>
       reject(
-        new NodeError("key.unavailable", "COMITY_PASSPHRASE_COMMAND failed", {
-          hint: "run the command by hand: it must print the passphrase and end with status 0",
+        new NodeError("key.unavailable", "COMITY_PASSPHRASE_COMMAND failed.", {
+          hint: "Run the command by hand: it must print the passphrase and end with status 0.",
           cause,
         }),
       )
@@ -151,13 +151,13 @@ function asPassphrase(bytes: Uint8Array): string {
     return nonEmpty(decodeUtf8(bytes).replace(/\r?\n$/, ""))
   } catch (cause) {
     if (cause instanceof NodeError) throw cause
-    throw new NodeError("key.unavailable", "the passphrase is not UTF-8 text", { cause })
+    throw new NodeError("key.unavailable", "The passphrase is not UTF-8 text.", { cause })
   } finally {
     bytes.fill(0)
   }
 }
 
 function nonEmpty(passphrase: string): string {
-  if (passphrase === "") throw new NodeError("key.unavailable", "the passphrase is empty")
+  if (passphrase === "") throw new NodeError("key.unavailable", "The passphrase is empty.")
   return passphrase
 }

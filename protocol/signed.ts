@@ -121,7 +121,10 @@ export function encodeSigned(
   placed.sort((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : 0))
   return encodeCanonical({
     payload: encodeBase64url(payloadBytes),
-    signatures: placed.map(({ line }) => line),
+    signatures: placed.map(({ line }) => ({
+      protected: line.protected,
+      signature: line.signature,
+    })),
   })
 }
 

@@ -88,23 +88,23 @@ export function storeFailure(cause: unknown): unknown {
   const { code } = cause as { code?: unknown }
   if (typeof code !== "string") return cause
   if (code === "SQLITE_NOTADB")
-    return new NodeError("key.unavailable", "the database does not open with this key", {
-      hint: "the key belongs to another home, or the first page of the file is damaged: comity restore brings a backup back",
+    return new NodeError("key.unavailable", "The database does not open with this key.", {
+      hint: "The key belongs to another home, or the first page of the file is damaged: comity restore brings a backup back.",
       cause,
     })
   if (code.startsWith("SQLITE_CORRUPT"))
-    return new NodeError("store.corrupt", "the database is damaged", {
-      hint: "stop the node, keep a copy of the home, and bring a backup back with comity restore",
+    return new NodeError("store.corrupt", "The database is damaged.", {
+      hint: "Stop the node, keep a copy of the home, and bring a backup back with comity restore.",
       cause,
     })
   if (code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT")
-    return new NodeError("store.full", "there is no room left for the database", {
-      hint: "free some space and repeat the command; nothing was lost",
+    return new NodeError("store.full", "There is no room left for the database.", {
+      hint: "Free some space and repeat the command; nothing was lost.",
       cause,
     })
   if (/^(?:SQLITE_\w+|E[A-Z0-9]+)$/.test(code))
-    return new NodeError("store.failed", `the database failed (${code})`, {
-      hint: "check the disk and who owns the home, then run comity doctor",
+    return new NodeError("store.failed", `The database failed (${code}).`, {
+      hint: "Check the disk and who owns the home, then run comity doctor.",
       cause,
     })
   return cause

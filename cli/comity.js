@@ -1,0 +1,88 @@
+#!/usr/bin/env node
+// Plain old JavaScript: whatever Node a machine has must get as far as a clear sentence. The Node that
+// this needs comes with the package; an older one would crash in the native database without a word.
+import { spawn } from "child_process"
+import { existsSync, realpathSync } from "fs"
+import * as nodeModule from "module"
+import { homedir } from "os"
+import { dirname, join } from "path"
+import { fileURLToPath, pathToFileURL } from "url"
+
+const here = dirname(fileURLToPath(import.meta.url))
+
+function isRecent(version) {
+  const parts = version.split(".")
+  const major = Number(parts[0])
+  return major > 24 || (major === 24 && Number(parts[1]) >= 7)
+}
+
+/** In a published package the sources are compiled; a clone runs them as they are. */
+function start() {
+  useCompileCache()
+  const compiled = join(here, "main.js")
+  const main = existsSync(compiled) ? compiled : join(here, "main.ts")
+  import(pathToFileURL(main).href).then(
+    function (loaded) {
+      return loaded.runProcess()
+    },
+    function (error) {
+      fail("comity could not be loaded: " + (error && error.message))
+    },
+  )
+}
+
+/** In the user's own directory: a cache in a shared one could be planted by another account. */
+function useCompileCache() {
+  const base =
+    process.env.XDG_CACHE_HOME || process.env.LOCALAPPDATA || join(homedir() || ".", ".cache")
+  if (process.env.NODE_COMPILE_CACHE === undefined && nodeModule.enableCompileCache)
+    nodeModule.enableCompileCache(join(base, "comity", "compile-cache"))
+}
+
+/** Beside us in a clone, beside the package where it is installed. */
+function bundledNode() {
+  const name = process.platform === "win32" ? "node.exe" : "node"
+  let directory = here
+  for (;;) {
+    const path = join(directory, "node_modules", "node", "bin", name)
+    if (existsSync(path) && realpathSync(path) !== realpathSync(process.execPath)) return path
+    if (dirname(directory) === directory) return null
+    directory = dirname(directory)
+  }
+}
+
+function restartWith(node) {
+  const child = spawn(node, process.argv.slice(1), { stdio: "inherit" })
+  const atTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY
+  ;["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"].forEach(function (signal) {
+    process.on(signal, function () {
+      // A terminal sends its own to every process in the foreground: the child has had it already.
+      if (!atTerminal || signal === "SIGTERM") child.kill(signal)
+    })
+  })
+  child.on("error", function (error) {
+    fail("comity could not start the Node that comes with it (" + node + "): " + error.message)
+  })
+  child.on("exit", function (code, signal) {
+    if (signal === null) process.exit(code)
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
+}
+
+function fail(sentence) {
+  process.stderr.write(sentence + "\n")
+  process.exitCode = 1
+}
+
+if (isRecent(process.versions.node)) start()
+else {
+  const node = bundledNode()
+  if (node !== null) restartWith(node)
+  else
+    fail(
+      "comity needs Node 24.7 or newer; this is Node " +
+        process.versions.node +
+        ". Install a newer one, or run npm install in the directory of comity, which brings its own.",
+    )
+}
