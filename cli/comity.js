@@ -21,14 +21,13 @@ function start() {
   useCompileCache()
   const compiled = join(here, "main.js")
   const main = existsSync(compiled) ? compiled : join(here, "main.ts")
-  import(pathToFileURL(main).href).then(
-    function (loaded) {
+  import(pathToFileURL(main).href)
+    .then(function (loaded) {
       return loaded.runProcess()
-    },
-    function (error) {
-      fail("comity could not be loaded: " + (error && error.message))
-    },
-  )
+    })
+    .catch(function (error) {
+      fail("comity could not be started: " + (error && error.message))
+    })
 }
 
 /** In the user's own directory: a cache in a shared one could be planted by another account. */

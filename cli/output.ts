@@ -27,6 +27,10 @@ export interface Output {
   block(text: string): void
   table(header: readonly string[], rows: readonly (readonly string[])[]): void
   note(...parts: readonly Part[]): void
+  /** The one error document of a command, on stderr. */
+  failure(code: string, message: string, hint: string | undefined): void
+  /** Where an error came from, on stderr, when asked for. */
+  trace(stack: string): void
 }
 
 export type Sink = { write(text: string): unknown; readonly isTTY?: boolean }
@@ -58,6 +62,17 @@ export function createOutput({ isJson, stdout, stderr, environment }: OutputOpti
     },
     note: (...parts) => {
       say(stderr, parts)
+    },
+    failure: (code, message, hint) => {
+      if (isJson) {
+        stderr.write(`${safeJson({ error: { code, message, hint } })}\n`)
+        return
+      }
+      say(stderr, ["comity: ", message, styled("dim", ` (${code})`)])
+      if (hint !== undefined) say(stderr, [hint])
+    },
+    trace: (stack) => {
+      stderr.write(`${safeBlock(stack)}\n`)
     },
   }
 }

@@ -1,0 +1,173 @@
+import { PeerUnreachable } from "../node/env.ts"
+import { NodeError, type NodeErrorCode } from "../node/errors.ts"
+import { ProtocolError, type ProtocolErrorCode } from "../protocol/errors.ts"
+import { protocolErrorWords } from "./error-words.ts"
+import type { Output } from "./output.ts"
+import { UsageError, type UsageErrorCode } from "./usage-error.ts"
+
+/** DESIGN §10. A number that is not here means `failed` to a script. */
+export const exitCodes = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  partlyDone: 3,
+  verificationFailed: 4,
+  notFound: 5,
+  approvalMissing: 6,
+  unreachable: 7,
+  conflict: 9,
+  notInitialised: 10,
+  keyUnavailable: 11,
+  forked: 12,
+  unverifiedPeer: 13,
+  /** 128 + SIGINT, as shells count. */
+  interrupted: 130,
+} as const
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
+
+/** What came from outside and fails is a failed verification, but for these. */
+const protocolExits: { readonly [code in ProtocolErrorCode]?: ExitCode } = {
+  "consistency.invalid": exitCodes.forked,
+  "checkpoint.forked": exitCodes.forked,
+  "checkpoint.rollback": exitCodes.forked,
+  "delivery.fork": exitCodes.forked,
+  "words.malformed": exitCodes.usage,
+  "vkey.malformed": exitCodes.usage,
+  "policy.malformed": exitCodes.usage,
+  "time.malformed": exitCodes.usage,
+  "lang.malformed": exitCodes.usage,
+  "query.malformed": exitCodes.usage,
+  "profile.unknown": exitCodes.notFound,
+  "self-test.failed": exitCodes.failed,
+  "merkle.malformed": exitCodes.failed,
+  "feature.unsupported": exitCodes.failed,
+  "keys.expired": exitCodes.failed,
+  "draft.malformed": exitCodes.failed,
+  "name.refused": exitCodes.failed,
+  "order.too-large": exitCodes.failed,
+  "profile.unadopted": exitCodes.failed,
+  "profile.violated": exitCodes.failed,
+  "marking.unmapped": exitCodes.failed,
+  "marking.ceiling": exitCodes.failed,
+  "url.refused": exitCodes.failed,
+  "op.unknown": exitCodes.failed,
+  "op.malformed": exitCodes.failed,
+}
+
+const nodeExits = {
+  "home.exists": exitCodes.conflict,
+  "home.missing": exitCodes.notInitialised,
+  "home.in-use": exitCodes.conflict,
+  "home.newer": exitCodes.failed,
+  "config.invalid": exitCodes.usage,
+  "key.unavailable": exitCodes.keyUnavailable,
+  "store.failed": exitCodes.failed,
+  "store.full": exitCodes.failed,
+  "store.corrupt": exitCodes.failed,
+  "store.rolled-back": exitCodes.forked,
+  "signer.stopped": exitCodes.failed,
+  "socket.failed": exitCodes.failed,
+  "peer.unknown": exitCodes.notFound,
+  "peer.ambiguous": exitCodes.usage,
+  "peer.unverified": exitCodes.unverifiedPeer,
+  "peer.blocked": exitCodes.unverifiedPeer,
+  "peer.exists": exitCodes.conflict,
+  "peer.words": exitCodes.verificationFailed,
+  "peer.network": exitCodes.failed,
+  "peer.unreachable": exitCodes.unreachable,
+  "peer.refused": exitCodes.failed,
+  "peer.stale": exitCodes.failed,
+  "peer.forked": exitCodes.forked,
+  "record.unknown": exitCodes.notFound,
+  "record.ambiguous": exitCodes.usage,
+  "record.withdrawn": exitCodes.failed,
+  "record.not-ours": exitCodes.failed,
+  "record.too-large": exitCodes.failed,
+  "draft.unknown": exitCodes.notFound,
+  "draft.released": exitCodes.conflict,
+  "draft.errors": exitCodes.failed,
+  "draft.sensitive": exitCodes.failed,
+  "order.unknown": exitCodes.notFound,
+  "order.ambiguous": exitCodes.usage,
+  "order.unsatisfied": exitCodes.approvalMissing,
+  "order.expired": exitCodes.conflict,
+  "order.closed": exitCodes.conflict,
+  "order.stale": exitCodes.conflict,
+  "order.ended-here": exitCodes.conflict,
+  "order.nothing": exitCodes.failed,
+  "officer.unknown": exitCodes.notFound,
+  "officer.signed": exitCodes.conflict,
+  "officer.revoked": exitCodes.approvalMissing,
+  "terms.invalid": exitCodes.usage,
+  "recipient.self": exitCodes.usage,
+  "recipient.none": exitCodes.usage,
+  "recipient.ceiling": exitCodes.failed,
+  "recipient.profile": exitCodes.failed,
+  "feature.later": exitCodes.failed,
+  "public.unconfirmed": exitCodes.usage,
+  "evidence.refused": exitCodes.approvalMissing,
+  "request.malformed": exitCodes.usage,
+  "search.malformed": exitCodes.usage,
+} as const satisfies Record<NodeErrorCode, ExitCode>
+
+const usageExits = {
+  "usage.invalid": exitCodes.usage,
+  "usage.unconfirmed": exitCodes.usage,
+  "usage.interrupted": exitCodes.interrupted,
+  "file.missing": exitCodes.notFound,
+  "file.unreadable": exitCodes.failed,
+} as const satisfies Record<UsageErrorCode, ExitCode>
+
+export type ErrorReport = {
+  readonly code: string
+  readonly message: string
+  readonly hint?: string
+  readonly exit: ExitCode
+}
+
+export function reportOf(error: unknown): ErrorReport {
+  if (error instanceof ProtocolError) {
+    const exit = protocolExits[error.code] ?? exitCodes.verificationFailed
+    return { code: error.code, message: protocolMessage(error), exit }
+  }
+  if (error instanceof NodeError) return report(error, nodeExits[error.code])
+  if (error instanceof UsageError) return report(error, usageExits[error.code])
+  if (error instanceof PeerUnreachable)
+    return {
+      code: "peer.unreachable",
+      message: "The peer does not answer.",
+      hint: "Try later, or check its address; this says nothing about the peer itself.",
+      exit: exitCodes.unreachable,
+    }
+  return {
+    code: "internal.unexpected",
+    message: `Something unexpected happened: ${error instanceof Error ? error.message : String(error)}`,
+    hint: "This is a fault of comity. COMITY_DEBUG=1 shows where it happened.",
+    exit: exitCodes.failed,
+  }
+}
+
+function report(error: NodeError | UsageError, exit: ExitCode): ErrorReport {
+  const { code, message, hint } = error
+  return { code, message, ...(hint === undefined ? {} : { hint }), exit }
+}
+
+/** The words of the code; what the verifier said beside it names a field, a version or a step. */
+function protocolMessage({ code, message }: ProtocolError): string {
+  const words = protocolErrorWords[code]
+  return message === code ? words : `${words} (${message.slice(code.length + 2)})`
+}
+
+/** To stderr: words for a person, one JSON document with --json. */
+export function printError(error: unknown, output: Output, isDebugging: boolean): ExitCode {
+  const { exit, code, message, hint } = reportOf(error)
+  output.failure(code, message, hint)
+  if (isDebugging && error instanceof Error) output.trace(stackOf(error))
+  return exit
+}
+
+function stackOf(error: Error): string {
+  const stack = error.stack ?? String(error)
+  return error.cause instanceof Error ? `${stack}\nCaused by: ${stackOf(error.cause)}` : stack
+}
