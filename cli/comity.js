@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 // Plain old JavaScript: whatever Node a machine has must get as far as a clear sentence. The Node that
 // this needs comes with the package; an older one would crash in the native database without a word.
-import { spawn } from "child_process"
-import { existsSync, realpathSync } from "fs"
-import * as nodeModule from "module"
-import { homedir } from "os"
-import { dirname, join } from "path"
-import { fileURLToPath, pathToFileURL } from "url"
+import { spawn } from "node:child_process"
+import { existsSync, realpathSync } from "node:fs"
+import * as nodeModule from "node:module"
+import { homedir } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
 
 const here = dirname(fileURLToPath(import.meta.url))
 
@@ -22,11 +22,9 @@ function start() {
   const compiled = join(here, "main.js")
   const main = existsSync(compiled) ? compiled : join(here, "main.ts")
   import(pathToFileURL(main).href)
-    .then(function (loaded) {
-      return loaded.runProcess()
-    })
-    .catch(function (error) {
-      fail("comity could not be started: " + (error && error.message))
+    .then((loaded) => loaded.runProcess())
+    .catch((error) => {
+      fail(`comity could not be started: ${error}`)
     })
 }
 
@@ -53,16 +51,16 @@ function bundledNode() {
 function restartWith(node) {
   const child = spawn(node, process.argv.slice(1), { stdio: "inherit" })
   const atTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY
-  ;["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"].forEach(function (signal) {
-    process.on(signal, function () {
+  ;["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"].forEach((signal) => {
+    process.on(signal, () => {
       // A terminal sends its own to every process in the foreground: the child has had it already.
       if (!atTerminal || signal === "SIGTERM") child.kill(signal)
     })
   })
-  child.on("error", function (error) {
-    fail("comity could not start the Node that comes with it (" + node + "): " + error.message)
+  child.on("error", (error) => {
+    fail(`comity could not start the Node that comes with it (${node}): ${error.message}`)
   })
-  child.on("exit", function (code, signal) {
+  child.on("exit", (code, signal) => {
     if (signal === null) process.exit(code)
     process.removeAllListeners(signal)
     process.kill(process.pid, signal)
@@ -70,7 +68,7 @@ function restartWith(node) {
 }
 
 function fail(sentence) {
-  process.stderr.write(sentence + "\n")
+  process.stderr.write(`${sentence}\n`)
   process.exitCode = 1
 }
 
@@ -80,8 +78,6 @@ else {
   if (node !== null) restartWith(node)
   else
     fail(
-      "comity needs Node 24.7 or newer; this is Node " +
-        process.versions.node +
-        ". Install a newer one, or run npm install in the directory of comity, which brings its own.",
+      `comity needs Node 24.7 or newer; this is Node ${process.versions.node}. Install a newer one, or run npm install in the directory of comity, which brings its own.`,
     )
 }

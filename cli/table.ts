@@ -27,7 +27,12 @@ export function formatTable(
   const widths = header.map((_, column) =>
     Math.max(...lines.map((line) => displayWidth(line[column] ?? ""))),
   )
-  return lines.map((line) => line.map((cell, column) => pad(cell, widths[column] ?? 0)).join("  ").trimEnd())
+  return lines.map((line) =>
+    line
+      .map((cell, column) => pad(cell, widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  )
 }
 
 function pad(cell: string, width: number): string {

@@ -66,6 +66,7 @@ const bundlesPerCommit = 32
 const bytesPerCommit = 8 * 1024 * 1024
 /** A stranger's parcels cost a decapsulation each; a peer's feed rarely needs more than one. */
 const decapsulationsPerStream = 16
+const epochsKept = 4
 
 /**
  * Reads one answer of `peer`'s feed to its end.
@@ -87,6 +88,8 @@ export class FeedReader {
   readonly #context: Context
   readonly #peer: string
   readonly #fetchSealed: FetchSealed
+  /** secrets of this stream; they are kept for later ones once a parcel has passed every step */
+  #epochs: readonly ParcelEpoch[] = []
   #news: { checkpoint: string; entries: EntriesFrame[]; documents: Uint8Array[] } | null = null
   #bundles: Bundle[] = []
   #heldBytes = 0
@@ -176,7 +179,7 @@ export class FeedReader {
         this.#fail(cause.code)
         break
       }
-    let hasPurged = false
+    let [hasPurged, hasPassed] = [false, false]
     await context.db.transaction().execute(async (trx) => {
       // A restart of this body begins from the counts before it.
       const counts = { ...this.#counts }
@@ -192,10 +195,19 @@ export class FeedReader {
         counts.refused += outcome.refused
         hasPurged ||= outcome.hasPurged
       }
+      hasPassed = counts.refused === this.#counts.refused && this.#code === undefined
       this.#counts = counts
     })
+    if (hasPassed) this.#keepEpochs()
     if (hasPurged) await truncateWal(context.db)
     context.bell.ring()
+  }
+
+  #keepEpochs(): void {
+    const { reading } = this.#context.epochs
+    const kept = reading.get(this.#peer) ?? []
+    reading.set(this.#peer, [...this.#epochs, ...kept].slice(0, epochsKept))
+    this.#epochs = []
   }
 
   #fail(code: string): void {
@@ -208,8 +220,8 @@ export class FeedReader {
   async #open(parcel: Uint8Array): Promise<Uint8Array> {
     const { epochs, self, db } = this.#context
     const enc = parcelEnc(parcel)
-    const cached = epochs.reading.get(this.#peer) ?? []
-    const known = cached.find((epoch) => equalBytes(epoch.enc, enc))
+    const shared = [...this.#epochs, ...(epochs.reading.get(this.#peer) ?? [])]
+    const known = shared.find((epoch) => equalBytes(epoch.enc, enc))
     if (known !== undefined) return openParcel(known, parcel)
     const rows = await db
       .selectFrom("kem_key")
@@ -218,11 +230,10 @@ export class FeedReader {
       .execute()
     for (const { seed } of rows) {
       if (++this.#decapsulations > decapsulationsPerStream) break
-      const epoch = await joinEpoch(this.#peer, self.id, kemKeyPair(new Uint8Array(seed)), enc)
-      const plaintext = tryOpen(epoch, parcel)
-      if (plaintext === null) continue
-      // Cached only now that it has opened; four for a peer.
-      epochs.reading.set(this.#peer, [epoch, ...cached].slice(0, 4))
+      const epoch = await tryJoin(this.#peer, self.id, new Uint8Array(seed), enc)
+      const plaintext = epoch === null ? null : tryOpen(epoch, parcel)
+      if (epoch === null || plaintext === null) continue
+      this.#epochs = [epoch, ...this.#epochs].slice(0, epochsKept)
       return plaintext
     }
     throw new ProtocolError("parcel.unopenable")
@@ -258,6 +269,21 @@ export class FeedReader {
         conflict.column("peer").doUpdateSet({ seen_n: head.n, at: env.clock.now(), error: null }),
       )
       .execute()
+  }
+}
+
+/** Null for an encapsulation that is none, like one for another key: nobody learns which. */
+async function tryJoin(
+  sender: string,
+  recipient: string,
+  seed: Uint8Array,
+  enc: Uint8Array,
+): Promise<ParcelEpoch | null> {
+  try {
+    return await joinEpoch(sender, recipient, kemKeyPair(seed), enc)
+  } catch (cause) {
+    if (cause instanceof ProtocolError && cause.code === "kem.malformed") return null
+    throw cause
   }
 }
 
@@ -391,8 +417,9 @@ async function takeGrant(
       throw new ProtocolError("custody.unsupported")
     if (grant.act === "withdraw") {
       await insertFacts(trx, [row])
-      const hasPurged = await purgeEnded(trx, grant.record, [...known, fact])
-      await owe(context, trx, peer, fact.orderId, placed.leaf, "purged")
+      const { hasPurged, isHeld } = await purgeEnded(trx, grant.record, [...known, fact])
+      // One that ends nothing here, by its place or its rule, leaves what we hold: we don't say otherwise.
+      await owe(context, trx, peer, fact.orderId, placed.leaf, isHeld ? "delivered" : "purged")
       return { state: "received", hasPurged }
     }
     // Withdrawn before we fetched it: the grant is noted, there is nothing to read.
@@ -459,26 +486,27 @@ async function storeRecord(
 /** Removes every version of the record that no live release holds up any more. */
 async function purgeEnded(
   trx: Db,
-  record: { readonly origin: string; readonly id: string },
+  record: { readonly origin: string; readonly id: string; readonly version: number },
   facts: readonly ReturnType<typeof asFact>[],
-): Promise<boolean> {
+): Promise<{ readonly hasPurged: boolean; readonly isHeld: boolean }> {
   const rows = await trx
     .selectFrom("content")
     .select(["rid", "version", "bytes"])
     .where("origin", "=", record.origin)
     .where("id", "=", record.id)
     .execute()
-  let hasPurged = false
+  let [hasPurged, isHeld] = [false, false]
   for (const { rid, version, bytes } of rows) {
     const isLive = facts.some(
       (fact) => fact.act === "release" && fact.version === version && endOf(fact, facts) === null,
     )
+    isHeld ||= isLive && version <= record.version
     if (isLive) continue
     await unindexRecord(trx, rid, new Uint8Array(bytes))
     await trx.deleteFrom("content").where("rid", "=", rid).execute()
     hasPurged = true
   }
-  return hasPurged
+  return { hasPurged, isHeld }
 }
 
 /** The order as its log has it, and the first checkpoint held that covers it: what evidence is made of. */

@@ -92,6 +92,27 @@ function noteHighWater(context: Context, log: LogState): void {
   })
 }
 
+/** Logs open entries (documents of ours) in turn with the orders; `store` runs in the same transaction. */
+export function commitEntries(
+  context: Context,
+  entries: readonly Uint8Array[],
+  store: (trx: Db, firstIndex: number) => Promise<void>,
+): Promise<void> {
+  return context.sequencing.take(async () => {
+    try {
+      const log = await context.db.transaction().execute(async (trx) => {
+        const after = await appendOwn(context, trx, entries)
+        await store(trx, after.range.size - entries.length)
+        return after
+      })
+      noteHighWater(context, log)
+      context.bell.ring()
+    } catch (cause) {
+      throw stopIfUnsure(context, cause)
+    }
+  })
+}
+
 type Waiting = {
   readonly orderId: string
   readonly resolve: (published: Published) => void

@@ -117,6 +117,8 @@ export function verifyOrder(
 
   // 5: officers
   const { rule, act } = order.payload
+  // Taking back asks for nobody's consent: a withdrawal has no conditions.
+  if (act === "withdraw" && rule.conditions.length > 0) throw new ProtocolError("rule.mismatch")
   const profile = holder.profile(rule.profile)
   if (profile === null) throw new ProtocolError("profile.unknown", { detail: rule.profile })
   if (!root.profiles.includes(rule.profile)) throw new ProtocolError("profile.unadopted")

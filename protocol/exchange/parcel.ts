@@ -1,4 +1,4 @@
-import { encodeCanonical, ingest, type Json } from "../canonical.ts"
+import { encodeCanonical, ingest, type Json, recode } from "../canonical.ts"
 import { xchachaOpen, xchachaSeal } from "../crypto/aead.ts"
 import { sha256 } from "../crypto/hash.ts"
 import { hpkeSetupRecipient, hpkeSetupSender } from "../crypto/kem.ts"
@@ -74,7 +74,7 @@ export function openParcel(epoch: ParcelEpoch, bytes: Uint8Array): Uint8Array {
   const nonce = bytes.subarray(1 + encBytes, headerBytes)
   const padded = xchachaOpen(epoch.secret, nonce, bytes.subarray(headerBytes), aad)
   if (padded === null) throw new ProtocolError("parcel.unopenable")
-  return unpad(padded)
+  return recode("parcel.unopenable", () => unpad(padded))
 }
 
 const contentShape = object({

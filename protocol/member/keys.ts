@@ -68,7 +68,7 @@ export function verifyKeys(bytes: Uint8Array, member: string, root: Root): KeysD
   if (payload.network !== root.network) throw new ProtocolError("network.mismatch")
   if (payload.member !== member || payload.rootVersion !== root.version)
     throw new ProtocolError("keys.invalid", { detail: "member or root version" })
-  if (payload.kem.some(({ notBefore, notAfter }) => notAfter < notBefore))
+  if (!payload.kem.every(hasSoundDates))
     throw new ProtocolError("keys.malformed", { detail: "dates" })
   verifyNodeSignature(signatures, root)
   return document
@@ -84,6 +84,14 @@ export function verifyNodeSignature(
   if (line.header.kid !== kidOf(root.nodeKey)) throw new ProtocolError("signed.unknown-key")
   if (!verifyStrict(line.signature, line.input, decodeBase64url(root.nodeKey.ed25519)))
     throw new ProtocolError("signed.invalid")
+}
+
+const kemKeyDays = 60
+
+/** KEM keys live at most 60 days. PROTOCOL.md §1 */
+function hasSoundDates(key: { readonly notBefore: string; readonly notAfter: string }): boolean {
+  const days = (Date.parse(key.notAfter) - Date.parse(key.notBefore)) / 86_400_000
+  return days >= 0 && days <= kemKeyDays
 }
 
 /** The key to seal to on `today`: the one valid that ends last. @throws `keys.expired` */

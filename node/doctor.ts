@@ -1,0 +1,184 @@
+import { sql } from "kysely"
+import { equalBytes } from "../protocol/encoding.ts"
+import { ProtocolError } from "../protocol/errors.ts"
+import { verifyCheckpoint } from "../protocol/log/checkpoint.ts"
+import { appendLeaves, emptyRange, rangeRoot } from "../protocol/log/compact-range.ts"
+import { leafHash } from "../protocol/log/merkle.ts"
+import { logKeyOf } from "../protocol/member/root.ts"
+import { type Context, ownRoot, today } from "./context.ts"
+import { readHighWater } from "./high-water.ts"
+import { hasRootKeys } from "./home.ts"
+import { entriesFrom, logOf } from "./store/queries/logs.ts"
+import { allPeers, keysInForce } from "./store/queries/members.ts"
+
+export type Check = {
+  readonly check: string
+  readonly ok: boolean
+  readonly text: string
+  readonly fix?: string
+}
+
+/** What an operator should know, each with what to do about it; changes nothing. */
+export async function doctor(context: Context): Promise<{ readonly checks: readonly Check[] }> {
+  return {
+    checks: [
+      await databaseCheck(context),
+      await logCheck(context),
+      signerCheck(context),
+      rootKeysCheck(context),
+      rootExpiryCheck(context),
+      await kemCheck(context),
+      networkCheck(context),
+      ...(await peerChecks(context)),
+    ],
+  }
+}
+
+async function databaseCheck(context: Context): Promise<Check> {
+  const { rows } = await sql<{ quick_check: string }>`PRAGMA quick_check`.execute(context.db)
+  const ok = rows.length === 1 && rows[0]!.quick_check === "ok"
+  return ok
+    ? { check: "database", ok, text: "the database is sound" }
+    : {
+        check: "database",
+        ok,
+        text: "the database is damaged",
+        fix: "stop the node, keep a copy of the home, and bring a backup back",
+      }
+}
+
+const entriesPerRead = 4096
+
+/** Recomputes our log from its entries, and verifies the checkpoint over them. */
+async function logCheck(context: Context): Promise<Check> {
+  const log = await logOf(context.db, context.self.id)
+  const fix = "do not publish; keep a copy of the home and compare with what peers hold of this log"
+  if (log === null || log.checkpoint === null)
+    return { check: "log", ok: false, text: "our log is missing", fix }
+  let range = emptyRange
+  while (range.size < log.range.size) {
+    const entries = await entriesFrom(context.db, log.member, range.size, entriesPerRead)
+    if (entries.length === 0) break
+    range = appendLeaves(range, entries.map(leafHash))
+  }
+  try {
+    const expected = { origin: log.origin, logKey: logKeyOf(ownRoot(context)) }
+    const { checkpoint } = verifyCheckpoint(log.checkpoint, expected)
+    const isWhole = checkpoint.size === range.size && equalBytes(checkpoint.root, rangeRoot(range))
+    return isWhole
+      ? { check: "log", ok: true, text: `the log's ${range.size} entries give the signed root` }
+      : { check: "log", ok: false, text: "the log's entries do not give the signed root", fix }
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause
+    return { check: "log", ok: false, text: `the checkpoint does not verify (${cause.code})`, fix }
+  }
+}
+
+function signerCheck(context: Context): Check {
+  const mark = readHighWater(context.env.files)
+  if (context.stopped !== null)
+    return {
+      check: "signer",
+      ok: false,
+      text: "the signer has stopped after a failed write",
+      fix: "see to the disk, then restart the node",
+    }
+  const text = mark === null ? "nothing has been published yet" : `signed up to size ${mark.size}`
+  return { check: "signer", ok: true, text }
+}
+
+function rootKeysCheck(context: Context): Check {
+  return hasRootKeys(context.env.files)
+    ? {
+        check: "root keys",
+        ok: false,
+        text: "the root keys lie in this home, where a thief of the server finds them",
+        fix: "move root-keys/ to two offline media, verify the copies, and remove it here",
+      }
+    : { check: "root keys", ok: true, text: "no root keys lie in this home" }
+}
+
+const dayMs = 86_400_000
+
+function daysUntil(context: Context, day: string): number {
+  return Math.floor((Date.parse(day) - Date.parse(today(context))) / dayMs)
+}
+
+function rootExpiryCheck(context: Context): Check {
+  const { expires } = ownRoot(context)
+  const days = daysUntil(context, expires)
+  return days > 60
+    ? { check: "root document", ok: true, text: `in force until ${expires}` }
+    : {
+        check: "root document",
+        ok: false,
+        text: days < 0 ? `expired on ${expires}` : `expires on ${expires}`,
+        fix: "hold a root ceremony: after that day this node publishes nothing",
+      }
+}
+
+async function kemCheck(context: Context): Promise<Check> {
+  const keys = await keysInForce(context.db, context.self)
+  const last =
+    keys?.payload.kem
+      .map(({ notAfter }) => notAfter)
+      .sort()
+      .at(-1) ?? ""
+  const days = last === "" ? -1 : daysUntil(context, last)
+  return days >= 7
+    ? { check: "encryption key", ok: true, text: `peers can seal to us until ${last}` }
+    : {
+        check: "encryption key",
+        ok: false,
+        text: `peers can't seal to us after ${last}`,
+        fix: "run comity serve, which renews it, and let peers sync",
+      }
+}
+
+function networkCheck(context: Context): Check {
+  const { network } = ownRoot(context)
+  const text =
+    network === "operational" ? "an operational member" : `network ${network}: not operational`
+  return { check: "network", ok: true, text }
+}
+
+const staleDays = 3
+
+async function peerChecks(context: Context): Promise<readonly Check[]> {
+  const checks: Check[] = []
+  for (const peer of await allPeers(context.db)) {
+    const check = `peer ${peer.name}`
+    if (peer.blocked === 1) checks.push({ check, ok: true, text: "blocked" })
+    else if (peer.verified_on === null)
+      checks.push({
+        check,
+        ok: false,
+        text: "not verified: nothing is shared with it",
+        fix: `compare the 12 words with them, then comity peer verify ${peer.name} --words "…"`,
+      })
+    else {
+      const source = await context.db
+        .selectFrom("source")
+        .selectAll()
+        .where("peer", "=", peer.member)
+        .executeTakeFirst()
+      const age = source === undefined ? null : (context.env.clock.now() - source.at) / dayMs
+      if (source?.error != null)
+        checks.push({
+          check,
+          ok: false,
+          text: `the last sync failed (${source.error})`,
+          fix: `comity sync ${peer.name}`,
+        })
+      else if (age !== null && age > staleDays)
+        checks.push({
+          check,
+          ok: false,
+          text: `not heard of for ${Math.floor(age)} days`,
+          fix: `comity sync ${peer.name}`,
+        })
+      else checks.push({ check, ok: true, text: `verified on ${peer.verified_on}` })
+    }
+  }
+  return checks
+}

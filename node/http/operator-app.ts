@@ -1,0 +1,288 @@
+import { Hono } from "hono"
+import { z } from "zod"
+import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
+import { ProtocolError } from "../../protocol/errors.ts"
+import type { Context } from "../context.ts"
+import { doctor } from "../doctor.ts"
+import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
+import { PeerUnreachable } from "../env.ts"
+import { NodeError } from "../errors.ts"
+import { exportEvidence } from "../evidence.ts"
+import { logConsistency, logHead, logProof, logTiles } from "../log.ts"
+import {
+  addSignature,
+  cancelOrder,
+  exportOrder,
+  listOrders,
+  refuseOrder,
+  showOrder,
+} from "../orders.ts"
+import {
+  addPeer,
+  addPeerByUrl,
+  blockPeer,
+  identityOf,
+  listPeers,
+  movePeer,
+  nameOf,
+  ownCard,
+  removePeer,
+  renamePeer,
+  verifyPeer,
+} from "../peers.ts"
+import { receiptsOf } from "../receipts.ts"
+import { findRecord, inbox, search, show, why } from "../records.ts"
+import { requestRelease, requestWithdrawal } from "../release.ts"
+import { publish } from "../sequencer.ts"
+import { follow, sync } from "../subscribe.ts"
+
+/**
+ * What the member's own people can ask of the node: one operation a verb, JSON in, JSON out, bytes as
+ * base64. The command line calls it through a Unix socket, or in process when no node is running.
+ */
+
+const text = z.string().max(4096)
+const id = z.string().regex(/^[0-9a-f]{1,64}$/)
+const source = z.string().max(1024 * 1024)
+const base64 = z.string().max(64 * 1024 * 1024)
+const nothing = z.strictObject({})
+
+type Operation = {
+  readonly input: z.ZodType
+  readonly run: (context: Context, input: never) => Promise<unknown>
+}
+
+function operation<T extends z.ZodType>(
+  input: T,
+  run: (context: Context, input: z.infer<T>) => Promise<unknown>,
+): Operation {
+  return { input, run }
+}
+
+const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/)
+
+export const operations = {
+  "id.show": operation(nothing, async (context) => identityOf(context.self)),
+  "id.card": operation(nothing, async (context) => ({
+    card: encodeBase64(await ownCard(context)),
+  })),
+  "peer.add": operation(
+    z.strictObject({
+      card: base64.optional(),
+      url: text.optional(),
+      name: text.optional(),
+    }),
+    (context, { card, url, name }) => {
+      const named = name === undefined ? {} : { name }
+      if (card !== undefined)
+        return addPeer(context, decodeBase64(card), {
+          ...named,
+          ...(url === undefined ? {} : { url }),
+        })
+      if (url === undefined) throw new NodeError("request.malformed", "A card or a URL is needed.")
+      return addPeerByUrl(context, url, named)
+    },
+  ),
+  "peer.list": operation(nothing, async (context) => ({ peers: await listPeers(context) })),
+  "peer.verify": operation(z.strictObject({ name: text, words: text }), (context, input) =>
+    verifyPeer(context, input.name, input.words),
+  ),
+  "peer.block": operation(
+    z.strictObject({ name: text, blocked: z.boolean() }),
+    (context, { name, blocked }) => blockPeer(context, name, blocked),
+  ),
+  "peer.rename": operation(z.strictObject({ name: text, to: text }), (context, { name, to }) =>
+    renamePeer(context, name, to),
+  ),
+  "peer.move": operation(z.strictObject({ name: text, url: text }), (context, { name, url }) =>
+    movePeer(context, name, url),
+  ),
+  "peer.remove": operation(z.strictObject({ name: text }), (context, { name }) =>
+    removePeer(context, name),
+  ),
+
+  "draft.add": operation(z.strictObject({ source, profile: text.optional() }), (context, input) =>
+    addDraft(context, input.source, input.profile),
+  ),
+  "draft.edit": operation(z.strictObject({ draft: id, source }), (context, input) =>
+    editDraft(context, input.draft, input.source),
+  ),
+  "draft.list": operation(nothing, async (context) => ({ drafts: await listDrafts(context) })),
+  "draft.show": operation(z.strictObject({ draft: id }), (context, { draft }) =>
+    showDraft(context, draft),
+  ),
+  "draft.remove": operation(z.strictObject({ draft: id }), (context, { draft }) =>
+    removeDraft(context, draft),
+  ),
+
+  "release.request": operation(
+    z.strictObject({
+      records: z.array(id).max(512),
+      to: z.array(text).max(512),
+      onward: z.enum(["no", "consent", "free"]).optional(),
+      evidence: z.enum(["recipient", "members", "public"]).optional(),
+      purpose: z.string().min(1).max(256).optional(),
+      caveats: z.array(z.string().min(1).max(256)).max(16).optional(),
+      until: day.optional(),
+      dryRun: z.boolean().optional(),
+    }),
+    (context, input) => requestRelease(context, input as Parameters<typeof requestRelease>[1]),
+  ),
+  withdraw: operation(
+    z.strictObject({ record: id, reason: text, from: z.array(text).max(512).optional() }),
+    (context, { record, reason, from }) =>
+      requestWithdrawal(context, { record, reason, ...(from === undefined ? {} : { from }) }),
+  ),
+  "order.list": operation(nothing, listOrders),
+  "order.show": operation(z.strictObject({ order: id }), (context, { order }) =>
+    showOrder(context, order),
+  ),
+  "order.refuse": operation(z.strictObject({ order: id, reason: text }), (context, input) =>
+    refuseOrder(context, input.order, input.reason),
+  ),
+  "order.cancel": operation(z.strictObject({ order: id }), (context, { order }) =>
+    cancelOrder(context, order),
+  ),
+  "order.export": operation(
+    z.strictObject({ order: id, seenSize: z.int().nonnegative().optional() }),
+    async (context, { order, seenSize }) => ({
+      export: encodeBase64(await exportOrder(context, order, seenSize)),
+    }),
+  ),
+  "order.import": operation(
+    z.strictObject({ order: id, protected: text.max(32_768), signature: text }),
+    (context, { order, protected: header, signature }) =>
+      addSignature(context, order, { protected: header, signature }),
+  ),
+  publish: operation(z.strictObject({ order: id }), async (context, { order }) => {
+    const { order: full } = await showOrder(context, order)
+    const published = await publish(context, full)
+    const queued: string[] = []
+    for (const member of published.queued) queued.push(await nameOf(context, member))
+    return { ...published, delivered: [], queued }
+  }),
+
+  sync: operation(z.strictObject({ peer: text.optional() }), (context, { peer }) =>
+    sync(context, peer),
+  ),
+  inbox: operation(nothing, inbox),
+  search: operation(z.strictObject({ query: text }), (context, { query }) =>
+    search(context, query),
+  ),
+  show: operation(z.strictObject({ record: id }), (context, { record }) => show(context, record)),
+  why: operation(z.strictObject({ record: id, peer: text }), (context, { record, peer }) =>
+    why(context, record, peer),
+  ),
+  receipts: operation(z.strictObject({ record: id }), (context, { record }) =>
+    receiptsOf(context, record),
+  ),
+  evidence: operation(
+    z.strictObject({ record: id, peer: text.optional(), reason: text.optional() }),
+    async (context, { record, peer, reason }) => {
+      await findRecord(context, record)
+      const { file, ...rest } = await exportEvidence(context, record, {
+        ...(peer === undefined ? {} : { peer }),
+        ...(reason === undefined ? {} : { reason }),
+      })
+      return { ...rest, file: encodeBase64(file) }
+    },
+  ),
+
+  "log.head": operation(nothing, logHead),
+  "log.proof": operation(z.strictObject({ index: z.int().nonnegative() }), (context, { index }) =>
+    logProof(context, index),
+  ),
+  "log.consistency": operation(z.strictObject({ from: z.int().nonnegative() }), (context, input) =>
+    logConsistency(context, input.from),
+  ),
+  "log.export": operation(nothing, async (context) => {
+    const files: { path: string; bytes: string }[] = []
+    for await (const { path, bytes } of logTiles(context))
+      files.push({ path, bytes: encodeBase64(bytes) })
+    return { files }
+  }),
+  doctor: operation(nothing, doctor),
+} satisfies Record<string, Operation>
+
+export type OperationName = keyof typeof operations
+
+/** What a failed operation answers; the other side makes the same error of it. */
+export type OperationFailure = {
+  readonly layer: "protocol" | "node" | "peer" | "internal"
+  readonly code: string
+  readonly message: string
+  readonly hint?: string
+}
+
+export function operatorApp(context: Context, options: { readonly closing: AbortSignal }): Hono {
+  const app = new Hono()
+  // A page in the operator's browser can reach loopback, but can't set this header unasked.
+  app.use(async (c, next) => {
+    if (c.req.header("comity-operator") !== "1") return c.json({ layer: "internal" }, 403)
+    return next()
+  })
+  app.post("/operation/:name", async (c) => {
+    const name = c.req.param("name")
+    if (!Object.hasOwn(operations, name)) return c.json(failure(unknownOperation(name)), 404)
+    const { input, run }: Operation = operations[name as OperationName]
+    try {
+      const parsed = input.safeParse(await c.req.json())
+      if (!parsed.success) throw malformed(parsed.error)
+      return c.json((await run(context, parsed.data as never)) as object)
+    } catch (cause) {
+      return c.json(failure(cause), 422)
+    }
+  })
+  app.post("/follow", async (c) => {
+    const { peer } = z.strictObject({ peer: text }).parse(await c.req.json())
+    const signal = AbortSignal.any([options.closing, c.req.raw.signal])
+    const lines = follow(context, peer, signal)
+    return new Response(streamOf(lines), { headers: { "content-type": "application/x-ndjson" } })
+  })
+  app.onError((cause, c) => c.json(failure(cause), 500))
+  return app
+}
+
+function streamOf(items: AsyncGenerator<unknown>): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder()
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const next = await items.next()
+        if (next.done) controller.close()
+        else controller.enqueue(encoder.encode(`${JSON.stringify(next.value)}\n`))
+      } catch (cause) {
+        controller.enqueue(encoder.encode(`${JSON.stringify({ failure: failure(cause) })}\n`))
+        controller.close()
+      }
+    },
+    async cancel() {
+      await items.return(undefined)
+    },
+  })
+}
+
+function unknownOperation(name: string): NodeError {
+  return new NodeError("request.malformed", `This node has no operation ${JSON.stringify(name)}.`, {
+    hint: "The running node is of another version than this command.",
+  })
+}
+
+function malformed(error: z.ZodError): NodeError {
+  const [issue] = error.issues
+  const where = issue?.path.join(".") ?? ""
+  return new NodeError("request.malformed", `${where}: ${issue?.message ?? "not as expected"}`)
+}
+
+function failure(cause: unknown): OperationFailure {
+  if (cause instanceof ProtocolError)
+    return { layer: "protocol", code: cause.code, message: cause.message }
+  if (cause instanceof NodeError) {
+    const { code, message, hint } = cause
+    return { layer: "node", code, message, ...(hint === undefined ? {} : { hint }) }
+  }
+  if (cause instanceof PeerUnreachable)
+    return { layer: "peer", code: "peer.unreachable", message: cause.message }
+  const message = cause instanceof Error ? cause.message : String(cause)
+  return { layer: "internal", code: "internal.unexpected", message }
+}

@@ -1,0 +1,63 @@
+import { kemKeyPair } from "../protocol/crypto/kem.ts"
+import { decodeHex } from "../protocol/encoding.ts"
+import { openEntry } from "../protocol/log/entry.ts"
+import { verifyKeys } from "../protocol/member/keys.ts"
+import { type Context, dayOf, ownRoot, today } from "./context.ts"
+import { makeKemKey, publicKemKey, signKeys } from "./found.ts"
+import { commitEntries } from "./sequencer.ts"
+import { keysInForce } from "./store/queries/members.ts"
+
+const dayMs = 86_400_000
+/** A new KEM key comes when the last one has so many days left: half of its life. */
+const renewBeforeDays = 30
+/** A seed outlives its key's last day by so many days, for what was sealed late. PROTOCOL.md §1 */
+const destroyAfterDays = 30
+
+/**
+ * Renews what the running node must keep fresh: the KEM key that peers seal to, and with it the keys
+ * document in the log; destroys the seeds whose time has passed. Does nothing when nothing is due.
+ */
+export async function renewKeys(context: Context, url: string | null = null): Promise<boolean> {
+  const { db, env, self, keys: nodeKeys } = context
+  const now = env.clock.now()
+  await db
+    .deleteFrom("kem_key")
+    .where("not_after", "<", dayOf(now - destroyAfterDays * dayMs))
+    .execute()
+  const current = await keysInForce(db, self)
+  const live = current?.payload.kem.filter(({ notAfter }) => notAfter >= today(context)) ?? []
+  const isFresh = live.some(({ notAfter }) => notAfter >= dayOf(now + renewBeforeDays * dayMs))
+  const urls = url === null ? (current?.payload.urls ?? []) : [url]
+  const isMoved = urls.join() !== (current?.payload.urls ?? []).join()
+  if (isFresh && !isMoved) return false
+  const kem = isFresh ? null : makeKemKey(env)
+  const root = ownRoot(context)
+  const bytes = await signKeys(nodeKeys, {
+    card: current?.payload.card ?? {},
+    kem: kem === null ? live : [publicKemKey(kem), ...live],
+    member: self.id,
+    network: self.network,
+    rootVersion: root.version,
+    type: "comity/keys/v1",
+    urls,
+  })
+  const document = verifyKeys(bytes, self.id, root)
+  await commitEntries(context, [openEntry(decodeHex(document.digest))], async (trx, index) => {
+    if (kem !== null)
+      await trx
+        .insertInto("kem_key")
+        .values({
+          public_key: kemKeyPair(kem.seed).publicKey,
+          seed: kem.seed,
+          not_before: kem.notBefore,
+          not_after: kem.notAfter,
+        })
+        .execute()
+    await trx
+      .insertInto("keys_document")
+      .values({ member: self.id, digest: document.digest, bytes, idx: index })
+      .execute()
+  })
+  env.log.info("keys.renewed", { kem: kem !== null })
+  return true
+}
