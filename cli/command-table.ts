@@ -8,12 +8,33 @@ export const commandTable: readonly {
   readonly names: readonly string[]
   load(): Promise<Register>
 }[] = [
+  { names: ["init"], load: async () => (await import("./commands/init.ts")).registerInit },
+  { names: ["id"], load: async () => (await import("./commands/id.ts")).registerId },
+  { names: ["peer"], load: async () => (await import("./commands/peer.ts")).registerPeer },
+  { names: ["profile"], load: async () => (await import("./commands/profile.ts")).registerProfile },
+  { names: ["draft"], load: async () => (await import("./commands/draft.ts")).registerDraft },
+  { names: ["release"], load: async () => (await import("./commands/release.ts")).registerRelease },
+  { names: ["order"], load: async () => (await import("./commands/order.ts")).registerOrder },
+  { names: ["publish"], load: async () => (await import("./commands/publish.ts")).registerPublish },
   {
-    names: ["profile"],
-    load: async () => (await import("./commands/profile.ts")).registerProfile,
+    names: ["withdraw"],
+    load: async () => (await import("./commands/withdraw.ts")).registerWithdraw,
+  },
+  { names: ["serve"], load: async () => (await import("./commands/serve.ts")).registerServe },
+  {
+    names: ["sync", "subscribe"],
+    load: async () => (await import("./commands/sync.ts")).registerSync,
   },
   {
-    names: ["conform"],
-    load: async () => (await import("./commands/conform.ts")).registerConform,
+    names: ["inbox", "search", "show", "why", "receipts"],
+    load: async () => (await import("./commands/records.ts")).registerRecords,
   },
+  {
+    names: ["evidence"],
+    load: async () => (await import("./commands/evidence.ts")).registerEvidence,
+  },
+  { names: ["verify"], load: async () => (await import("./commands/evidence.ts")).registerVerify },
+  { names: ["log"], load: async () => (await import("./commands/log.ts")).registerLog },
+  { names: ["doctor"], load: async () => (await import("./commands/doctor.ts")).registerDoctor },
+  { names: ["conform"], load: async () => (await import("./commands/conform.ts")).registerConform },
 ]

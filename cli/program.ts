@@ -97,7 +97,7 @@ function usageErrorOf(error: unknown): unknown {
     return new UsageError("usage.invalid", "No command was given.", { cause: error })
   const [first = "", ...more] = error.message.replace(/^error: /, "").split("\n")
   const hint = more.join(" ").replace(/^\((.*)\)$/, "$1")
-  const message = `${first.charAt(0).toUpperCase()}${first.slice(1)}.`
+  const message = `${first.charAt(0).toUpperCase()}${first.slice(1).replace(/\.$/, "")}.`
   return new UsageError("usage.invalid", message, {
     hint: hint === "" ? "comity help lists the commands; --help shows those of one." : hint,
     cause: error,

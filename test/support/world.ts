@@ -182,7 +182,10 @@ export async function makeMember(spec: MemberSpec): Promise<TestMember> {
     threshold,
     type: "comity/root/v1",
     version: 1,
-    witnessKey: { ...logKeyOf(witnessSeeds), name: `${state.toLowerCase()}.example/${seed}` },
+    witnessKey: {
+      ...logKeyOf(witnessSeeds),
+      name: `${state.toLowerCase()}.example/${seed.replaceAll(" ", "-")}`,
+    },
     witnesses: [],
     ...spec.fields,
   }

@@ -1,10 +1,10 @@
 import { type Encodable, encodeCanonical } from "../../protocol/canonical.ts"
 import { chachaSeal } from "../../protocol/crypto/aead.ts"
 import { sha256, sha512 } from "../../protocol/crypto/hash.ts"
-import { paddedSize } from "../../protocol/crypto/padding.ts"
 import { sealObject } from "../../protocol/crypto/seal.ts"
 import {
   concat,
+  decodeBase64url,
   decodeHex,
   encodeBase64url,
   encodeHex,
@@ -20,9 +20,9 @@ import {
   frameTypes,
 } from "../../protocol/exchange/frames.ts"
 import { encodeParcelContent, openEpoch, sealParcel } from "../../protocol/exchange/parcel.ts"
-import { kidOf } from "../../protocol/member/key.ts"
 import type { KeysPayload } from "../../protocol/member/keys.ts"
-import { payloadDigest, type Root, rootVersion } from "../../protocol/member/root.ts"
+import { officerDigest } from "../../protocol/member/officer.ts"
+import type { Root } from "../../protocol/member/root.ts"
 import type { ComityRecord } from "../../protocol/record/record.ts"
 import { type Grant, grantLeaf } from "../../protocol/release/grant.ts"
 import { buildGrantTree } from "../../protocol/release/grant-tree.ts"
@@ -32,13 +32,13 @@ import { wordsOf } from "../../protocol/words.ts"
 import {
   altered,
   alteredHeader,
+  alteredLine,
   alteredPayload,
-  alteredText,
   envelopeOf,
   rewritten,
+  rewrittenInside,
 } from "../support/envelope.ts"
 import {
-  emptyHead,
   flipBit,
   keysPayload,
   makeMember,
@@ -48,7 +48,6 @@ import {
   officer,
   orderLine,
   orderOf,
-  rootLines,
   rootPair,
   seededRandom,
   signByNode,
@@ -86,7 +85,7 @@ function canonical(): Cases {
     valid: [
       ["empty object", at("{}")],
       ["every kind of value", at('{"a":null,"b":true,"c":-7,"d":"text","e":[1,2],"f":{}}')],
-      ["keys in order of UTF-16 code units", at('{"\ud83d\ude00":1,"\ufb33":2}')],
+      ["keys in order of UTF-16 code units", at('{"\ud83d\ude00":1,"\uff61":2}')],
       ["keys that look like array indices", at('{"10":1,"9":2,"a":3}')],
       ["largest and smallest integer", at("[9007199254740991,-9007199254740991]")],
       ["the escapes of RFC 8785", at('"\\b\\t\\n\\f\\r\\"\\\\\\u0000\\u001f/\u007f\u2028"')],
@@ -103,7 +102,7 @@ function canonical(): Cases {
       ["white space", at('{"a": 1}'), "json.noncanonical"],
       ["line feed at the end", at("{}\n"), "json.noncanonical"],
       ["keys out of order", at('{"b":1,"a":2}'), "json.noncanonical"],
-      ["keys in order of code points", at('{"\ufb33":2,"\ud83d\ude00":1}'), "json.noncanonical"],
+      ["keys in order of code points", at('{"\uff61":2,"\ud83d\ude00":1}'), "json.noncanonical"],
       ["keys in numeric order", at('{"9":2,"10":1}'), "json.noncanonical"],
       ["a key twice", at('{"a":1,"a":1}'), "json.noncanonical"],
       ["a key twice, once escaped", at('{"a":1,"\\u0061":2}'), "json.noncanonical"],
@@ -133,13 +132,8 @@ async function signed(): Promise<Cases> {
   const two = await signOrder(a, order, ["p1", "p2"])
   const at = (bytes: Uint8Array) => ({ bytes: hex(bytes) })
   const signature = (change: (text: string) => string) =>
-    at(
-      altered(one, ({ signatures }) => {
-        signatures[0]!.signature = change(signatures[0]!.signature)
-      }),
-    )
-  const header = (change: (value: Record<string, unknown>) => void) =>
-    at(alteredHeader(one, change))
+    at(alteredLine(one, (line) => ({ signature: change(line.signature) })))
+  const header = (fields: Input) => at(alteredHeader(one, fields))
   return {
     about:
       "the form of a signed object, an order here; its signatures are not verified in this file",
@@ -148,23 +142,19 @@ async function signed(): Promise<Cases> {
       ["two signatures, sorted by kid", at(two)],
     ],
     hostile: [
-      ["no signature", at(altered(one, (e) => void (e.signatures = []))), "signed.malformed"],
+      ["no signature", at(altered(one, () => ({ signatures: [] }))), "signed.malformed"],
       [
         "signatures out of order",
-        at(altered(two, (e) => void e.signatures.reverse())),
+        at(altered(two, ({ signatures }) => ({ signatures: signatures.toReversed() }))),
         "signed.malformed",
       ],
       [
         "the same line twice",
-        at(altered(one, (e) => void e.signatures.push(e.signatures[0]!))),
+        at(altered(one, ({ signatures: [line] }) => ({ signatures: [line, line] }))),
         "signed.malformed",
       ],
-      [
-        "an unprotected header",
-        at(altered(one, (e) => void (e.signatures[0]!.header = {}))),
-        "signed.malformed",
-      ],
-      ["a further member", at(altered(one, (e) => void (e.unsigned = true))), "signed.malformed"],
+      ["an unprotected header", at(alteredLine(one, () => ({ header: {} }))), "signed.malformed"],
+      ["a further member", at(altered(one, () => ({ unsigned: true }))), "signed.malformed"],
       [
         "flattened (RFC 7515 §7.2.2)",
         at(encodeCanonical({ payload: envelopeOf(one).payload, ...envelopeOf(one).signatures[0] })),
@@ -187,66 +177,40 @@ async function signed(): Promise<Cases> {
         signature((text) => text.replace(/[-_]|.$/, "+")),
         "signed.malformed",
       ],
-      ["alg none", header((h) => void (h.alg = "none")), "order.malformed"],
-      ["alg EdDSA", header((h) => void (h.alg = "EdDSA")), "order.malformed"],
-      [
-        "alg ML-DSA-65 for an officer",
-        header((h) => void (h.alg = "ML-DSA-65")),
-        "order.malformed",
-      ],
-      ["a key inside the header", header((h) => void (h.jwk = { kty: "OKP" })), "order.malformed"],
-      [
-        "b64 and crit",
-        header((h) => Object.assign(h, { b64: false, crit: ["b64"] })),
-        "order.malformed",
-      ],
-      ["typ of another object", header((h) => void (h.typ = "comity-root+jws")), "order.malformed"],
-      ["no typ", header((h) => void delete h.typ), "order.malformed"],
-      [
-        "another network in the header",
-        header((h) => void (h.network = "operational")),
-        "network.mismatch",
-      ],
+      ["alg none", header({ alg: "none" }), "order.malformed"],
+      ["alg EdDSA", header({ alg: "EdDSA" }), "order.malformed"],
+      ["alg ML-DSA-65 for an officer", header({ alg: "ML-DSA-65" }), "order.malformed"],
+      ["a key inside the header", header({ jwk: { kty: "OKP" } }), "order.malformed"],
+      ["b64 and crit", header({ b64: false, crit: ["b64"] }), "order.malformed"],
+      ["typ of another object", header({ typ: "comity-root+jws" }), "order.malformed"],
+      ["no typ", header({ typ: undefined }), "order.malformed"],
+      ["another network in the header", header({ network: "operational" }), "network.mismatch"],
       [
         "another network in the payload",
-        at(alteredPayload(one, (p) => void (p.network = "operational"))),
+        at(alteredPayload(one, { network: "operational" })),
         "network.mismatch",
       ],
       [
         "header with white space",
-        at(
-          altered(one, ({ signatures: [line] }) => {
-            const inside = Buffer.from(line!.protected, "base64url").toString()
-            line!.protected = encodeBase64url(utf8(inside.replace(":", ": ")))
-          }),
-        ),
+        at(alteredLine(one, (line) => ({ protected: rewrittenInside(line.protected, ":", ": ") }))),
         "json.noncanonical",
       ],
       [
         "payload with a key twice",
         at(
-          altered(one, (e) => {
-            const inside = Buffer.from(e.payload, "base64url").toString()
-            e.payload = encodeBase64url(utf8(inside.replace("{", '{"act":"release",')))
-          }),
+          altered(one, ({ payload }) => ({
+            payload: rewrittenInside(payload, "{", '{"act":"release",'),
+          })),
         ),
         "json.noncanonical",
       ],
       [
         "payload of another type",
-        at(alteredPayload(one, (p) => void (p.type = "comity/root/v1"))),
+        at(alteredPayload(one, { type: "comity/root/v1" })),
         "order.malformed",
       ],
-      [
-        "payload with a further field",
-        at(alteredPayload(one, (p) => void (p.more = 1))),
-        "order.malformed",
-      ],
-      [
-        "null instead of absent",
-        at(alteredPayload(one, (p) => void (p.subject = null))),
-        "order.malformed",
-      ],
+      ["payload with a further field", at(alteredPayload(one, { more: 1 })), "order.malformed"],
+      ["null instead of absent", at(alteredPayload(one, { subject: null })), "order.malformed"],
     ],
   }
 }
@@ -324,24 +288,25 @@ async function member(): Promise<Cases> {
       ["three versions, the last with new root and node keys", chain(...third.roots)],
     ],
     hostile: [
-      ["half a root pair", chain(altered(first, (e) => void e.signatures.pop())), "root.threshold"],
+      [
+        "half a root pair",
+        chain(altered(first, ({ signatures }) => ({ signatures: signatures.slice(0, 1) }))),
+        "root.threshold",
+      ],
       [
         "one bit of the ML-DSA signature",
         chain(
-          altered(first, ({ signatures }) => {
-            const line = signatures[1]!
-            line.signature = encodeBase64url(
-              flipBit(Buffer.from(line.signature, "base64url"), 5000),
-            )
-          }),
+          alteredLine(
+            first,
+            ({ signature }) => ({
+              signature: encodeBase64url(flipBit(decodeBase64url(signature), 5000)),
+            }),
+            1,
+          ),
         ),
         "root.invalid",
       ],
-      [
-        "edited after signing",
-        chain(alteredPayload(first, (p) => void (p.state = "XB"))),
-        "root.invalid",
-      ],
+      ["edited after signing", chain(alteredPayload(first, { state: "XB" })), "root.invalid"],
       [
         "a signature of a key nobody named",
         chain(await signRoot(a.root, [...a.rootPairs, ...thief])),
@@ -405,7 +370,7 @@ async function keys(): Promise<Cases> {
   const at = (bytes: Uint8Array) => ({ bytes: hex(bytes), member: a.id, root, today })
   const edited = async (changes: Partial<KeysPayload>) => at(await signKeys(a, changes))
   const [kem] = keysPayload(a).kem
-  const both = encodeSigned(Buffer.from(envelopeOf(a.keys).payload, "base64url"), [
+  const both = encodeSigned(decodeBase64url(envelopeOf(a.keys).payload), [
     ...envelopeOf(a.keys).signatures,
     ...envelopeOf(await signByNode(b, "comity-keys+jws", encodeCanonical(keysPayload(a))))
       .signatures,
@@ -431,7 +396,7 @@ async function keys(): Promise<Cases> {
       ["a second signature", at(both), "signed.superfluous"],
       [
         "edited after signing",
-        at(alteredPayload(a.keys, (p) => void (p.urls = ["https://thief.example"]))),
+        at(alteredPayload(a.keys, { urls: ["https://thief.example"] })),
         "signed.invalid",
       ],
       ["of another member", await edited({ member: b.id }), "keys.invalid"],
@@ -780,10 +745,7 @@ async function order(): Promise<Cases> {
   })
   const twoKeys = {
     ...root,
-    officers: [
-      ...root.officers,
-      (await import("../../protocol/member/officer.ts")).officerDigest(secondKey),
-    ].sort(),
+    officers: [...root.officers, officerDigest(secondKey)].sort(),
   }
   const revoked = (size: number) => ({
     root: { ...root, revoked: [{ kid: officer(a, "p2").kid, from: { epoch: 1, size } }] },
@@ -856,12 +818,12 @@ async function order(): Promise<Cases> {
       ],
       [
         "the kid of another key",
-        at(alteredHeader(both, (h) => void (h.kid = filled(32, 0xff)), 1)),
+        at(alteredHeader(both, { kid: filled(32, 0xff) }, 1)),
         "signed.unknown-key",
       ],
       ["two officers of other roles", at(both, policy("regulator")), "order.unauthorised"],
       [
-        "two persons of one organisation",
+        "two organisations where three are needed",
         at(
           await signOrder(a, release, ["p1", { officer: officer(a, "p2") }]),
           policy("any", { persons: 2, organisations: 3 }),
@@ -886,22 +848,23 @@ async function order(): Promise<Cases> {
       ["one of two revoked before", at(both, revoked(7)), "order.unauthorised"],
       [
         "edited after signing",
-        at(alteredPayload(both, (p) => void (p.notAfter = "2026-12-08"))),
+        at(alteredPayload(both, { notAfter: "2026-12-08" })),
         "signed.invalid",
       ],
       [
         "the day edited after signing",
-        at(alteredHeader(both, (h) => void (h.day = "2026-11-24"))),
+        at(alteredHeader(both, { day: "2026-11-24" })),
         "signed.invalid",
       ],
       [
         "signatures exchanged",
         at(
-          altered(both, ({ signatures }) => {
-            const [one, two] = signatures.map((line) => line.signature)
-            signatures[0]!.signature = two!
-            signatures[1]!.signature = one!
-          }),
+          altered(both, ({ signatures: [one, two] }) => ({
+            signatures: [
+              { ...one, signature: two!.signature },
+              { ...two, signature: one!.signature },
+            ],
+          })),
         ),
         "signed.invalid",
       ],
@@ -919,22 +882,13 @@ async function order(): Promise<Cases> {
       ],
       [
         "a release with a subject",
-        at(alteredPayload(both, (p) => void (p.subject = filled(32, 0)))),
+        at(alteredPayload(both, { subject: filled(32, 0) })),
         "order.malformed",
       ],
-      [
-        "a consent with a root",
-        at(alteredPayload(both, (p) => void (p.act = "consent"))),
-        "order.malformed",
-      ],
+      ["a consent with a root", at(alteredPayload(both, { act: "consent" })), "order.malformed"],
       [
         "conditions out of order",
-        at(
-          alteredPayload(
-            both,
-            (p) => void (p.rule = { ...rule, conditions: ["public", "facility"] }),
-          ),
-        ),
+        at(alteredPayload(both, { rule: { ...rule, conditions: ["public", "facility"] } })),
         "order.malformed",
       ],
     ],
@@ -1205,7 +1159,7 @@ async function receipts(): Promise<Cases> {
       ],
       [
         "edited after signing",
-        at(alteredPayload(one, (p) => void (p.items = [{ ...item, state: "purged" }]))),
+        at(alteredPayload(one, { items: [{ ...item, state: "purged" }] })),
         "signed.invalid",
       ],
       [

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { cases } from "./cases.ts"
 import { answer, type Vector, type VectorFile } from "./formats.ts"
@@ -27,10 +27,5 @@ export function serialise(file: VectorFile): string {
 }
 
 if (import.meta.main)
-  for (const format of Object.keys(cases)) {
-    const path = vectorFilePath(format)
-    const content = serialise(await vectorFile(format))
-    writeFileSync(path, content)
-    const again = readFileSync(path).length
-    process.stdout.write(`${format}.json ${again} bytes\n`)
-  }
+  for (const format of Object.keys(cases))
+    writeFileSync(vectorFilePath(format), serialise(await vectorFile(format)))

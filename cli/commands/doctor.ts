@@ -1,0 +1,21 @@
+import type { Command } from "commander"
+import type { Check } from "../../node/doctor.ts"
+import type { CliContext } from "../context.ts"
+import { connect } from "../node-client.ts"
+import { styled } from "../output.ts"
+
+export function registerDoctor(program: Command, context: CliContext): void {
+  program
+    .command("doctor")
+    .description("look at everything that could be wrong with this node, and say what to do")
+    .action(async (_options: object, command: Command) => {
+      const output = context.output(command)
+      await using node = await connect(context, command)
+      const { checks } = await node.call<{ checks: readonly Check[] }>("doctor", {})
+      output.document({ checks })
+      for (const { check, ok, text, fix } of checks) {
+        output.line(ok ? styled("green", "✔") : styled("yellow", "!"), ` ${check}: ${text}`)
+        if (fix !== undefined) output.line(`    ${fix}`)
+      }
+    })
+}

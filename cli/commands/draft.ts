@@ -1,0 +1,135 @@
+import type { Command } from "commander"
+import type { DraftView } from "../../node/drafts.ts"
+import { decodeUtf8 } from "../../protocol/encoding.ts"
+import type { CliContext } from "../context.ts"
+import { exitCodes } from "../errors.ts"
+import { readFileArgument } from "../file-argument.ts"
+import { connect } from "../node-client.ts"
+import type { Output } from "../output.ts"
+import { styled } from "../output.ts"
+
+const draftBytes = 1024 * 1024
+
+export function registerDraft(program: Command, context: CliContext): void {
+  const draft = program.command("draft").description("what authors write, before any release")
+  draft
+    .command("add <file>")
+    .description("take in a practice written as Markdown with YAML front matter")
+    .option("--profile <id>", "profile, where the file names none")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ comity draft add practice.md
+  $ comity draft add practice.md --profile ippas
+`,
+    )
+    .action(async (file: string, { profile }: { profile?: string }, command: Command) => {
+      const source = await sourceOf(context, file)
+      await using node = await connect(context, command)
+      const view = await node.call<DraftView>("draft.add", {
+        source,
+        ...(profile === undefined ? {} : { profile: await knownProfile(profile) }),
+      })
+      printDraft(context.output(command), view)
+    })
+  draft
+    .command("check <file>")
+    .description("say what is wrong with a file, without keeping it; needs no home")
+    .option("--profile <id>", "profile, where the file names none")
+    .action(async (file: string, { profile }: { profile?: string }, command: Command) => {
+      const source = await sourceOf(context, file)
+      const { checkDraft } = await import("../../node/drafts.ts")
+      const id = profile === undefined ? undefined : await knownProfile(profile)
+      const view = checkDraft(source, id)
+      const output = context.output(command)
+      output.document(view)
+      printFindings(output, view)
+      if (view.findings.some(({ severity }) => severity === "error")) context.exit(exitCodes.failed)
+    })
+  draft
+    .command("list")
+    .description("list the drafts kept here")
+    .action(async (_options: object, command: Command) => {
+      const output = context.output(command)
+      await using node = await connect(context, command)
+      const { drafts } = await node.call<{ drafts: readonly DraftView[] }>("draft.list", {})
+      output.document({ drafts })
+      if (drafts.length === 0) output.note("No draft yet: comity draft add FILE.md")
+      else
+        output.table(
+          ["RECORD", "VERSION", "PROFILE", "KIND", "FINDINGS", "TITLE"],
+          drafts.map((one) => [
+            one.record.slice(0, 12),
+            String(one.version),
+            one.profile,
+            one.kind,
+            String(one.findings.length),
+            one.title,
+          ]),
+        )
+    })
+  draft
+    .command("show <record>")
+    .description("show a draft as it was written, and what is wrong with it")
+    .action(async (record: string, _options: object, command: Command) => {
+      const output = context.output(command)
+      await using node = await connect(context, command)
+      const view = await node.call<DraftView & { source: string }>("draft.show", { draft: record })
+      output.document(view)
+      output.block(view.source)
+      printFindings(output, view)
+    })
+  draft
+    .command("edit <record> <file>")
+    .description(
+      "replace a draft's text; what was released stays, the next release is a new version",
+    )
+    .action(async (record: string, file: string, _options: object, command: Command) => {
+      const source = await sourceOf(context, file)
+      await using node = await connect(context, command)
+      printDraft(
+        context.output(command),
+        await node.call<DraftView>("draft.edit", { draft: record, source }),
+      )
+    })
+  draft
+    .command("rm <record>")
+    .description("remove a draft that was never put into an order")
+    .action(async (record: string, _options: object, command: Command) => {
+      const output = context.output(command)
+      await using node = await connect(context, command)
+      const removed = await node.call<{ removed: string }>("draft.remove", { draft: record })
+      output.document(removed)
+      output.line(`removed ${removed.removed}`)
+    })
+}
+
+async function sourceOf(context: CliContext, file: string): Promise<string> {
+  return decodeUtf8(await readFileArgument(file, draftBytes, context.stdin))
+}
+
+async function knownProfile(id: string): Promise<string> {
+  const { findProfileById } = await import("../../protocol/profiles/registry.ts")
+  const { NodeError } = await import("../../node/errors.ts")
+  if (findProfileById(id) !== null) return id
+  throw new NodeError("request.malformed", `There is no profile ${JSON.stringify(id)}.`, {
+    hint: "comity profile list",
+  })
+}
+
+function printDraft(output: Output, view: DraftView): void {
+  output.document(view)
+  output.line(`${view.record}  version ${String(view.version)}  ${view.title}`)
+  printFindings(output, view)
+  if (!view.findings.some(({ severity }) => severity === "error"))
+    output.note(`Next: comity release request ${view.record.slice(0, 12)} --to PEER`)
+}
+
+function printFindings(output: Output, { findings }: Pick<DraftView, "findings">): void {
+  for (const { line, severity, text, rule } of findings)
+    output.note(
+      styled(severity === "error" ? "red" : "yellow", severity),
+      ` line ${String(line)}: ${text} (${rule})`,
+    )
+}

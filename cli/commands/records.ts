@@ -1,0 +1,129 @@
+import type { Command } from "commander"
+import type { ReceiptView } from "../../node/receipts.ts"
+import type { RecordView, Shown, Why } from "../../node/records.ts"
+import type { CliContext } from "../context.ts"
+import { connect } from "../node-client.ts"
+import { type Output, styled } from "../output.ts"
+
+export function registerRecords(program: Command, context: CliContext): void {
+  program
+    .command("inbox")
+    .description("what other members released to us")
+    .action(async (_options: object, command: Command) => {
+      const output = context.output(command)
+      await using node = await connect(context, command)
+      const answer = await node.call<{ records: readonly RecordView[] }>("inbox", {})
+      output.document(answer)
+      if (answer.records.length === 0) output.note("Nothing has been received yet: comity sync")
+      else printRecords(output, answer.records)
+    })
+  program
+    .command("search <query...>")
+    .description("search everything held here, in any language")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ comity search insider threat\n  $ comity search '\"two-person rule\"'\n",
+    )
+    .action(async (words: readonly string[], _options: object, command: Command) => {
+      const output = context.output(command)
+      await using node = await connect(context, command)
+      const answer = await node.call<{ records: readonly RecordView[]; cut: boolean }>("search", {
+        query: words.join(" "),
+      })
+      output.document(answer)
+      if (answer.records.length === 0) output.note("Nothing found.")
+      else printRecords(output, answer.records)
+      if (answer.cut) output.note("Too common to rank: these are the newest. Add a word.")
+    })
+  program
+    .command("show <record>")
+    .description("show a record with its provenance, verified anew")
+    .addHelpText("after", "\nExample:\n  $ comity show 4f1c\n")
+    .action(async (record: string, _options: object, command: Command) => {
+      const output = context.output(command)
+      await using node = await connect(context, command)
+      printShown(output, await node.call<Shown>("show", { record }))
+    })
+  program
+    .command("why <record>")
+    .description("why a member has a record, or does not")
+    .requiredOption("--peer <name>", "the member")
+    .addHelpText("after", "\nExample:\n  $ comity why 4f1c --peer xb\n")
+    .action(async (record: string, { peer }: { peer: string }, command: Command) => {
+      const output = context.output(command)
+      await using node = await connect(context, command)
+      const answer = await node.call<Why>("why", { record, peer })
+      output.document(answer)
+      output.line(`${answer.peer} ${answer.have ? "has it" : "does not have it"}: ${answer.detail}`)
+    })
+  program
+    .command("receipts <record>")
+    .description("what each member stated about a record of ours")
+    .action(async (record: string, _options: object, command: Command) => {
+      const output = context.output(command)
+      await using node = await connect(context, command)
+      const answer = await node.call<{ record: string; receipts: readonly ReceiptView[] }>(
+        "receipts",
+        { record },
+      )
+      output.document(answer)
+      if (answer.receipts.length === 0) {
+        output.note("This record has not been released to anyone.")
+        return
+      }
+      output.table(
+        ["PEER", "STATE", "DAY", "VERSION", "CODE"],
+        answer.receipts.map(({ peer, state, day, version, code }) => [
+          peer,
+          state,
+          day,
+          String(version),
+          code ?? "",
+        ]),
+      )
+      output.note("A receipt is a signed statement of the recipient, not a proof of erasure.")
+    })
+}
+
+function printRecords(output: Output, records: readonly RecordView[]): void {
+  output.table(
+    ["RECORD", "FROM", "RECEIVED", "VERDICT", "PROFILE", "TITLE"],
+    records.map((one) => [
+      one.record.slice(0, 12),
+      one.from,
+      one.receivedAt.slice(0, 10),
+      one.withdrawn ? "withdrawn" : one.verdict,
+      one.profile,
+      one.withdrawn ? "(withdrawn: content destroyed)" : one.title,
+    ]),
+  )
+}
+
+function printShown(output: Output, shown: Shown): void {
+  output.document(shown)
+  const { title, body, kind, profile, areas, fields } = shown.content as {
+    readonly title: string
+    readonly body: string
+    readonly kind: string
+    readonly profile: string
+    readonly areas: readonly string[]
+    readonly fields: { readonly [name: string]: string }
+  }
+  output.line(styled("bold", title))
+  output.line(
+    `${kind} under ${profile}, version ${String(shown.version)}, from ${shown.from}, ${shown.marking}`,
+    areas.length === 0 ? "" : `, ${areas.join(", ")}`,
+  )
+  for (const note of shown.notes) output.line(styled("yellow", note))
+  if (shown.terms !== null)
+    output.line(
+      `terms: ${shown.terms.purpose}, onward ${String(shown.terms.onward)}, evidence to ${shown.terms.evidence}`,
+      ...shown.terms.caveats.map((caveat) => `, ${caveat}`),
+    )
+  output.line("")
+  for (const [name, text] of Object.entries(fields)) output.block(`${name}: ${text}`)
+  output.block(body)
+  output.line("")
+  for (const { step, ok, text } of shown.provenance)
+    output.line(ok ? styled("green", "✔") : styled("red", "✘"), ` ${String(step)} ${text}`)
+}

@@ -1,0 +1,100 @@
+import type { Command } from "commander"
+import type { Requested } from "../../node/release.ts"
+import type { CliContext } from "../context.ts"
+import { connect } from "../node-client.ts"
+import type { Output } from "../output.ts"
+import { oneOf } from "./init.ts"
+
+type ReleaseOptions = {
+  readonly to: string
+  readonly onward?: string
+  readonly evidence?: string
+  readonly purpose?: string
+  readonly caveat: readonly string[]
+  readonly until?: string
+  readonly dryRun?: boolean
+}
+
+export function registerRelease(program: Command, context: CliContext): void {
+  const release = program.command("release").description("ask officers to release records")
+  release
+    .command("request <record...>")
+    .description("make the orders that release records to the members named; nothing leaves by it")
+    .requiredOption("--to <peers>", "members, separated by commas")
+    .option("--onward <how>", "may they pass it on: no, consent or free (default: no)")
+    .option(
+      "--evidence <who>",
+      "who may see evidence: recipient, members or public (default: members)",
+    )
+    .option("--purpose <text>", "what it is for (default: peer learning)")
+    .option(
+      "--caveat <text>",
+      "a condition in words; repeat for each",
+      (value: string, all: readonly string[]) => [...all, value],
+      [] as readonly string[],
+    )
+    .option("--until <day>", "last day of use, YYYY-MM-DD")
+    .option("--dry-run", "show who would see what, and make no order")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ comity release request 4f1c --to xb,xc --dry-run
+  $ comity release request 4f1c 90ab --to xb --until 2027-12-31
+`,
+    )
+    .action((records: readonly string[], options: ReleaseOptions, command: Command) =>
+      request(context, records, options, command),
+    )
+}
+
+async function request(
+  context: CliContext,
+  records: readonly string[],
+  options: ReleaseOptions,
+  command: Command,
+): Promise<void> {
+  const { onward, evidence, purpose, until, caveat } = options
+  const input = {
+    records,
+    to: options.to
+      .split(",")
+      .map((name) => name.trim())
+      .filter((name) => name !== ""),
+    ...(onward === undefined
+      ? {}
+      : { onward: oneOf("--onward", onward, ["no", "consent", "free"] as const) }),
+    ...(evidence === undefined
+      ? {}
+      : {
+          evidence: oneOf("--evidence", evidence, ["recipient", "members", "public"] as const),
+        }),
+    ...(purpose === undefined ? {} : { purpose }),
+    ...(caveat.length === 0 ? {} : { caveats: caveat }),
+    ...(until === undefined ? {} : { until }),
+    ...(options.dryRun === true ? { dryRun: true } : {}),
+  }
+  await using node = await connect(context, command)
+  const requested = await node.call<Requested>("release.request", input)
+  printRequested(context.output(command), requested, options.dryRun === true)
+}
+
+export function printRequested(output: Output, requested: Requested, isDry: boolean): void {
+  output.document(isDry ? { ...requested, order: null, orders: [] } : requested)
+  for (const { recipient, member, title, version, terms } of requested.preview) {
+    output.line(`${recipient} (${member.slice(0, 12)}…): “${title}”, version ${String(version)}`)
+    if (terms !== undefined)
+      output.line(
+        `    ${terms.marking}, onward ${String(terms.onward)}, for ${terms.purpose}, evidence to ${terms.evidence}`,
+        terms.expires === undefined ? "" : `, until ${terms.expires}`,
+      )
+  }
+  if (isDry) {
+    output.note("Dry run: no order was made.")
+    return
+  }
+  for (const order of requested.orders) output.line(`order ${order}`)
+  output.note(
+    `Each order needs ${String(requested.needs)} officers: comity order sign ORDER --as PERSON`,
+  )
+}

@@ -1,0 +1,166 @@
+import { createHash } from "node:crypto"
+import { chmodSync, existsSync, rmSync } from "node:fs"
+import type { Server } from "node:http"
+import type { Socket } from "node:net"
+import { tmpdir, userInfo } from "node:os"
+import { join } from "node:path"
+import { createAdaptorServer } from "@hono/node-server"
+import type { Context } from "./context.ts"
+import { NodeError } from "./errors.ts"
+import { makeDirectory } from "./files.ts"
+import { operatorApp } from "./http/operator-app.ts"
+import { peerApp } from "./http/peer-app.ts"
+import { renewKeys } from "./renew.ts"
+import { allPeers } from "./store/queries/members.ts"
+import { follow } from "./subscribe.ts"
+
+/** A running node: peers' listener, operator socket, followed peers, and what falls due. */
+export type Serving = {
+  /** as it listens, `http://host:port` */
+  readonly url: string
+  readonly socket: string
+  /** Lets requests end, then stops. */
+  close(): Promise<void>
+}
+
+export type ServeOptions = {
+  readonly home: string
+  readonly host: string
+  readonly port: number
+}
+
+const maxHeaderSize = 16 * 1024
+
+/** @throws `socket.failed` when an address is taken or not ours */
+export async function serve(context: Context, options: ServeOptions): Promise<Serving> {
+  const closing = new AbortController()
+  const authorities: string[] = []
+  const peers = createAdaptorServer({
+    fetch: peerApp(context, { authorities, closing: closing.signal }).fetch,
+    serverOptions: { maxHeaderSize, requestTimeout: 60_000, headersTimeout: 20_000 },
+  }) as Server
+  peers.on("clientError", answerNonsense)
+  await listen(peers, { host: options.host, port: options.port })
+  const address = peers.address()
+  const port = typeof address === "object" && address !== null ? address.port : options.port
+  const host = options.host.includes(":") ? `[${options.host}]` : options.host
+  authorities.push(`${host}:${port}`.toLowerCase())
+  if (context.config.url !== null) authorities.push(new URL(context.config.url).host)
+
+  const socket = operatorSocket(options.home)
+  // A socket left by a node that was killed: the lease says that nobody else is here.
+  rmSync(socket, { force: true })
+  const operators = createAdaptorServer({
+    fetch: operatorApp(context, { closing: closing.signal }).fetch,
+  }) as Server
+  await listen(operators, { path: socket })
+  chmodSync(socket, 0o600)
+
+  await renewKeys(context)
+  void keepRenewing(context, closing.signal)
+  void followPeers(context, closing.signal)
+  context.env.log.info("node.serving", { port })
+  return {
+    url: `http://${host}:${port}`,
+    socket,
+    close: async () => {
+      closing.abort()
+      await Promise.all([stop(peers), stop(operators)])
+      rmSync(socket, { force: true })
+    },
+  }
+}
+
+function listen(server: Server, where: { host: string; port: number } | { path: string }) {
+  return new Promise<void>((resolve, reject) => {
+    server.once("error", (cause: NodeJS.ErrnoException) =>
+      reject(
+        new NodeError("socket.failed", `This node can't listen there (${cause.code ?? "error"}).`, {
+          hint: "Another program may use that port: choose one with --listen HOST:PORT.",
+          cause,
+        }),
+      ),
+    )
+    server.listen(where, () => resolve())
+  })
+}
+
+function stop(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeIdleConnections()
+    // Held-open streams have been told; whoever does not let go is cut.
+    server.closeAllConnections()
+  })
+}
+
+/** What is no HTTP gets the bytes of the constant answer, and the connection ends. */
+function answerNonsense(_cause: Error, socket: Socket): void {
+  if (!socket.writable) return
+  socket.end("HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+}
+
+const longestSocketPath = 107
+
+/** In the home, or, where its path is too long for a socket, under a short name of the user's own. */
+export function operatorSocket(home: string): string {
+  const path = join(home, "operator.sock")
+  if (Buffer.byteLength(path) <= longestSocketPath) return path
+  const runtime = process.env.XDG_RUNTIME_DIR
+  const base = runtime && existsSync(runtime) ? runtime : join(tmpdir(), `comity-${userInfo().uid}`)
+  makeDirectory(base)
+  const name = createHash("sha256").update(home).digest("hex").slice(0, 16)
+  return join(base, `comity-${name}.sock`)
+}
+
+const renewEveryMs = 6 * 3_600_000
+
+async function keepRenewing(context: Context, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await context.env.clock.sleep(renewEveryMs, signal)
+    if (signal.aborted) return
+    await renewKeys(context).catch((cause: unknown) => {
+      const { code } = cause as { code?: string }
+      context.env.log.error("keys.renewal-failed", { code: code ?? "internal" })
+    })
+  }
+}
+
+const lookAgainMs = 30_000
+
+/** Every verified peer with an address is followed for as long as it is one. */
+async function followPeers(context: Context, signal: AbortSignal): Promise<void> {
+  const followed = new Map<string, AbortController>()
+  while (!signal.aborted) {
+    const wanted = new Map(
+      (await allPeers(context.db))
+        .filter((peer) => peer.verified_on !== null && peer.blocked === 0 && peer.url !== null)
+        .map((peer) => [peer.member, `${peer.name} ${peer.url}`]),
+    )
+    for (const [member, controller] of followed)
+      if (!wanted.has(member)) {
+        controller.abort()
+        followed.delete(member)
+      }
+    for (const member of wanted.keys()) {
+      if (followed.has(member)) continue
+      const controller = new AbortController()
+      followed.set(member, controller)
+      const until = AbortSignal.any([signal, controller.signal])
+      void drain(context, member, until).finally(() => followed.delete(member))
+    }
+    await Promise.race([context.env.clock.sleep(lookAgainMs, signal), context.bell.next(signal)])
+  }
+}
+
+async function drain(context: Context, member: string, signal: AbortSignal): Promise<void> {
+  try {
+    for await (const synced of follow(context, member, signal))
+      if (synced.code !== undefined)
+        context.env.log.warn("follow.failed", { peer: member, code: synced.code })
+  } catch (cause) {
+    const { code } = cause as { code?: string }
+    if (!signal.aborted)
+      context.env.log.error("follow.ended", { peer: member, code: code ?? "internal" })
+  }
+}

@@ -1,0 +1,16 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { expect, onTestFinished } from "vitest"
+
+/** A directory of the test's own, gone when the test is. */
+export function scratch(): string {
+  const path = mkdtempSync(join(tmpdir(), "comity-test-"))
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+/** A throw of ours, by its code: messages are words and may change. */
+export function failure(code: string) {
+  return expect.objectContaining({ code })
+}
