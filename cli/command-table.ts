@@ -36,5 +36,6 @@ export const commandTable: readonly {
   { names: ["verify"], load: async () => (await import("./commands/evidence.ts")).registerVerify },
   { names: ["log"], load: async () => (await import("./commands/log.ts")).registerLog },
   { names: ["doctor"], load: async () => (await import("./commands/doctor.ts")).registerDoctor },
+  { names: ["demo"], load: async () => (await import("./commands/demo.ts")).registerDemo },
   { names: ["conform"], load: async () => (await import("./commands/conform.ts")).registerConform },
 ]
