@@ -321,7 +321,7 @@ async function tellStory(story: Story, directory: string, actors: readonly Actor
     "XB searches, in the languages of the records",
     async () => {
       const found: string[] = []
-      for (const query of ["exercise", "inspection", "الأمن", "安全", "sûreté"]) {
+      for (const query of ["exercise", "formation du personnel", "الرقابية", "运行经验"]) {
         const { records } = await search(xb.node, query)
         found.push(
           `${query}: ${records.length}${records[0] === undefined ? "" : `, first “${records[0].title}”`}`,

@@ -16,8 +16,7 @@ export default class ClosingLine implements Reporter {
         else skipped++
       }
     }
-    process.stdout.write(
-      `${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}\n`,
-    )
+    if (skipped > 0) process.stdout.write(`${skipped} skipped\n`)
+    process.stdout.write(`${passed} passed, ${failed} failed\n`)
   }
 }
