@@ -49,14 +49,16 @@ function bundledNode() {
 }
 
 function restartWith(node) {
-  const child = spawn(node, process.argv.slice(1), { stdio: "inherit" })
+  let child
   const atTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY
+  // Before the child is there: a signal in between would end us and leave it alone.
   ;["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"].forEach((signal) => {
     process.on(signal, () => {
       // A terminal sends its own to every process in the foreground: the child has had it already.
       if (!atTerminal || signal === "SIGTERM") child.kill(signal)
     })
   })
+  child = spawn(node, process.argv.slice(1), { stdio: "inherit" })
   child.on("error", (error) => {
     fail(`comity could not start the Node that comes with it (${node}): ${error.message}`)
   })

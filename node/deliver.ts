@@ -1,5 +1,6 @@
+import { sha256 } from "../protocol/crypto/hash.ts"
 import { sealObject } from "../protocol/crypto/seal.ts"
-import { encodeBase64url, encodeHex, utf8 } from "../protocol/encoding.ts"
+import { decodeHex, encodeBase64url, encodeHex, utf8 } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { type Delivery, decodeDeliveryValue } from "../protocol/exchange/delivery.ts"
 import {
@@ -16,11 +17,15 @@ import {
 } from "../protocol/exchange/parcel.ts"
 import { limits } from "../protocol/limits.ts"
 import { kemKeyFor } from "../protocol/member/keys.ts"
+import { recordDigest } from "../protocol/record/record.ts"
+import { isInGrantTree } from "../protocol/release/grant-tree.ts"
 import { endOf } from "../protocol/release/precedence.ts"
+import { entryOf } from "../protocol/verify.ts"
 import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
+import { StoreDamage } from "./store/damage.ts"
 import { asFact } from "./store/queries/facts.ts"
-import { entriesFrom, type LogState, logOf } from "./store/queries/logs.ts"
+import { entriesFrom, type LogState, logOf, placesOf } from "./store/queries/logs.ts"
 import { keysInForce, memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -123,6 +128,7 @@ async function* parcelFrames(
   deliveryBytes: Uint8Array,
 ): AsyncGenerator<Uint8Array> {
   const delivery = decodeDeliveryValue(JSON.parse(new TextDecoder().decode(deliveryBytes)))
+  await assertOrdered(context, peer, delivery)
   const open = await openGrants(context.db, peer, delivery)
   const keys = open.map(({ place, key }) => ({ grant: place, key }))
   const epoch = await epochFor(context, peer)
@@ -131,6 +137,20 @@ async function* parcelFrames(
   for (const { sealedSize, contentKey, bytes } of open)
     if (sealedSize <= limits.inlineSealedBytes)
       yield encodeFrame("sealed", sealObject(contentKey, 0, bytes))
+}
+
+/** No row that was written past the sequencer is sent: the log has the order, and it names this peer. */
+async function assertOrdered(context: Context, peer: string, delivery: Delivery): Promise<void> {
+  const { order, entry, grants } = delivery
+  const places = await placesOf(context.db, context.self.id, entryOf(delivery))
+  const root = decodeHex(order.payload.root ?? "")
+  const isOrdered =
+    places.includes(entry.index) &&
+    grants.every(
+      ({ grant, leaf, position, path }) =>
+        grant.recipient === peer && isInGrantTree(leaf, position, path, root),
+    )
+  if (!isOrdered) throw new StoreDamage("a delivery without its order")
 }
 
 type OpenGrant = {
@@ -176,11 +196,13 @@ async function openGrants(
     )
     if (content === undefined || own === undefined || endOf(own, about) !== null) continue
     const contentKey = new Uint8Array(content.content_key)
+    const bytes = new Uint8Array(content.bytes)
+    if (recordDigest(bytes) !== record.digest) throw new StoreDamage("a record's content")
     open.push({
       place,
       key: encodeHex(contentKey),
       contentKey,
-      bytes: new Uint8Array(content.bytes),
+      bytes,
       sealedSize: sealed[0]!.size,
     })
   }
@@ -224,7 +246,10 @@ export async function sealedFor(
   const isLive = about.some(
     (fact) => fact.act === "release" && fact.version === row.version && endOf(fact, about) === null,
   )
-  return isLive ? sealObject(new Uint8Array(row.content_key), 0, new Uint8Array(row.bytes)) : null
+  if (!isLive) return null
+  const sealed = sealObject(new Uint8Array(row.content_key), 0, new Uint8Array(row.bytes))
+  if (encodeHex(sha256(sealed)) !== digest) throw new StoreDamage("a record's content")
+  return sealed
 }
 
 const epochMs = 86_400_000

@@ -15,9 +15,10 @@ import {
   rootVersion,
 } from "../protocol/member/root.ts"
 import { decodeSigned } from "../protocol/signed.ts"
+import { versionInForce } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { appendEntries, createLog, type LogState, logOf } from "./store/queries/logs.ts"
-import { insertRoots, memberById } from "./store/queries/members.ts"
+import { insertRoots, memberById, rootIndexes } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
 /** What a member says of its own log since we last looked. */
@@ -120,8 +121,12 @@ function isKeysDocument(bytes: Uint8Array): boolean {
 }
 
 async function takeKeys(trx: Db, member: Member, bytes: Uint8Array, idx: number): Promise<void> {
-  const named = rootVersion(member, decodeSigned(keysFormat, bytes).payload.rootVersion)
+  const version = decodeSigned(keysFormat, bytes).payload.rootVersion
+  const named = rootVersion(member, version)
   if (named === null) throw new ProtocolError("root.unknown", { detail: "keys document" })
+  // A node key that was replaced announces nothing more, whoever holds the log key.
+  if (version !== versionInForce(await rootIndexes(trx, member.id), idx))
+    throw new ProtocolError("keys.invalid", { detail: "root version not in force" })
   const { digest } = verifyKeys(bytes, member.id, named.payload)
   await trx
     .insertInto("keys_document")

@@ -7,7 +7,6 @@ import {
   type ReceiptsDocument,
   verifyReceipts,
 } from "../protocol/exchange/receipt.ts"
-import { limits } from "../protocol/limits.ts"
 import { newestRoot } from "../protocol/member/root.ts"
 import { encodeSigned, signLine } from "../protocol/signed.ts"
 import type { Context } from "./context.ts"
@@ -16,10 +15,11 @@ import { nodeKid, nodeSigner } from "./keys.ts"
 import { nameOf } from "./peers.ts"
 import { memberById } from "./store/queries/members.ts"
 
-/** Receipts that `peer` is owed, as one container to post; null when it is owed none. */
+/** Receipts that `peer` is owed, at most `count`, as one container to post; null when it is owed none. */
 export async function owedReceipts(
   context: Context,
   peer: string,
+  count: number,
 ): Promise<{ readonly frames: Uint8Array; readonly ids: readonly number[] } | null> {
   const rows = await context.db
     .selectFrom("receipt_out")
@@ -27,7 +27,7 @@ export async function owedReceipts(
     .where("peer", "=", peer)
     .where("sent", "=", 0)
     .orderBy("id")
-    .limit(limits.receiptsPerBatch)
+    .limit(count)
     .execute()
   if (rows.length === 0) return null
   const items = rows.map(({ order_id, leaf, state, code, day }) => ({
@@ -59,6 +59,11 @@ export async function owedReceipts(
 
 export async function markSent(context: Context, ids: readonly number[]): Promise<void> {
   await context.db.updateTable("receipt_out").set({ sent: 1 }).where("id", "in", ids).execute()
+}
+
+/** Kept as a statement of ours, offered no more. */
+export async function markRefused(context: Context, id: number): Promise<void> {
+  await context.db.updateTable("receipt_out").set({ sent: 2 }).where("id", "=", id).execute()
 }
 
 /**

@@ -64,6 +64,8 @@ type Bundle = { readonly parcel: Uint8Array; readonly sealed: Map<string, Uint8A
 
 const bundlesPerCommit = 32
 const bytesPerCommit = 8 * 1024 * 1024
+/** Waiting for the head that they belong to: some eight million entries of a log that is new here. */
+const bytesHeld = 256 * 1024 * 1024
 /** A stranger's parcels cost a decapsulation each; a peer's feed rarely needs more than one. */
 const decapsulationsPerStream = 16
 const epochsKept = 4
@@ -94,6 +96,8 @@ export class FeedReader {
   #bundles: Bundle[] = []
   #heldBytes = 0
   #decapsulations = 0
+  #isWhole = false
+  #isBehind = false
   #counts = { received: 0, already: 0, refused: 0, failed: 0 }
   #code: string | undefined
 
@@ -105,6 +109,8 @@ export class FeedReader {
 
   async take(frame: Frame): Promise<void> {
     this.#heldBytes += frame.bytes.length
+    if (this.#heldBytes > bytesHeld) throw new ProtocolError("frames.too-large")
+    this.#isWhole = frame.type === "head"
     switch (frame.type) {
       case "checkpoint":
         await this.#flush()
@@ -138,14 +144,16 @@ export class FeedReader {
     }
   }
 
+  /** @throws `frames.malformed` for an answer that stops before its head */
   async end(): Promise<Received> {
     await this.#flush()
-    return { ...this.#counts, ...(this.#code === undefined ? {} : { code: this.#code }) }
+    if (!this.#isWhole) throw new ProtocolError("frames.malformed", { detail: "no head" })
+    return this.counts
   }
 
-  /** What was received since the last call: for a live stream. */
+  /** What was received so far: for a live stream. */
   get counts(): Received {
-    return { ...this.#counts }
+    return { ...this.#counts, ...(this.#code === undefined ? {} : { code: this.#code }) }
   }
 
   #expectNews() {
@@ -260,14 +268,18 @@ export class FeedReader {
     const head = parseHead(text)
     const { db, env } = this.#context
     const source = await sourceOf(db, this.#peer)
-    if (source.feed === head.feed && source.seen_n > head.n)
+    const isSameFeed = source.feed === head.feed
+    const wasBehind = this.#isBehind
+    this.#isBehind ||= isSameFeed && source.seen_n > head.n
+    if (this.#isBehind && !wasBehind)
       await noteEvent(this.#context, db, "feed.behind", this.#peer, `${head.n} < ${source.seen_n}`)
+    // It ends below its own head: the rest was left out.
+    if (this.#code === undefined && head.n > (isSameFeed ? source.n : 0)) this.#fail("delivery.gap")
+    const seen = { seen_n: head.n, at: env.clock.now(), error: this.#code ?? null }
     await db
       .insertInto("source")
-      .values({ ...source, seen_n: head.n, at: env.clock.now(), error: null })
-      .onConflict((conflict) =>
-        conflict.column("peer").doUpdateSet({ seen_n: head.n, at: env.clock.now(), error: null }),
-      )
+      .values({ ...source, ...seen })
+      .onConflict((conflict) => conflict.column("peer").doUpdateSet(seen))
       .execute()
   }
 }
@@ -428,8 +440,8 @@ async function takeGrant(
       return { state: "already", hasPurged: false }
     }
     const verified = verifyRelease(standing, placed, known, content, ownHolder(context))
-    await insertFacts(trx, [row])
     const isNew = await storeRecord(context, trx, placed, content.key, verified)
+    await insertFacts(trx, [row])
     await owe(context, trx, peer, fact.orderId, placed.leaf, "delivered")
     return { state: isNew ? "received" : "already", hasPurged: false }
   } catch (cause) {

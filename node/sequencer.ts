@@ -262,6 +262,10 @@ async function check(
   if (!isBased) throw new ProtocolError("order.base")
 
   const placed = await placeGrants(trx, row.id, new Uint8Array(row.seed), payload.root ?? "")
+  for (const { grant } of placed) {
+    if (grant.act !== payload.act) throw new ProtocolError("grant.malformed", { detail: "act" })
+    if (grant.record.origin !== context.self.id) throw new ProtocolError("custody.unsupported")
+  }
   const standing: Standing = { order: payload, orderId: payload.id, index, root, approvals }
   await refuseEnded(trx, standing, placed, ahead)
   return { order, placed, standing }

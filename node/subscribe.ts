@@ -4,10 +4,10 @@ import { limits } from "../protocol/limits.ts"
 import type { Context } from "./context.ts"
 import { PeerUnreachable } from "./env.ts"
 import { NodeError } from "./errors.ts"
-import { askPeer } from "./http/peer-client.ts"
+import { askPeer, PeerRefusal } from "./http/peer-client.ts"
 import { readBody } from "./http/read-body.ts"
 import { assertVerified, findPeer } from "./peers.ts"
-import { markSent, owedReceipts } from "./receipts.ts"
+import { markRefused, markSent, owedReceipts } from "./receipts.ts"
 import { FeedReader, noteEvent, type Received, receive, sourceOf } from "./receive.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, type Peer } from "./store/queries/members.ts"
@@ -96,16 +96,28 @@ async function fetchSealed(
 }
 
 export async function sendReceipts(context: Context, peer: Peer): Promise<void> {
+  let count: number = limits.receiptsPerBatch
   for (;;) {
-    const owed = await owedReceipts(context, peer.member)
+    const owed = await owedReceipts(context, peer.member, count)
     if (owed === null) return
-    await askPeer(context, peer, {
-      method: "POST",
-      path: "/frames",
-      body: owed.frames,
-      contentType: framesMediaType,
-    })
-    await markSent(context, owed.ids)
+    try {
+      await askPeer(context, peer, {
+        method: "POST",
+        path: "/frames",
+        body: owed.frames,
+        contentType: framesMediaType,
+      })
+      await markSent(context, owed.ids)
+      count = limits.receiptsPerBatch
+    } catch (cause) {
+      if (!(cause instanceof PeerRefusal) || cause.theirs !== "receipt.invalid") throw cause
+      // A peer that denies an order it sent: that receipt is found by halves and holds up no other.
+      const [id] = owed.ids
+      count = Math.ceil(owed.ids.length / 2)
+      if (owed.ids.length > 1 || id === undefined) continue
+      await markRefused(context, id)
+      await noteEvent(context, context.db, "receipt.refused", peer.member, cause.theirs)
+    }
   }
 }
 
@@ -180,7 +192,7 @@ async function* followLive(
     const answer = await askPeer(context, peer, { method: "GET", path, signal })
     for await (const frame of readFrames(answer.body)) {
       await turnOf(context, peer.member).take(() => reader.take(frame))
-      const { received, already, refused, failed } = reader.counts
+      const { received, already, refused, failed, code } = reader.counts
       const isNews =
         received !== last.received || refused !== last.refused || failed !== last.failed
       if (frame.type !== "head" || !isNews) continue
@@ -190,9 +202,12 @@ async function* followLive(
         already: already - last.already,
         refused: refused - last.refused,
         failed: failed - last.failed,
+        ...(code === undefined ? {} : { code }),
       }
       last = reader.counts
       await sendReceipts(context, peer)
+      // What could not be judged is asked for again, from where the cursor stands.
+      if (code !== undefined) return
     }
   } catch (cause) {
     if (signal.aborted) return

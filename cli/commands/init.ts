@@ -15,7 +15,7 @@ type InitOptions = {
   readonly rootOut?: string
   readonly url?: string
   readonly ceiling?: string
-  readonly cipher: string
+  readonly cipher?: string
 }
 
 export function registerInit(program: Command, context: CliContext): void {
@@ -38,7 +38,7 @@ export function registerInit(program: Command, context: CliContext): void {
     .option("--root-out <dir>", "where the root keys go, instead of the home")
     .option("--url <url>", "address at which peers reach this node")
     .option("--ceiling <marking>", "highest marking taken from others")
-    .option("--cipher <cipher>", "aegis, or chacha20 for processors without AES", "aegis")
+    .option("--cipher <cipher>", "aegis or chacha20 (default: what is faster on this processor)")
     .addHelpText(
       "after",
       `
@@ -61,7 +61,12 @@ async function init(context: CliContext, options: InitOptions, command: Command)
     import("../../node/lease.ts"),
     import("../../node/real-env.ts"),
   ])
-  const cipher = oneOf("--cipher", options.cipher, ["aegis", "chacha20"] as const)
+  const { realClock } = await import("../../node/real-env.ts")
+  const { chooseCipher } = await import("../../node/store/cipher-choice.ts")
+  const cipher =
+    options.cipher === undefined
+      ? chooseCipher(realClock)
+      : oneOf("--cipher", options.cipher, ["aegis", "chacha20"] as const)
   const unlocking = await unlockingOf(context, { isNew: true })
   const lease = acquireLease(home)
   const env = realEnv({ home, cipher })

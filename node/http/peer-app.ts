@@ -265,19 +265,28 @@ function answerTo(context: Context, verified: VerifiedRequest): Answer {
         "comity-head": formatHead(head),
       })
       await sign(200, headers, null)
-      return new Response(streamOf(body), { headers })
+      return new Response(streamOf(context, body), { headers })
     },
   }
 }
 
 /** Reads from the store only as fast as the peer reads from us. */
-function streamOf(frames: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+function streamOf(
+  context: Context,
+  frames: AsyncGenerator<Uint8Array>,
+): ReadableStream<Uint8Array> {
   return new ReadableStream(
     {
       async pull(controller) {
-        const next = await frames.next()
-        if (next.done) controller.close()
-        else controller.enqueue(next.value)
+        try {
+          const next = await frames.next()
+          if (next.done) controller.close()
+          else controller.enqueue(next.value)
+        } catch (cause) {
+          // The head has gone out: all that is left is to break off, and to say so here.
+          context.env.log.error("feed.failed", { code: codeOf(cause) })
+          throw cause
+        }
       },
       async cancel() {
         await frames.return(undefined)

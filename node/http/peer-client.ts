@@ -15,6 +15,16 @@ export type PeerAnswer = {
   readonly body: ReadableStream<Uint8Array>
 }
 
+/** A signed no, with the peer's own code for it. */
+export class PeerRefusal extends NodeError {
+  readonly theirs: string
+
+  constructor(name: string, theirs: string) {
+    super("peer.refused", `${name} refused: ${theirs}.`)
+    this.theirs = theirs
+  }
+}
+
 /**
  * One signed request to a peer and its signed answer. PROTOCOL.md §11
  *
@@ -87,7 +97,7 @@ export async function askPeer(
   )
   if (response.status !== 200) {
     const code = codeOf(whole)
-    throw new NodeError("peer.refused", `${peer.name} refused: ${code}.`)
+    throw new PeerRefusal(peer.name, code)
   }
   return { headers: response.headers, body: whole === null ? response.body : streamOf(whole) }
 }

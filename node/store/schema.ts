@@ -171,6 +171,7 @@ export type Schema = {
     state: string
     code: string | null
     day: string
+    /** 0 owed · 1 the peer has it · 2 the peer would not take it */
     sent: number
   }
   receipt_in: {

@@ -10,6 +10,7 @@ import { encodeCanonical } from "../../protocol/canonical.ts"
 import { sealObject } from "../../protocol/crypto/seal.ts"
 import { signEd25519 } from "../../protocol/crypto/sign.ts"
 import { concat, decodeHex, encodeHex, utf8 } from "../../protocol/encoding.ts"
+import { ProtocolError } from "../../protocol/errors.ts"
 import {
   deliveryDigest,
   encodeDelivery,
@@ -25,6 +26,7 @@ import {
   formatHead,
   framesHeader,
   framesMediaType,
+  readFrames,
 } from "../../protocol/exchange/frames.ts"
 import { encodeParcelContent, openEpoch, sealParcel } from "../../protocol/exchange/parcel.ts"
 import { type ReceiptItem, verifyReceipts } from "../../protocol/exchange/receipt.ts"
@@ -94,6 +96,8 @@ export async function withdrawGrant(
 }
 
 export type ForgedOrder = {
+  /** of the grant tree */
+  readonly seed: Uint8Array
   readonly order: OrderDocument
   readonly placed: readonly PlacedGrant[]
 }
@@ -146,7 +150,7 @@ export async function forgeOrder(
     position,
     path: tree.path(position),
   }))
-  return { order: document, placed }
+  return { seed, order: document, placed }
 }
 
 export async function orderLines(
@@ -209,7 +213,7 @@ export class ForgedFeed {
     this.feed = feed
   }
 
-  add({ order, placed, entry }: Forgery): this {
+  add({ order, placed, entry }: Omit<Forgery, "seed">): this {
     const bytes = encodeDelivery({
       entry: { index: entry.index, salt: encodeHex(entry.salt) },
       feed: this.feed,
@@ -384,4 +388,61 @@ export function tamper(
 
 export function framesOf(frames: readonly Frame[], type: FrameType): readonly Uint8Array[] {
   return frames.filter((frame) => frame.type === type).map(({ bytes }) => bytes)
+}
+
+/** What a node took over from others: records, contents, and the facts that hold them up. */
+export async function holdings(
+  node: TestNode,
+): Promise<Readonly<Record<string, readonly object[]>>> {
+  const { db } = node.context
+  const held: Record<string, readonly object[]> = {}
+  for (const table of ["record", "content", "fact"] as const) {
+    const rows: readonly object[] = await db.selectFrom(table).selectAll().execute()
+    held[table] = rows.map((row) =>
+      Object.fromEntries(
+        Object.entries(row).map(([name, value]) => [
+          name,
+          value instanceof Uint8Array ? encodeHex(value) : value,
+        ]),
+      ),
+    )
+  }
+  return held
+}
+
+/** A practice under the general profile. */
+export function practiceText(title: string, body = "What is done, in a few words."): string {
+  return `---\ntitle: ${title}\nlanguage: en\n---\n${body}\n`
+}
+
+/** What `node` answered to `asker`, one after the other, as it went out. */
+export function answersTo(
+  node: TestNode,
+  asker: string,
+): readonly { readonly head: string; readonly body: Uint8Array }[] {
+  const answers: { head: string; parts: Uint8Array[] }[] = []
+  for (const part of node.served.get(asker) ?? []) {
+    const text = new TextDecoder("latin1").decode(part)
+    if (/^\d{3}\n/.test(text)) answers.push({ head: text, parts: [] })
+    else answers.at(-1)!.parts.push(part)
+  }
+  return answers.map(({ head, parts }) => ({ head, body: concat(...parts) }))
+}
+
+/** The frames among them; those of an answer that broke off, too. */
+export async function framesTo(node: TestNode, asker: string): Promise<readonly Frame[]> {
+  const frames: Frame[] = []
+  for (const { head, body } of answersTo(node, asker)) {
+    if (!head.includes(framesMediaType)) continue
+    try {
+      for await (const frame of readFrames(chunksOf(body))) frames.push(frame)
+    } catch (cause) {
+      if (!(cause instanceof ProtocolError)) throw cause
+    }
+  }
+  return frames
+}
+
+async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
 }
