@@ -21,8 +21,15 @@ export type Context = {
   readonly sequencing: Turn
   readonly receiving: Map<string, Turn>
   readonly epochs: Epochs
-  /** set when a write may not have reached the disk: nothing is signed any more */
+  /** set when a write may not have reached the disk: nothing is signed any more, nor written */
   stopped: { readonly code: string } | null
+}
+
+/** After an error of the disk nobody knows what is on it, until a restart has looked. */
+export function stopSigning(context: Context, failure: { readonly code: string }): void {
+  if (context.stopped !== null) return
+  context.stopped = { code: failure.code }
+  context.env.log.error("signer.stopped", { code: failure.code })
 }
 
 export type Config = {

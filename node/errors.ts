@@ -68,3 +68,11 @@ export class NodeError extends Error {
     this.hint = options.hint
   }
 }
+
+/** What everything that would sign or write answers once a write has failed. */
+export function signerStopped(cause?: unknown): NodeError {
+  return new NodeError("signer.stopped", "This node has stopped signing after a failed write.", {
+    hint: "Restart it when the disk is sound again: it then checks what was written.",
+    cause,
+  })
+}

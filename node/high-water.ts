@@ -42,10 +42,9 @@ export function writeHighWater(files: Files, { epoch, size, root }: HighWater): 
 
 /** @throws `store.rolled-back` when the database is not where the file says it has been */
 export function assertNotBehind(highWater: HighWater | null, state: HighWater): void {
-  if (highWater === null || state.epoch > highWater.epoch) return
-  const same = state.epoch === highWater.epoch
-  if (same && state.size > highWater.size) return
-  if (same && state.size === highWater.size && state.root === highWater.root) return
+  if (isAbove(state, highWater)) return
+  const { epoch, size, root } = state
+  if (epoch === highWater?.epoch && size === highWater.size && root === highWater.root) return
   throw new NodeError(
     "store.rolled-back",
     "The database is older than what this node has signed.",
@@ -53,4 +52,9 @@ export function assertNotBehind(highWater: HighWater | null, state: HighWater): 
       hint: "It seems to come from a backup: comity restore takes the missing entries back from peers.",
     },
   )
+}
+
+export function isAbove(state: HighWater, highWater: HighWater | null): boolean {
+  if (highWater === null || state.epoch > highWater.epoch) return true
+  return state.epoch === highWater.epoch && state.size > highWater.size
 }

@@ -1,4 +1,4 @@
-import { Kysely, SqliteDialect } from "kysely"
+import { Kysely } from "kysely"
 import { kemKeyPair } from "../protocol/crypto/kem.ts"
 import { installPrimitives } from "../protocol/crypto/primitives.ts"
 import { selfTest } from "../protocol/crypto/sign.ts"
@@ -8,7 +8,7 @@ import { logOrigin, openEntry } from "../protocol/log/entry.ts"
 import { verifyKeys } from "../protocol/member/keys.ts"
 import { newestRoot, rootVersion } from "../protocol/member/root.ts"
 import { Bell } from "./bell.ts"
-import type { Config, Context } from "./context.ts"
+import { type Config, type Context, stopSigning } from "./context.ts"
 import { nodePrimitives } from "./crypto-node.ts"
 import type { Env } from "./env.ts"
 import { NodeError } from "./errors.ts"
@@ -16,6 +16,7 @@ import type { Founded } from "./found.ts"
 import { assertNotBehind, readHighWater } from "./high-water.ts"
 import type { NodeKeys } from "./keys.ts"
 import { appendOwn } from "./sequencer.ts"
+import { StoreDialect } from "./store/dialect.ts"
 import { migrate } from "./store/migrations.ts"
 import { createLog, logOf } from "./store/queries/logs.ts"
 import {
@@ -38,9 +39,13 @@ export function prepareCrypto(): void {
   isTested = true
 }
 
-async function openStore(env: Env, key: Uint8Array): Promise<Db> {
+async function openStore(
+  env: Env,
+  key: Uint8Array,
+  onDoubt: (failure: NodeError) => void = () => {},
+): Promise<Db> {
   const database = env.openDatabase(key)
-  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) })
+  const db = new Kysely<Schema>({ dialect: new StoreDialect({ database, onDoubt }) })
   await migrate(db)
   return db
 }
@@ -56,10 +61,13 @@ export async function createNode(
   config: Partial<Config> = {},
 ): Promise<Context> {
   prepareCrypto()
-  const db = await openStore(env, keys.database)
+  let context: Context | undefined
+  const db = await openStore(env, keys.database, (failure) => {
+    if (context !== undefined) stopSigning(context, failure)
+  })
   const own = await readMeta(db, "member")
   if (own === null) throw new NodeError("home.missing", "No member has been founded here yet.")
-  const context = await contextOf(env, db, keys, config, decodeUtf8(own))
+  context = await contextOf(env, db, keys, config, decodeUtf8(own))
   await checkOwnLog(context)
   return context
 }

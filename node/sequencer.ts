@@ -16,9 +16,15 @@ import { approvalsOf, decodeOrder, type OrderDocument } from "../protocol/releas
 import { endOf } from "../protocol/release/precedence.ts"
 import { encodeSigned } from "../protocol/signed.ts"
 import { type Claim, factOf, type Standing } from "../protocol/verify.ts"
-import { type Context, ownRoot, today } from "./context.ts"
-import { NodeError } from "./errors.ts"
-import { readHighWater, writeHighWater } from "./high-water.ts"
+import { type Context, ownRoot, stopSigning, today } from "./context.ts"
+import { NodeError, signerStopped } from "./errors.ts"
+import {
+  assertNotBehind,
+  type HighWater,
+  isAbove,
+  readHighWater,
+  writeHighWater,
+} from "./high-water.ts"
 import { logSigners } from "./keys.ts"
 import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
 import {
@@ -51,15 +57,12 @@ export async function appendOwn(
   trx: Db,
   entries: readonly Uint8Array[],
 ): Promise<LogState> {
-  if (context.stopped !== null)
-    throw new NodeError("signer.stopped", "This node has stopped signing after a failed write.", {
-      hint: "Restart it when the disk is sound again: it then checks what was written.",
-    })
+  if (context.stopped !== null) throw signerStopped()
   const log = await logOf(trx, context.self.id)
   if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
+  holdHighWater(context, log)
   const { range } = completedNodes(log.range, entries.map(leafHash))
   const root = rangeRoot(range)
-  assertAbove(context, log.epoch, range.size, root)
   const checkpoint = await signCheckpoint(
     { origin: log.origin, size: range.size, root },
     logSigners(context.keys, log.origin),
@@ -67,29 +70,29 @@ export async function appendOwn(
   return appendEntries(trx, log, entries, checkpoint, context.env.clock.now())
 }
 
-/** The signer refuses what is not above its last, whatever the database says. DESIGN.md §4 */
-function assertAbove(context: Context, epoch: number, size: number, root: Uint8Array): void {
+/** The signer goes on from where it was last, whatever the database says. DESIGN.md §4 */
+function holdHighWater(context: Context, log: LogState): void {
+  const held = stateOf(log)
   const last = readHighWater(context.env.files)
-  if (last === null || epoch > last.epoch) return
-  if (epoch === last.epoch && size > last.size) return
-  if (epoch === last.epoch && size === last.size && encodeHex(root) === last.root) return
-  throw new NodeError(
-    "store.rolled-back",
-    "This log has been signed further than it is held here.",
-    {
-      hint: "The data seems to come from a backup; nothing is signed until it has caught up.",
-    },
-  )
+  assertNotBehind(last, held)
+  // A crash, or a full disk, came between the last commit and its mark.
+  if (held.size > 0 && isAbove(held, last)) writeHighWater(context.env.files, held)
 }
 
 /** After the commit, before anyone is told: the size below which the signer never goes again. */
 function noteHighWater(context: Context, log: LogState): void {
-  const { epoch, range } = log
-  writeHighWater(context.env.files, {
-    epoch,
-    size: range.size,
-    root: encodeHex(rangeRoot(range)),
-  })
+  try {
+    writeHighWater(context.env.files, stateOf(log))
+  } catch (cause) {
+    if (!(cause instanceof NodeError)) throw cause
+    // What was committed is out, and is no failure; the mark comes before anything more is signed.
+    if (cause.code !== "store.full") stopSigning(context, cause)
+    context.env.log.warn("high-water.behind", { code: cause.code })
+  }
+}
+
+function stateOf({ epoch, range }: LogState): HighWater {
+  return { epoch, size: range.size, root: encodeHex(rangeRoot(range)) }
 }
 
 /** Logs open entries (documents of ours) in turn with the orders; `store` runs in the same transaction. */
@@ -151,11 +154,10 @@ async function drain(context: Context, queue: Waiting[]): Promise<void> {
   }
 }
 
-/** After an error of the disk nobody knows what is on it: the signer stops until a restart has looked. */
 function stopIfUnsure(context: Context, cause: unknown): unknown {
   const failure = storeFailure(cause)
-  if (failure instanceof NodeError && failure.code === "store.failed")
-    context.stopped = { code: failure.code }
+  const isUnsure = failure instanceof NodeError && /^store\.(failed|corrupt)$/.test(failure.code)
+  if (isUnsure) stopSigning(context, failure)
   return failure
 }
 

@@ -3,7 +3,7 @@ import { framesMediaType, readFrames } from "../protocol/exchange/frames.ts"
 import { limits } from "../protocol/limits.ts"
 import type { Context } from "./context.ts"
 import { PeerUnreachable } from "./env.ts"
-import { NodeError } from "./errors.ts"
+import { NodeError, signerStopped } from "./errors.ts"
 import { askPeer, PeerRefusal } from "./http/peer-client.ts"
 import { readBody } from "./http/read-body.ts"
 import { assertVerified, findPeer } from "./peers.ts"
@@ -53,6 +53,7 @@ async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
   return turnOf(context, peer.member).take(async () => {
     const none = { name: peer.name, received: 0, already: 0, refused: 0, failed: 0 }
     try {
+      if (context.stopped !== null) throw signerStopped()
       // What is owed first: the peer may be waiting for it more than we for news.
       await sendReceipts(context, peer)
       const answer = await askPeer(context, peer, {
@@ -133,6 +134,9 @@ async function failureOf(
     cause instanceof ProtocolError || cause instanceof NodeError || cause instanceof PeerUnreachable
   if (!isKnown) throw cause
   const code = cause instanceof PeerUnreachable ? "peer.unreachable" : cause.code
+  context.env.log.warn("sync.failed", { peer: peer.member, code })
+  // Our own disk: it says nothing about the peer, and could not be noted.
+  if (/^(store|signer)\./.test(code)) return { code, error: cause.message }
   const source = await sourceOf(context.db, peer.member)
   await context.db
     .insertInto("source")
@@ -140,7 +144,6 @@ async function failureOf(
     .onConflict((conflict) => conflict.column("peer").doUpdateSet({ error: code }))
     .execute()
   if (alarms.has(code)) await noteEvent(context, context.db, "peer.alarm", peer.member, code)
-  context.env.log.warn("sync.failed", { peer: peer.member, code })
   return { code, error: cause.message }
 }
 

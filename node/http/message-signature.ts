@@ -113,12 +113,24 @@ export type RequestChecking = {
 }
 
 /**
- * Replays are the `NonceStore`'s to stop, after this. The body is hashed last, so that a stranger
- * cannot make us do it.
+ * Replays are the `NonceStore`'s to stop, after this.
  *
  * @throws `http.malformed` outside the profile; `http.signature` unsigned, untimely, not for us, not by them
  */
 export function verifyRequest(message: IncomingRequest, options: RequestChecking): VerifiedRequest {
+  const verified = verifyRequestHead(message, options)
+  checkDigest(message.headers, message.body)
+  return verified
+}
+
+/**
+ * All but the body, which the signature covers through `content-digest`: a server judges the head first,
+ * reads no stranger's body, and then calls `checkDigest`.
+ */
+export function verifyRequestHead(
+  message: Omit<IncomingRequest, "body">,
+  options: RequestChecking,
+): VerifiedRequest {
   const { headers } = message
   const read = readSignature(headers, requestProfile)
   const from = memberField(headers, "comity-from")
@@ -128,7 +140,6 @@ export function verifyRequest(message: IncomingRequest, options: RequestChecking
   checkWindow(read, options.now)
   requireSingle(headers, "content-type")
   checkSignature(signatureBase(message, read.input), read, options.keyOf(from, read.keyid))
-  checkDigest(headers, message.body)
   const { signature, nonce, keyid, created, expires } = read
   return { from, keyid, nonce, created, expires, signature }
 }
@@ -310,7 +321,8 @@ function checkSignature(base: string, read: ReadSignature, key: Uint8Array | nul
   if (!verifyStrict(read.signatureBytes, utf8(base), key)) throw refused("signature")
 }
 
-function checkDigest(headers: Headers, body: Uint8Array): void {
+/** @throws `http.signature` when the body is not the one that was signed */
+export function checkDigest(headers: Headers, body: Uint8Array): void {
   if (headers.get("content-digest") !== contentDigest(body)) throw refused("content-digest")
 }
 

@@ -1,5 +1,5 @@
 import { Hono } from "hono"
-import { decodeBase64url, decodeHex, utf8 } from "../../protocol/encoding.ts"
+import { decodeBase64url, decodeHex, decodeUtf8, utf8 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import {
   decodeFrames,
@@ -20,8 +20,14 @@ import { type FeedPosition, feedFrames, feedHead, parseFeedQuery, sealedFor } fr
 import { nodeKid, nodeSigner } from "../keys.ts"
 import { takeReceipts } from "../receipts.ts"
 import { fromNodes, logOf, placesOf } from "../store/queries/logs.ts"
-import { keysInForce, memberById, peerById } from "../store/queries/members.ts"
-import { signResponse, type VerifiedRequest, verifyRequest } from "./message-signature.ts"
+import { keysInForce, memberById, peerById, readMeta, writeMeta } from "../store/queries/members.ts"
+import type { Db } from "../store/schema.ts"
+import {
+  checkDigest,
+  signResponse,
+  type VerifiedRequest,
+  verifyRequestHead,
+} from "./message-signature.ts"
 import { problemBody, problemStatus, problemType } from "./problems.ts"
 import { readBody } from "./read-body.ts"
 
@@ -155,55 +161,51 @@ async function asPeer(
   request: Request,
   work: (asked: Asked) => Promise<Response>,
 ): Promise<Response> {
-  const known = await identify(context, options, request)
-  if (known === null) return stranger()
-  const { peer, query, body, verified } = known
+  const verified = await identify(context, options, request)
+  if (verified === null) return stranger()
+  const { from: peer } = verified
   const answer = answerTo(context, verified)
   try {
-    return await work({ peer, query, body, answer })
+    if (await isReplayed(context, verified)) throw new ProtocolError("http.replayed")
+    const body = await readBody(request.body, limits.requestBytes)
+    checkDigest(request.headers, body)
+    return await work({ peer, query: new URL(request.url).searchParams, body, answer })
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) {
       context.env.log.error("http.failed", { code: codeOf(cause) })
       return answer.problem(503, "internal")
     }
     context.env.log.warn("http.refused", { peer, code: cause.code })
+    // A replay, or a body that is not the one that was signed: whoever sent it is nobody we know.
+    if (cause.code === "http.replayed" || cause.code === "http.signature") return stranger()
     return answer.problem(problemStatus(cause), cause.code)
   }
 }
 
-type Identified = {
-  readonly peer: string
-  readonly query: URLSearchParams
-  readonly body: Uint8Array
-  readonly verified: VerifiedRequest
-}
-
+/** The peer whose signature the head of the request bears; null for a stranger. */
 async function identify(
   context: Context,
   options: PeerAppOptions,
   request: Request,
-): Promise<Identified | null> {
+): Promise<VerifiedRequest | null> {
   const { headers } = request
-  // Cheap before costly: a body is read for a known sender only.
+  // Cheap before costly: the body of a stranger's request is never read.
   const from = headers.get("comity-from") ?? ""
   if (!/^[0-9a-f]{64}$/.test(from) || !headers.has("signature")) return null
   const row = await peerById(context.db, from)
   if (row === undefined || row.blocked === 1 || row.verified_on === null) return null
   const member = await memberById(context.db, from)
-  if (member === null || Number(headers.get("content-length") ?? 0) > limits.requestBytes)
-    return null
+  if (member === null) return null
   try {
-    const body = await readBody(request.body, limits.requestBytes)
     const url = new URL(request.url)
     const { nodeKey } = newestRoot(member).payload
-    const verified = verifyRequest(
+    return verifyRequestHead(
       {
         method: request.method,
         authority: headers.get("host") ?? url.host,
         path: url.pathname,
         query: url.search,
         headers,
-        body,
       },
       {
         now: Math.floor(context.env.clock.now() / 1000),
@@ -213,8 +215,6 @@ async function identify(
           keyid === kidOf(nodeKey) ? decodeBase64url(nodeKey.ed25519) : null,
       },
     )
-    if (await isReplayed(context, verified)) throw new ProtocolError("http.replayed")
-    return { peer: from, query: url.searchParams, body, verified }
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
     context.env.log.warn("http.stranger", { code: cause.code })
@@ -222,20 +222,38 @@ async function identify(
   }
 }
 
-/** Notes the nonce until it expires; true when it was noted before, also before a restart. */
+/**
+ * Notes the nonce until it expires; true when it was noted before, also before a restart. What expires
+ * no later than one that was forgotten counts as noted: a clock that ran ahead made us forget it, and
+ * has been set back.
+ */
 async function isReplayed(context: Context, verified: VerifiedRequest): Promise<boolean> {
   const { keyid, nonce, expires } = verified
-  const now = Math.floor(context.env.clock.now() / 1000)
-  await context.db
-    .deleteFrom("nonce")
-    .where("expires", "<", now - 120)
-    .execute()
-  const noted = await context.db
-    .insertInto("nonce")
-    .values({ keyid, nonce, expires })
-    .onConflict((conflict) => conflict.doNothing())
-    .executeTakeFirst()
-  return noted.numInsertedOrUpdatedRows !== 1n
+  const past = Math.floor(context.env.clock.now() / 1000) - 120
+  return context.db.transaction().execute(async (trx) => {
+    const { last } = await trx
+      .selectFrom("nonce")
+      .select((eb) => eb.fn.max("expires").as("last"))
+      .where("expires", "<", past)
+      .executeTakeFirstOrThrow()
+    if (last !== null) {
+      await trx.deleteFrom("nonce").where("expires", "<", past).execute()
+      await writeMeta(trx, forgottenName, utf8(String(Math.max(last, await forgottenUntil(trx)))))
+    }
+    const noted = await trx
+      .insertInto("nonce")
+      .values({ keyid, nonce, expires })
+      .onConflict((conflict) => conflict.doNothing())
+      .executeTakeFirst()
+    return noted.numInsertedOrUpdatedRows !== 1n || expires <= (await forgottenUntil(trx))
+  })
+}
+
+const forgottenName = "nonces-forgotten"
+
+async function forgottenUntil(db: Db): Promise<number> {
+  const value = await readMeta(db, forgottenName)
+  return value === null ? 0 : Number(decodeUtf8(value))
 }
 
 function answerTo(context: Context, verified: VerifiedRequest): Answer {
