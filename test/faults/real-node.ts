@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, mkdirSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { request } from "node:http"
 import { createServer } from "node:net"
 import { join } from "node:path"
@@ -81,7 +81,8 @@ export const launcher = fileURLToPath(new URL("../../cli/comity.js", import.meta
 export type RealNode = {
   readonly home: Home
   readonly process: ChildProcess
-  readonly pid: number
+  /** of the node itself, once it is ready, also behind whatever runs it */
+  pid(): number
   /** what it wrote to stderr so far */
   words(): string
   /** false when it ended before it served */
@@ -140,16 +141,18 @@ export function startNode(home: Home, running: Running = {}): RealNode {
   const exited = new Promise<number | null>((resolve) => child.on("exit", (code) => resolve(code)))
   void exited.then(() => serving.resolve(false))
   const socket = operatorSocket(seenAt)
+  const pid = () =>
+    through.length === 0 ? child.pid! : Number(readFileSync(join(seenAt, "lease.pid"), "latin1"))
   return {
     home,
     process: child,
-    pid: child.pid ?? 0,
+    pid,
     words: () => words,
     ready: () => serving.promise,
     operate: (operation, input = {}) => operate(socket, operation, input),
     health: (path) => statusOf(`${home.url}${path}`),
     end: async (signal = "SIGTERM") => {
-      child.kill(signal)
+      if (child.exitCode === null && child.signalCode === null) process.kill(pid(), signal)
       return exited
     },
   }
