@@ -4,6 +4,7 @@ import { newestRoot, type Root } from "../protocol/member/root.ts"
 import type { Bell } from "./bell.ts"
 import type { Env } from "./env.ts"
 import type { NodeKeys } from "./keys.ts"
+import { makeReadOnly } from "./store/dialect.ts"
 import type { Db } from "./store/schema.ts"
 import type { Turn } from "./turn.ts"
 
@@ -25,11 +26,16 @@ export type Context = {
   stopped: { readonly code: string } | null
 }
 
-/** After an error of the disk nobody knows what is on it, until a restart has looked. */
+/**
+ * After an error of the disk nobody knows what is on it, until a restart has looked: what is here can be
+ * read and nothing is added. A second try might succeed and leave a gap behind, because the system has
+ * forgotten what it could not write.
+ */
 export function stopSigning(context: Context, failure: { readonly code: string }): void {
   if (context.stopped !== null) return
   context.stopped = { code: failure.code }
   context.env.log.error("signer.stopped", { code: failure.code })
+  void makeReadOnly(context.db)
 }
 
 export type Config = {

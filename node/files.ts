@@ -100,7 +100,7 @@ export function makeDirectory(path: string): void {
 }
 
 /** A rename is durable once its directory is. Windows has no such call and needs none. */
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   if (process.platform === "win32") return
   const directory = openSync(path, "r")
   try {

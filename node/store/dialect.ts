@@ -5,20 +5,21 @@ import {
   SqliteAdapter,
   SqliteDialect,
   SqliteDriver,
+  sql,
 } from "kysely"
 import { type NodeError, signerStopped } from "../errors.ts"
+import type { Db } from "./schema.ts"
 import { storeFailure } from "./sqlite.ts"
 
 export type StoreDialectOptions = {
   readonly database: Database
-  /** Told once, when nobody knows any more what is on the disk: nothing is written after it. */
+  /** called when nobody knows any more what is on the disk */
   readonly onDoubt: (failure: NodeError) => void
 }
 
 /**
- * Kysely's SQLite, except that its errors come as ours, that a migration is one transaction, and that
- * after an error of the disk the database can be read and not written: a second try may succeed and
- * leave a gap behind, because the system has forgotten what it could not write.
+ * Kysely's SQLite, except that its errors come as ours, that a migration is one transaction, and that an
+ * error of the disk is told to whoever has to stop by it.
  */
 export class StoreDialect extends SqliteDialect {
   readonly #options: StoreDialectOptions
@@ -67,16 +68,12 @@ function checked(
   inner: DatabaseConnection,
   { database, onDoubt }: StoreDialectOptions,
 ): DatabaseConnection {
-  let isInDoubt = false
   const failureOf = (cause: unknown): unknown => {
     const { code } = cause as { code?: unknown }
-    if (isInDoubt && code === "SQLITE_READONLY") return signerStopped(cause)
+    if (code === "SQLITE_READONLY" && database.pragma("query_only", { simple: true }) === 1)
+      return signerStopped(cause)
     const failure = storeFailure(cause)
-    if (!isInDoubt && typeof code === "string" && inDoubt.test(code)) {
-      isInDoubt = true
-      database.pragma("query_only=ON")
-      onDoubt(failure as NodeError)
-    }
+    if (typeof code === "string" && inDoubt.test(code)) onDoubt(failure as NodeError)
     return failure
   }
   return {
@@ -94,3 +91,8 @@ function checked(
 }
 
 const inDoubt = /^SQLITE_(?:IOERR|CORRUPT|NOTADB)/
+
+/** From the next statement on; what is open already is read on. */
+export async function makeReadOnly(db: Db): Promise<void> {
+  await sql`PRAGMA query_only=ON`.execute(db)
+}

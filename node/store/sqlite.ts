@@ -1,6 +1,8 @@
 import { chmodSync, closeSync, openSync } from "node:fs"
+import { dirname } from "node:path"
 import SQLite, { type Database } from "better-sqlite3"
 import { NodeError } from "../errors.ts"
+import { syncDirectory } from "../files.ts"
 
 /** `aegis` (AEGIS-256) needs the processor's AES instructions to be fast; `chacha20` needs nothing. */
 export type Cipher = "aegis" | "chacha20"
@@ -27,8 +29,12 @@ export function openSqlite(
     if (path !== inMemory) ownerOnly(path)
     const database = new SQLite(path)
     try {
-      if (path !== inMemory) unlock(database as Encrypted, key, options.cipher ?? "aegis")
-      return prepare(database)
+      if (path === inMemory) return prepare(database)
+      unlock(database as Encrypted, key, options.cipher ?? "aegis")
+      prepare(database)
+      // SQLite does this itself when the WAL is first synced, and takes no notice when it fails.
+      syncDirectory(dirname(path))
+      return database
     } catch (error) {
       database.close()
       throw error
