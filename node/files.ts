@@ -132,7 +132,7 @@ function onDisk<T>(work: () => T): T {
 export function diskFailure(cause: unknown): unknown {
   const { code, syscall } = cause as NodeJS.ErrnoException
   if (syscall === undefined || cause instanceof NodeError) return cause
-  if (code === "ENOSPC" || code === "EDQUOT")
+  if (isFull(cause))
     return new NodeError("store.full", "There is no room left on the disk of the home.", {
       hint: "Free some space and repeat the command; nothing was lost.",
       cause,
@@ -146,4 +146,9 @@ export function diskFailure(cause: unknown): unknown {
     hint: "Check the disk, then run comity doctor.",
     cause,
   })
+}
+
+export function isFull(cause: unknown): boolean {
+  const { code } = cause as NodeJS.ErrnoException
+  return code === "ENOSPC" || code === "EDQUOT"
 }

@@ -47,6 +47,7 @@ class StoreAdapter extends SqliteAdapter {
 class StoreDriver extends SqliteDriver {
   readonly #options: StoreDialectOptions
   #connection: DatabaseConnection | null = null
+  #isFull = false
 
   constructor(options: StoreDialectOptions) {
     super(options)
@@ -54,39 +55,50 @@ class StoreDriver extends SqliteDriver {
   }
 
   override async acquireConnection(): Promise<DatabaseConnection> {
-    this.#connection ??= checked(await super.acquireConnection(), this.#options)
+    this.#connection ??= this.#checked(await super.acquireConnection())
     return this.#connection
+  }
+
+  override async releaseConnection(): Promise<void> {
+    if (!this.#isFull || this.#options.database.inTransaction) return
+    this.#isFull = false
+    try {
+      // What the journal holds twice may be all the room there is.
+      this.#options.database.pragma("wal_checkpoint(TRUNCATE)")
+    } catch {
+      // There was none: whoever needed it has been told.
+    }
   }
 
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     // A full or failing disk has rolled back already; to do it twice would hide why.
     if (this.#options.database.inTransaction) await super.rollbackTransaction(connection)
   }
-}
 
-function checked(
-  inner: DatabaseConnection,
-  { database, onDoubt }: StoreDialectOptions,
-): DatabaseConnection {
-  const failureOf = (cause: unknown): unknown => {
+  #checked(inner: DatabaseConnection): DatabaseConnection {
+    return {
+      executeQuery: async <R>(query: CompiledQuery) => {
+        try {
+          return await inner.executeQuery<R>(query)
+        } catch (cause) {
+          throw this.#failureOf(cause)
+        }
+      },
+      streamQuery: () => {
+        throw new TypeError("the store reads pages, not streams")
+      },
+    }
+  }
+
+  #failureOf(cause: unknown): unknown {
+    const { database, onDoubt } = this.#options
     const { code } = cause as { code?: unknown }
     if (code === "SQLITE_READONLY" && database.pragma("query_only", { simple: true }) === 1)
       return signerStopped(cause)
     const failure = storeFailure(cause)
+    if (code === "SQLITE_FULL") this.#isFull = true
     if (typeof code === "string" && inDoubt.test(code)) onDoubt(failure as NodeError)
     return failure
-  }
-  return {
-    executeQuery: async <R>(query: CompiledQuery) => {
-      try {
-        return await inner.executeQuery<R>(query)
-      } catch (cause) {
-        throw failureOf(cause)
-      }
-    },
-    streamQuery: () => {
-      throw new TypeError("the store reads pages, not streams")
-    },
   }
 }
 

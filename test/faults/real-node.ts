@@ -80,6 +80,8 @@ export const launcher = fileURLToPath(new URL("../../cli/comity.js", import.meta
 
 export type RealNode = {
   readonly home: Home
+  /** the home as this process sees it */
+  readonly seenAt: string
   readonly process: ChildProcess
   /** of the node itself, once it is ready, also behind whatever runs it */
   pid(): number
@@ -99,12 +101,12 @@ export type Running = {
   readonly through?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
   /** where this process sees the home, if it lies elsewhere for the node */
-  readonly seenAt?: string
+  readonly seenAt?: (pid: number) => string
   readonly args?: readonly string[]
 }
 
 export function startNode(home: Home, running: Running = {}): RealNode {
-  const { through = [], environment = {}, seenAt = home.directory, args = ["serve"] } = running
+  const { through = [], environment = {}, args = ["serve"] } = running
   const [file = process.execPath, ...before] = through
   const child = spawn(
     file,
@@ -140,11 +142,13 @@ export function startNode(home: Home, running: Running = {}): RealNode {
   })
   const exited = new Promise<number | null>((resolve) => child.on("exit", (code) => resolve(code)))
   void exited.then(() => serving.resolve(false))
+  const seenAt = running.seenAt?.(child.pid ?? 0) ?? home.directory
   const socket = operatorSocket(seenAt)
   const pid = () =>
     through.length === 0 ? child.pid! : Number(readFileSync(join(seenAt, "lease.pid"), "latin1"))
   return {
     home,
+    seenAt,
     process: child,
     pid,
     words: () => words,
