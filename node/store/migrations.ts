@@ -3,8 +3,10 @@ import { type Migration, Migrator } from "kysely/migration"
 import { NodeError } from "../errors.ts"
 import type { Db } from "./schema.ts"
 
+export type Migrations = Readonly<Record<string, Migration>>
+
 /** Forward only: a node never reads a database that a newer version has changed. */
-const migrations: Record<string, Migration> = {
+export const migrations: Migrations = {
   "0001-spine": {
     async up(db: Kysely<unknown>) {
       for (const statement of spine) await sql.raw(statement).execute(db)
@@ -88,9 +90,13 @@ const spine = [
   "INSERT INTO search (search, rank) VALUES ('secure-delete', 1)",
 ]
 
-/** @throws `home.newer` for a database of a later version, `store.failed` */
-export async function migrate(db: Db): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
+/**
+ * All that are missing in one transaction: a process that is killed at it leaves the old or the new.
+ *
+ * @throws `home.newer` for a database of a later version, `store.failed`
+ */
+export async function migrate(db: Db, known: Migrations = migrations): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => known } })
   const { error } = await migrator.migrateToLatest()
   if (error === undefined) return
   if (error instanceof Error && /missing/i.test(error.message))

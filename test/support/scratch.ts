@@ -1,11 +1,14 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, onTestFinished } from "vitest"
 
+/** Where it makes no difference that nothing reaches a disk, nothing need wait for one. */
+export const inMemory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir()
+
 /** A directory of the test's own, gone when the test is. */
-export function scratch(): string {
-  const path = mkdtempSync(join(tmpdir(), "comity-test-"))
+export function scratch(base = tmpdir()): string {
+  const path = mkdtempSync(join(base, "comity-test-"))
   onTestFinished(() => rmSync(path, { recursive: true, force: true }))
   return path
 }
