@@ -63,6 +63,7 @@ export type Subject = {
   /** the peer as it was before it had read anything */
   readonly peerImage: Uint8Array
   readonly peer: Peer
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 export async function makeSubject(directory: string, seed: number): Promise<Subject> {
@@ -88,7 +89,14 @@ export async function makeSubject(directory: string, seed: number): Promise<Subj
     for (let i = 0; i < 3; i++) await releaseOne(node, history, to, draw)
     for (let i = 0; i < 3; i++) await node.operate("draft.add", { source: practice(`Last ${i}`) })
     await node.end("SIGKILL")
-    return { closed, killed: copyOf(home, join(directory, "killed")), peerImage, peer }
+    const killed = copyOf(home, join(directory, "killed"))
+    return {
+      closed,
+      killed,
+      peerImage,
+      peer,
+      [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose](),
+    }
   } finally {
     await node.end("SIGKILL")
   }

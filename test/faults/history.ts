@@ -24,6 +24,11 @@ export class History {
   readonly delivered = new Map<string, string>()
   readonly purged = new Set<string>()
 
+  /** how many promises there are so far */
+  get size(): number {
+    return this.drafts.size + this.signatures.size + this.published.size + this.shown.size
+  }
+
   note(size: number, root: string): void {
     const known = this.shown.get(size)
     if (known !== undefined && known !== root) throw new Violation(`forked at size ${size}`)

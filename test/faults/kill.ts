@@ -63,8 +63,9 @@ async function killHome(
         work(node, peer, history, draw, stop.signal),
         work(node, peer, history, draw, stop.signal),
       ])
-      // One in five dies while it starts, the others within their work.
-      await pause(20 + 180 * draw())
+      // After some promises, and then at any moment: fast machines and slow ones are hit alike.
+      await promises(history, history.size + 1 + Math.floor(12 * draw()), node)
+      await pause(40 * draw())
       await node.end("SIGKILL")
       stop.abort()
       await working
@@ -74,6 +75,7 @@ async function killHome(
         if (id) report.unknownDone++
         else report.unknownNotDone++
       })
+      // One in five dies while it starts.
       if (draw() < 0.2) {
         node = startNode(home)
         await pause(300 * draw())
@@ -88,11 +90,15 @@ async function killHome(
       report.slowestStart = Math.max(report.slowestStart, performance.now() - began)
     }
     await settle(node, peer, history)
-    report.acknowledged += history.published.size + history.delivered.size + history.drafts.size
+    report.acknowledged += history.size + history.delivered.size
   } finally {
     await node.end("SIGKILL")
   }
   rmSync(directory, { recursive: true, force: true })
+}
+
+async function promises(history: History, wanted: number, { process }: RealNode): Promise<void> {
+  while (history.size < wanted && process.exitCode === null) await pause(1)
 }
 
 /** As the process left it: the copy is recovered and looked at, the original stays untouched. */

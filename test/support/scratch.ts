@@ -1,10 +1,9 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, onTestFinished } from "vitest"
 
-/** Where it makes no difference that nothing reaches a disk, nothing need wait for one. */
-export const inMemory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir()
+export { inMemory } from "./scratch-place.ts"
 
 /** A directory of the test's own, gone when the test is. */
 export function scratch(base = tmpdir()): string {
