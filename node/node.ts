@@ -128,7 +128,7 @@ export async function storeFounded(env: Env, founded: Founded): Promise<void> {
     const entries = [openEntry(decodeHex(root.digest)), openEntry(decodeHex(document.digest))]
     await appendOwn(context, trx, entries)
     await trx.updateTable("root_document").set({ idx: 0 }).execute()
-    await trx.updateTable("keys_document").set({ idx: 1 }).execute()
+    await trx.updateTable("keys_document").set({ epoch, idx: 1 }).execute()
   })
   await db.destroy()
 }

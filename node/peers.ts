@@ -49,10 +49,10 @@ export async function ownCard(context: Context): Promise<Uint8Array> {
   const log = await logOf(db, self.id)
   if (keys === null || log === null || log.checkpoint === null)
     throw new NodeError("store.corrupt", "Our own keys document is missing.")
-  const [index] = await placesOf(db, self.id, openEntry(decodeHex(keys.digest)))
+  const [index] = await placesOf(db, log.id, openEntry(decodeHex(keys.digest)))
   if (index === undefined) throw new NodeError("store.corrupt", "Our keys document is not logged.")
   const size = log.range.size
-  const proof = await fromNodes(db, self.id, (read) => proveInclusionFrom(read, index, size))
+  const proof = await fromNodes(db, log.id, (read) => proveInclusionFrom(read, index, size))
   return encodeCard({
     roots: self.documents.map(({ bytes }) => bytes),
     keys: keys.bytes,

@@ -4,15 +4,15 @@ import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import type { Terms } from "../protocol/release/grant.ts"
 import { decodeOrder } from "../protocol/release/order.ts"
 import { endOf, winner } from "../protocol/release/precedence.ts"
-import { entryOf, type Logged, type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
+import { type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
 import { type Context, dayOf, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { ownHolder } from "./holder.ts"
+import { loggedOf } from "./logged.ts"
 import { findPeer, nameOf } from "./peers.ts"
 import { searchContent } from "./search.ts"
 import { asFact, asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
-import { logOf, placesOf, rootAt } from "./store/queries/logs.ts"
-import { memberById, rootIndexes } from "./store/queries/members.ts"
+import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
 export type RecordView = {
@@ -261,16 +261,7 @@ export async function claimOf(context: Context, fact: FactRow) {
   const placed = asPlacedGrant(fact)
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
   const claim = { order, entry, grants: [placed] }
-  const log = await logOf(db, fact.order_origin)
-  const origin = await memberById(db, fact.order_origin)
-  if (log === null || origin === null)
-    throw new NodeError("store.corrupt", "The log behind this record is missing.")
-  const logged: Logged = {
-    origin,
-    places: await placesOf(db, fact.order_origin, entryOf(claim)),
-    baseRoot: await rootAt(db, log, order.payload.base.size),
-    rootIndexes: await rootIndexes(db, fact.order_origin),
-  }
+  const { logged, log } = await loggedOf(db, fact.order_origin, claim)
   return { claim, placed, logged, log, order, entry }
 }
 

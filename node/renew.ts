@@ -42,22 +42,26 @@ export async function renewKeys(context: Context, url: string | null = null): Pr
     urls,
   })
   const document = verifyKeys(bytes, self.id, root)
-  await commitEntries(context, [openEntry(decodeHex(document.digest))], async (trx, index) => {
-    if (kem !== null)
+  await commitEntries(
+    context,
+    [openEntry(decodeHex(document.digest))],
+    async (trx, { epoch, range }) => {
+      if (kem !== null)
+        await trx
+          .insertInto("kem_key")
+          .values({
+            public_key: kemKeyPair(kem.seed).publicKey,
+            seed: kem.seed,
+            not_before: kem.notBefore,
+            not_after: kem.notAfter,
+          })
+          .execute()
       await trx
-        .insertInto("kem_key")
-        .values({
-          public_key: kemKeyPair(kem.seed).publicKey,
-          seed: kem.seed,
-          not_before: kem.notBefore,
-          not_after: kem.notAfter,
-        })
+        .insertInto("keys_document")
+        .values({ member: self.id, digest: document.digest, bytes, epoch, idx: range.size - 1 })
         .execute()
-    await trx
-      .insertInto("keys_document")
-      .values({ member: self.id, digest: document.digest, bytes, idx: index })
-      .execute()
-  })
+    },
+  )
   env.log.info("keys.renewed", { kem: kem !== null })
   return true
 }

@@ -96,13 +96,13 @@ function noteHighWater(context: Context, log: LogState): void {
 export function commitEntries(
   context: Context,
   entries: readonly Uint8Array[],
-  store: (trx: Db, firstIndex: number) => Promise<void>,
+  store: (trx: Db, log: LogState) => Promise<void>,
 ): Promise<void> {
   return context.sequencing.take(async () => {
     try {
       const log = await context.db.transaction().execute(async (trx) => {
         const after = await appendOwn(context, trx, entries)
-        await store(trx, after.range.size - entries.length)
+        await store(trx, after)
         return after
       })
       noteHighWater(context, log)
@@ -185,7 +185,7 @@ async function sequence(
       }
     if (accepted.length === 0) return null
     const after = await appendOwn(context, trx, entries)
-    await keepCheckpoint(trx, context.self.id, after.range.size, after.checkpoint!)
+    await keepCheckpoint(trx, after.id, after.range.size, after.checkpoint!)
     for (const { waiting, checked, index, salt } of accepted) {
       const queued = await commitOrder(context, trx, checked, index, salt)
       const { orderId: order } = waiting
@@ -248,7 +248,8 @@ async function check(
       hint: "A root ceremony makes the next version.",
     })
 
-  const approvals = approvalsOf(order, root, { revoked: root.revoked, index })
+  const { revoked } = root
+  const approvals = approvalsOf(order, root, { revoked, epoch: log.epoch, index })
   const profile = findProfile(payload.rule.profile)?.profile
   if (profile === undefined || payload.act === "consent")
     throw new ProtocolError("profile.unknown", { detail: payload.rule.profile })

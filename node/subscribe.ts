@@ -76,7 +76,12 @@ async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
 async function feedPath(context: Context, peer: Peer): Promise<string> {
   const source = await sourceOf(context.db, peer.member)
   const log = await logOf(context.db, peer.member)
-  const query = new URLSearchParams({ after: String(source.n), size: String(log?.range.size ?? 0) })
+  const query = new URLSearchParams({
+    after: String(source.n),
+    epoch: String(log?.epoch ?? 1),
+    // Of an ended epoch that went another way here, the surviving branch is asked for whole.
+    size: String(log === null || log.isDisowned ? 0 : log.range.size),
+  })
   if (source.feed !== "") query.set("feed", source.feed)
   return `/feed?${query}`
 }

@@ -189,8 +189,8 @@ export async function logForged(node: TestNode, order: OrderDocument): Promise<E
   const { range } = (await logOf(context.db, context.self.id))!
   const entries = [blindedEntry(1, salt, digest), dummyEntry(context.keys.salt, range.size + 1)]
   let index = 0
-  await commitEntries(context, entries, async (_trx, first) => {
-    index = first
+  await commitEntries(context, entries, async (_trx, log) => {
+    index = log.range.size - entries.length
   })
   return { index, salt }
 }

@@ -20,7 +20,7 @@ export async function memberById(db: Db, id: string): Promise<Member | null> {
   return member
 }
 
-/** Index of each root version in the member's log, version 1 first. */
+/** Place of each root version in the log of its epoch, version 1 first. */
 export async function rootIndexes(db: Db, member: string): Promise<readonly (number | null)[]> {
   const rows = await db
     .selectFrom("root_document")
@@ -31,12 +31,13 @@ export async function rootIndexes(db: Db, member: string): Promise<readonly (num
   return rows.map(({ idx }) => idx)
 }
 
-/** The keys document in force: that at the highest index, or the one a card brought. */
+/** The keys document in force: that at the highest place, or the one a card brought. */
 export async function keysInForce(db: Db, member: Member): Promise<KeysDocument | null> {
   const row = await db
     .selectFrom("keys_document")
     .select("bytes")
     .where("member", "=", member.id)
+    .orderBy("epoch", (order) => order.desc().nullsLast())
     .orderBy("idx", (order) => order.desc().nullsLast())
     .limit(1)
     .executeTakeFirst()
@@ -58,6 +59,7 @@ export async function insertRoots(db: Db, member: Member): Promise<void> {
   const rows = member.documents.map(({ bytes, digest, payload }) => ({
     member: member.id,
     version: payload.version,
+    epoch: payload.epoch,
     digest,
     bytes,
     idx: null,
@@ -73,7 +75,7 @@ export async function insertKeys(db: Db, document: KeysDocument): Promise<void> 
   const { bytes, digest, payload } = document
   await db
     .insertInto("keys_document")
-    .values({ member: payload.member, digest, bytes, idx: null })
+    .values({ member: payload.member, digest, bytes, epoch: null, idx: null })
     .onConflict((conflict) => conflict.doNothing())
     .execute()
 }
