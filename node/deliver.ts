@@ -214,7 +214,9 @@ async function openGrants(
   const open: OpenGrant[] = []
   for (const { placed, place } of releases) {
     const { record, sealed } = placed.grant
-    const about = facts.filter((row) => row.record_id === record.id).map(asFact)
+    const about = facts
+      .filter((row) => row.record_id === record.id && row.repudiated === 0)
+      .map(asFact)
     const own = about.find(
       (fact) => fact.orderId === order.payload.id && fact.version === record.version,
     )
@@ -269,6 +271,7 @@ export async function sealedFor(
       .where("record_id", "=", row.id)
       .where("record_origin", "=", row.origin)
       .where("recipient", "=", peer)
+      .where("repudiated", "=", 0)
       .execute()
   ).map(asFact)
   const isLive = about.some(

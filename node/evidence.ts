@@ -36,6 +36,10 @@ export async function exportEvidence(
   const reference = await findRecord(context, prefix)
   const content = await contentOf(context, reference)
   const fact = await chooseFact(context, reference, options.peer)
+  if (fact.repudiated === 1)
+    throw new NodeError("record.repudiated", "Its origin disowns the release of this record.", {
+      hint: `comity show ${reference.id} says from where on, and why.`,
+    })
   const { placed, log, logged, order, entry } = await claimOf(context, fact)
   const isRecipient = fact.order_origin !== context.self.id
   const mayShow = placed.grant.terms?.evidence !== "recipient" || !isRecipient

@@ -62,12 +62,10 @@ export async function mirrorLog(
   const root = newestRoot(member).payload
   const origin = logOrigin(member.network, member.id, root.epoch)
   const { checkpoint } = verifyCheckpoint(news.checkpoint, { origin, logKey: logKeyOf(root) })
-  const held = await logOf(trx, memberId)
-  if (held !== null && held.epoch < root.epoch) await endLog(context, trx, member, held, news)
-  const log =
-    held?.epoch === root.epoch
-      ? held
-      : await createLog(trx, { member: memberId, epoch: root.epoch, origin })
+  const newest = await logOf(trx, memberId)
+  for (let epoch = newest?.epoch ?? 1; epoch < root.epoch; epoch++)
+    await endLog(context, trx, member, await logFor(trx, member, epoch), news)
+  const log = await logFor(trx, member, root.epoch)
   if (checkpoint.size < log.range.size) throw new ProtocolError("checkpoint.rollback")
   const entries = entriesBetween(news.entries, origin, log.range.size, checkpoint.size)
   const { range } = completedNodes(log.range, entries.map(leafHash))
@@ -75,6 +73,11 @@ export async function mirrorLog(
   if (entries.length === 0) return log
   await takeDocuments(trx, member, log, entries, news.documents)
   return appendEntries(trx, log, entries, news.checkpoint, context.env.clock.now())
+}
+
+async function logFor(trx: Db, { id, network }: Member, epoch: number): Promise<LogState> {
+  const held = await logOf(trx, id, epoch)
+  return held ?? createLog(trx, { member: id, epoch, origin: logOrigin(network, id, epoch) })
 }
 
 /**

@@ -16,6 +16,8 @@ const spine = [
   "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
   `CREATE TABLE kem_key (public_key BLOB PRIMARY KEY, seed BLOB NOT NULL,
     not_before TEXT NOT NULL, not_after TEXT NOT NULL) STRICT`,
+  `CREATE TABLE officer (digest TEXT PRIMARY KEY, person TEXT NOT NULL, opened TEXT NOT NULL,
+    added_at INTEGER NOT NULL) STRICT`,
   `CREATE TABLE peer (member TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, url TEXT,
     verified_on TEXT, blocked INTEGER NOT NULL, subscribed INTEGER NOT NULL,
     added_at INTEGER NOT NULL) STRICT`,

@@ -8,6 +8,9 @@ export type Schema = {
   meta: { name: string; value: Uint8Array }
   kem_key: { public_key: Uint8Array; seed: Uint8Array; not_before: string; not_after: string }
 
+  /** Our officers' keys, present and past: the openings of the digests in our root documents. */
+  officer: { digest: string; person: string; opened: string; added_at: number }
+
   peer: {
     member: string
     name: string

@@ -8,6 +8,7 @@ import { markingShape } from "../record/marking.ts"
 import {
   base64url,
   day,
+  decodeShape,
   digest,
   flag,
   integer,
@@ -278,11 +279,16 @@ function verifySignatures(document: RootDocument, keys: readonly RootKey[]): Rea
   return new Set(algorithms.keys())
 }
 
-/** A root payload from a file of a ceremony, before it is signed. @throws `root.malformed` */
+/** A root payload, before it is signed. @throws `json.*` */
 export function encodeRoot(root: Root): Uint8Array {
   const bytes = encodeCanonical(root)
   ingest(bytes, limits.signedBytes)
   return bytes
+}
+
+/** A root payload from a file of a ceremony, not signed yet. @throws `root.malformed`, `json.*` */
+export function decodeRootPayload(bytes: Uint8Array): Root {
+  return decodeShape(rootFormat.payload, ingest(bytes, limits.signedBytes), "root.malformed")
 }
 
 /** The log's two keys as its root document names them. */

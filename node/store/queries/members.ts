@@ -1,6 +1,7 @@
 import { ProtocolError } from "../../../protocol/errors.ts"
+import { kidOf } from "../../../protocol/member/key.ts"
 import { type KeysDocument, keysFormat, verifyKeys } from "../../../protocol/member/keys.ts"
-import { type Member, rootVersion, verifyRoots } from "../../../protocol/member/root.ts"
+import { type Member, newestRoot, rootVersion, verifyRoots } from "../../../protocol/member/root.ts"
 import { decodeSigned } from "../../../protocol/signed.ts"
 import type { Db, Schema } from "../schema.ts"
 
@@ -31,20 +32,26 @@ export async function rootIndexes(db: Db, member: string): Promise<readonly (num
   return rows.map(({ idx }) => idx)
 }
 
-/** The keys document in force: that at the highest place, or the one a card brought. */
+/**
+ * The keys document in force: that at the highest place, or the one a card brought. None by a node key
+ * that the newest root has replaced: whoever stole that key announces nothing more. PROTOCOL.md §1
+ */
 export async function keysInForce(db: Db, member: Member): Promise<KeysDocument | null> {
-  const row = await db
+  const rows = await db
     .selectFrom("keys_document")
     .select("bytes")
     .where("member", "=", member.id)
     .orderBy("epoch", (order) => order.desc().nullsLast())
     .orderBy("idx", (order) => order.desc().nullsLast())
-    .limit(1)
-    .executeTakeFirst()
-  if (row === undefined) return null
-  const bytes = new Uint8Array(row.bytes)
-  const named = rootVersion(member, decodeSigned(keysFormat, bytes).payload.rootVersion)
-  return named === null ? null : verifyKeys(bytes, member.id, named.payload)
+    .execute()
+  const nodeKid = kidOf(newestRoot(member).payload.nodeKey)
+  for (const row of rows) {
+    const bytes = new Uint8Array(row.bytes)
+    const named = rootVersion(member, decodeSigned(keysFormat, bytes).payload.rootVersion)
+    if (named !== null && kidOf(named.payload.nodeKey) === nodeKid)
+      return verifyKeys(bytes, member.id, named.payload)
+  }
+  return null
 }
 
 export function peerById(db: Db, member: string): Promise<Peer | undefined> {
@@ -71,11 +78,16 @@ export async function insertRoots(db: Db, member: Member): Promise<void> {
     .execute()
 }
 
-export async function insertKeys(db: Db, document: KeysDocument): Promise<void> {
+export async function insertKeys(
+  db: Db,
+  document: KeysDocument,
+  place: { readonly epoch: number; readonly idx: number } | null = null,
+): Promise<void> {
   const { bytes, digest, payload } = document
+  const { epoch, idx } = place ?? { epoch: null, idx: null }
   await db
     .insertInto("keys_document")
-    .values({ member: payload.member, digest, bytes, epoch: null, idx: null })
+    .values({ member: payload.member, digest, bytes, epoch, idx })
     .onConflict((conflict) => conflict.doNothing())
     .execute()
 }
