@@ -84,6 +84,7 @@ const nodeExits = {
   "record.ambiguous": exitCodes.usage,
   "record.withdrawn": exitCodes.failed,
   "record.repudiated": exitCodes.verificationFailed,
+  "record.suspended": exitCodes.failed,
   "record.not-ours": exitCodes.failed,
   "record.too-large": exitCodes.failed,
   "draft.unknown": exitCodes.notFound,

@@ -32,6 +32,8 @@ export type Config = {
   readonly url: string | null
   /** marking as sent → marking as handled here; absent: as it is */
   readonly markings: Readonly<Record<string, string>>
+  /** `entries` to the log every so many seconds; null: when there is something to log */
+  readonly cadence: { readonly everySeconds: number; readonly entries: number } | null
   /** what a proof of inconsistency does to new entries of its member: wait for an officer, or only be shown */
   readonly onInconsistency: "wait" | "note"
 }

@@ -25,6 +25,7 @@ export const nodeErrorCodes = [
     "record.ambiguous",
     "record.withdrawn",
     "record.repudiated",
+    "record.suspended",
     "record.not-ours",
     "record.too-large",
   ],

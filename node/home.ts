@@ -34,6 +34,9 @@ const names = {
 }
 
 const configShape = object({
+  cadence: optional(
+    object({ entries: integer(2, 4096), everySeconds: integer(1, 31 * 24 * 3600) }),
+  ),
   cipher: oneOf(["aegis", "chacha20"]),
   markings: dictionary(/^[A-Z:+]{1,32}$/, markingShape, 16),
   onInconsistency: optional(oneOf(["wait", "note"])),
@@ -51,24 +54,31 @@ export function readConfig(files: Files): HomeConfig {
       hint: 'Found one: comity init --state XA --name "Authority XA"',
     })
   try {
-    const { cipher, markings, onInconsistency, url } = decodeShape(
+    const { cadence, cipher, markings, onInconsistency, url } = decodeShape(
       configShape,
       JSON.parse(new TextDecoder().decode(bytes)),
       "json.profile",
     )
-    return { cipher, markings, onInconsistency: onInconsistency ?? "wait", url: url ?? null }
+    return {
+      cadence: cadence ?? null,
+      cipher,
+      markings,
+      onInconsistency: onInconsistency ?? "wait",
+      url: url ?? null,
+    }
   } catch (cause) {
     throw new NodeError("config.invalid", `${names.config} is not as it should be.`, { cause })
   }
 }
 
 export function writeConfig(files: Files, config: HomeConfig): void {
-  const { cipher, markings, onInconsistency, url } = config
+  const { cadence, cipher, markings, onInconsistency, url } = config
   const fields = {
     cipher,
     markings,
     onInconsistency,
     type: "comity/home/v1",
+    ...(cadence === null ? {} : { cadence }),
     ...(url === null ? {} : { url }),
   }
   files.write(names.config, encodeCanonical(fields))
@@ -116,6 +126,7 @@ export async function initHome(env: Env, founder: Founder): Promise<Identity> {
     rootFiles.write(`${directory}next-${i + 1}.json`, await seal(storedPair(pair)))
   await storeFounded(env, founded)
   writeConfig(files, {
+    cadence: null,
     cipher,
     markings: {},
     onInconsistency: "wait",

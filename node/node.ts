@@ -82,6 +82,7 @@ async function contextOf(
     config: {
       url: config.url ?? null,
       markings: config.markings ?? {},
+      cadence: config.cadence ?? null,
       onInconsistency: config.onInconsistency ?? "wait",
     },
     self,

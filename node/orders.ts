@@ -301,7 +301,7 @@ async function close(
     .updateTable("release_order")
     .set({ state, reason: reason ?? row.reason })
     .where("id", "=", row.id)
-    .where("state", "=", "open")
+    .where("state", "in", ["open", "scheduled"])
     .executeTakeFirst()
   if (moved.numUpdatedRows !== 1n)
     throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`, {

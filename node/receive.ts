@@ -18,6 +18,7 @@ import {
   parcelEnc,
 } from "../protocol/exchange/parcel.ts"
 import { limits } from "../protocol/limits.ts"
+import { withdrawalTag } from "../protocol/log/entry.ts"
 import type { ComityRecord } from "../protocol/record/record.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import {
@@ -505,7 +506,15 @@ async function storeRecord(
       .execute()
   const inserted = await trx
     .insertInto("content")
-    .values({ origin, id, version, title: record.title, bytes, content_key: contentKey })
+    .values({
+      origin,
+      id,
+      version,
+      title: record.title,
+      bytes,
+      content_key: contentKey,
+      tag: withdrawalTag(contentKey),
+    })
     .onConflict((conflict) => conflict.doNothing())
     .returning("rid")
     .executeTakeFirst()

@@ -2,6 +2,7 @@ import { Hono } from "hono"
 import { z } from "zod"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
+import { auditLogs } from "../audit.ts"
 import type { Context } from "../context.ts"
 import { doctor } from "../doctor.ts"
 import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
@@ -27,6 +28,7 @@ import {
   addPeer,
   addPeerByUrl,
   blockPeer,
+  findPeer,
   identityOf,
   listPeers,
   movePeer,
@@ -163,6 +165,15 @@ export const operations = {
   publish: operation(z.strictObject({ order: id }), async (context, { order }) => {
     const { order: full } = await showOrder(context, order)
     const published = await publish(context, full)
+    if ("slotAt" in published)
+      return {
+        order: published.order,
+        slotAt: new Date(published.slotAt).toISOString(),
+        index: null,
+        size: null,
+        delivered: [],
+        queued: [],
+      }
     const queued: string[] = []
     for (const member of published.queued) queued.push(await nameOf(context, member))
     return { ...published, delivered: [], queued }
@@ -200,6 +211,9 @@ export const operations = {
   ),
   "log.consistency": operation(z.strictObject({ from: z.int().nonnegative() }), (context, input) =>
     logConsistency(context, input.from),
+  ),
+  "log.audit": operation(z.strictObject({ peer: text.optional() }), async (context, { peer }) =>
+    auditLogs(context, peer === undefined ? undefined : (await findPeer(context, peer)).member),
   ),
   "log.export": operation(nothing, async (context) => {
     const files: { path: string; bytes: string }[] = []

@@ -90,6 +90,8 @@ export type Schema = {
     /** the record's JCS form */
     bytes: Uint8Array
     content_key: Uint8Array
+    /** the entry by which its origin's log would say that it is withdrawn for everybody */
+    tag: Uint8Array
   }
 
   /** Own orders, from the request on. */
@@ -103,6 +105,8 @@ export type Schema = {
     state: OrderState
     reason: string | null
     created_at: number
+    /** when it was put in line for a slot of the log; null with cadence `immediate` */
+    scheduled_at: number | null
   }
   order_grant: {
     order_id: string
@@ -157,6 +161,9 @@ export type Schema = {
     repudiated: number
     at: number
   }
+
+  /** Withdrawal tags of ours, and where our log has them; no place yet while they wait for one. */
+  tag: { id: Generated<number>; entry: Uint8Array; epoch: number | null; idx: number | null }
 
   /** What is queued for a peer, for good: a feed has no gaps. */
   delivery: {
@@ -234,7 +241,7 @@ export type Schema = {
   event: { id: Generated<number>; at: number; kind: string; subject: string; detail: string }
 }
 
-export const orderStates = ["open", "refused", "cancelled", "logged"] as const
+export const orderStates = ["open", "scheduled", "refused", "cancelled", "logged"] as const
 export type OrderState = (typeof orderStates)[number]
 
 /** A transaction is one too, so that callers choose the boundary. */
