@@ -12,7 +12,8 @@ import type { Turn } from "./turn.ts"
 export type Context = {
   readonly env: Env
   readonly db: Db
-  readonly keys: NodeKeys
+  /** replaced by the sequencer with the root document that names others */
+  keys: NodeKeys
   readonly config: Config
   /** ourselves, as our root documents say; replaced by the sequencer when it logs a new version */
   self: Member
@@ -22,6 +23,7 @@ export type Context = {
   readonly sequencing: Turn
   readonly receiving: Map<string, Turn>
   readonly epochs: Epochs
+  readonly gossip: GossipState
   /** set when a write may not have reached the disk: nothing is signed any more, nor written */
   stopped: { readonly code: string } | null
 }
@@ -43,6 +45,10 @@ export type Config = {
   readonly url: string | null
   /** marking as sent → marking as handled here; absent: as it is */
   readonly markings: Readonly<Record<string, string>>
+  /** `entries` to the log every so many seconds; null: when there is something to log */
+  readonly cadence: { readonly everySeconds: number; readonly entries: number } | null
+  /** what a proof of inconsistency does to new entries of its member: wait for an officer, or only be shown */
+  readonly onInconsistency: "wait" | "note"
 }
 
 /** In memory only, at most a day: PROTOCOL.md §8. */
@@ -52,6 +58,14 @@ export type Epochs = {
     { readonly kemKey: string; readonly until: number; readonly epoch: ParcelEpoch }
   >
   readonly reading: Map<string, readonly ParcelEpoch[]>
+}
+
+/** Saves looking for news of third members where there can be none. */
+export type GossipState = {
+  /** grows whenever anything was learnt of a third member */
+  revision: number
+  /** the revision up to which each peer has been told, since this process began */
+  readonly told: Map<string, number>
 }
 
 export function ownRoot(context: Context): Root {

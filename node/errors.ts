@@ -19,10 +19,13 @@ export const nodeErrorCodes = [
     "peer.stale",
     "peer.forked",
   ],
+  "inconsistency.unknown",
   ...[
     "record.unknown",
     "record.ambiguous",
     "record.withdrawn",
+    "record.repudiated",
+    "record.suspended",
     "record.not-ours",
     "record.too-large",
   ],

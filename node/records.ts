@@ -1,18 +1,26 @@
 import { ProtocolError } from "../protocol/errors.ts"
-import { newestRoot } from "../protocol/member/root.ts"
+import { endOfEpoch, newestRoot } from "../protocol/member/root.ts"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import type { Terms } from "../protocol/release/grant.ts"
 import { decodeOrder } from "../protocol/release/order.ts"
-import { endOf, winner } from "../protocol/release/precedence.ts"
-import { entryOf, type Logged, type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
+import { endOf } from "../protocol/release/precedence.ts"
+import { type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
 import { type Context, dayOf, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { ownHolder } from "./holder.ts"
+import { loggedOf } from "./logged.ts"
 import { findPeer, nameOf } from "./peers.ts"
 import { searchContent } from "./search.ts"
+import {
+  type LiveFact,
+  liveFactsOf,
+  nameOf as nameOfReference,
+  type RecordReference,
+  type Standing,
+  standingOf,
+} from "./standing.ts"
 import { asFact, asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
-import { logOf, placesOf, rootAt } from "./store/queries/logs.ts"
-import { memberById, rootIndexes } from "./store/queries/members.ts"
+import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
 export type RecordView = {
@@ -24,7 +32,7 @@ export type RecordView = {
   readonly from: string
   readonly origin: string
   readonly receivedAt: string
-  readonly verdict: "verified" | "pending"
+  readonly verdict: Standing
   readonly withdrawn: boolean
 }
 
@@ -57,7 +65,9 @@ export async function search(
   const rows = await recordRows(context.db).where("content.rid", "in", rids).execute()
   const byRid = new Map(rows.map((row) => [row.rid, row]))
   const found = rids.flatMap((rid) => byRid.get(rid) ?? [])
-  return { records: await viewsOf(context, found), cut: isCut }
+  const views = await viewsOf(context, found)
+  // What is suspended is hidden: nobody finds it by what it says.
+  return { records: views.filter(({ verdict }) => verdict !== "suspended"), cut: isCut }
 }
 
 function recordRows(db: Db) {
@@ -84,33 +94,24 @@ function recordRows(db: Db) {
 type Row = Awaited<ReturnType<ReturnType<typeof recordRows>["execute"]>>[number]
 
 async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly RecordView[]> {
+  const facts = await liveFactsOf(context, rows)
   const views: RecordView[] = []
-  for (const row of rows)
+  for (const row of rows) {
+    const verdict = standingOf(context, facts.get(nameOfReference(row)) ?? [], row.origin)
     views.push({
       record: row.id,
       version: row.version,
-      title: row.title ?? "",
+      title: verdict === "suspended" ? "" : (row.title ?? ""),
       kind: row.kind,
       profile: row.profile_id,
       from: await nameOf(context, row.origin),
       origin: row.origin,
       receivedAt: new Date(row.created_at).toISOString(),
-      // Members that name witnesses keep an order pending until their quorum is met.
-      verdict: await verdictOn(context, row.origin),
+      verdict,
       withdrawn: row.rid === null,
     })
+  }
   return views
-}
-
-async function verdictOn(context: Context, origin: string): Promise<RecordView["verdict"]> {
-  const member = origin === context.self.id ? context.self : await memberById(context.db, origin)
-  return member !== null && newestRoot(member).payload.quorum > 0 ? "pending" : "verified"
-}
-
-export type RecordReference = {
-  readonly origin: string
-  readonly id: string
-  readonly version: number
 }
 
 /** The newest version of a record by id or unique prefix. @throws `record.unknown`, `record.ambiguous` */
@@ -158,6 +159,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
   const record = decodeRecord(content.bytes)
   const facts = await liveFacts(context, reference)
   const held = facts.find((row) => origin === context.self.id || row.recipient === context.self.id)
+  if (held?.standing === "suspended") throw suspended(id)
   const steps: Step[] = []
   if (held === undefined) {
     const text = "our own record; nobody was given it by an order that is logged"
@@ -173,7 +175,12 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
     terms: origin === context.self.id ? null : terms,
     network: record.network,
     provenance: steps,
-    notes: await notesOn(context, origin, record.network, terms),
+    notes: [
+      ...(held?.standing === "repudiated"
+        ? [`repudiated by its origin from index ${await cutOf(context, held)}`]
+        : []),
+      ...(await notesOn(context, origin, record.network, terms)),
+    ],
   }
 }
 
@@ -228,24 +235,33 @@ export async function contentOf(
   return { bytes: new Uint8Array(row.bytes), title: row.title }
 }
 
-/** Release facts about this version that nothing has ended, best last. */
+export function suspended(id: string): NodeError {
+  return new NodeError(
+    "record.suspended",
+    `Record ${id} is withdrawn for everybody, as the log of its origin says; the order itself has not come.`,
+    { hint: "It is hidden until the order comes, or its origin releases it anew: comity sync." },
+  )
+}
+
+/** From where on its origin disowns what this release stands on. */
+async function cutOf(context: Context, fact: FactRow): Promise<number> {
+  const { order, logged } = await claimOf(context, fact)
+  const kids = order.signatures.map(({ header }) => header.kid)
+  const { revoked } = newestRoot(logged.origin).payload
+  const cuts = revoked
+    .filter(({ kid, from }) => kids.includes(kid) && from.epoch === fact.epoch)
+    .map(({ from }) => from.size)
+  const end = endOfEpoch(logged.origin, fact.epoch)
+  if (end !== null) cuts.push(end.size)
+  return Math.min(fact.idx, ...cuts)
+}
+
+/** Releases of this version that no withdrawal has ended, the one that counts first. */
 export async function liveFacts(
   context: Context,
-  { origin, id, version }: RecordReference,
-): Promise<readonly FactRow[]> {
-  const rows = await context.db
-    .selectFrom("fact")
-    .selectAll()
-    .where("record_id", "=", id)
-    .where("record_origin", "=", origin)
-    .orderBy("idx")
-    .execute()
-  return [...Map.groupBy(rows, (row) => row.recipient).values()].flatMap((group) => {
-    const best = winner(group.map(asFact), version)
-    return best === null
-      ? []
-      : group.filter((row) => row.order_id === best.orderId && row.version === version)
-  })
+  reference: RecordReference,
+): Promise<readonly LiveFact[]> {
+  return (await liveFactsOf(context, [reference])).get(nameOfReference(reference)) ?? []
 }
 
 /** What is held of the order behind a fact, in the form the eight steps take. */
@@ -261,16 +277,7 @@ export async function claimOf(context: Context, fact: FactRow) {
   const placed = asPlacedGrant(fact)
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
   const claim = { order, entry, grants: [placed] }
-  const log = await logOf(db, fact.order_origin)
-  const origin = await memberById(db, fact.order_origin)
-  if (log === null || origin === null)
-    throw new NodeError("store.corrupt", "The log behind this record is missing.")
-  const logged: Logged = {
-    origin,
-    places: await placesOf(db, fact.order_origin, entryOf(claim)),
-    baseRoot: await rootAt(db, log, order.payload.base.size),
-    rootIndexes: await rootIndexes(db, fact.order_origin),
-  }
+  const { logged, log } = await loggedOf(db, fact.order_origin, claim)
   return { claim, placed, logged, log, order, entry }
 }
 

@@ -5,6 +5,8 @@ import type { Socket } from "node:net"
 import { tmpdir, userInfo } from "node:os"
 import { join } from "node:path"
 import { createAdaptorServer } from "@hono/node-server"
+import { keepAuditing } from "./audit.ts"
+import { keepCadence } from "./cadence.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { makeDirectory } from "./files.ts"
@@ -58,6 +60,8 @@ export async function serve(context: Context, options: ServeOptions): Promise<Se
 
   await renewKeys(context)
   void keepRenewing(context, closing.signal)
+  void keepCadence(context, closing.signal)
+  void keepAuditing(context, closing.signal)
   void followPeers(context, closing.signal)
   context.env.log.info("node.serving", { port })
   return {

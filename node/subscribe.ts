@@ -1,16 +1,22 @@
+import { decodeUtf8 } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
-import { framesMediaType, readFrames } from "../protocol/exchange/frames.ts"
+import { decodeEntries, framesMediaType, readFrames } from "../protocol/exchange/frames.ts"
 import { limits } from "../protocol/limits.ts"
+import { leafHash } from "../protocol/log/merkle.ts"
 import type { Context } from "./context.ts"
 import { PeerUnreachable } from "./env.ts"
 import { NodeError, signerStopped } from "./errors.ts"
+import { noteEvent } from "./event.ts"
 import { askPeer, PeerRefusal } from "./http/peer-client.ts"
 import { readBody } from "./http/read-body.ts"
+import { compareTrees, undecided } from "./inconsistency.ts"
 import { assertVerified, findPeer } from "./peers.ts"
+import { tellConcerned, tellPeer } from "./push.ts"
 import { markRefused, markSent, owedReceipts } from "./receipts.ts"
-import { FeedReader, noteEvent, type Received, receive, sourceOf } from "./receive.ts"
+import { FeedReader, type Received, receive, sourceOf } from "./receive.ts"
+import { refreshRoots } from "./refresh.ts"
 import { logOf } from "./store/queries/logs.ts"
-import { allPeers, type Peer } from "./store/queries/members.ts"
+import { allPeers, memberById, type Peer } from "./store/queries/members.ts"
 import { Turn } from "./turn.ts"
 
 export type Synced = Received & {
@@ -54,30 +60,87 @@ async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
     const none = { name: peer.name, received: 0, already: 0, refused: 0, failed: 0 }
     try {
       if (context.stopped !== null) throw signerStopped()
-      // What is owed first: the peer may be waiting for it more than we for news.
-      await sendReceipts(context, peer)
-      const answer = await askPeer(context, peer, {
-        method: "GET",
-        path: await feedPath(context, peer),
-      })
-      const received = await receive(
-        context,
-        peer.member,
-        readFrames(answer.body),
-        (digest, size) => fetchSealed(context, peer, digest, size),
-      )
-      await sendReceipts(context, peer)
+      await assertNotHeld(context, peer)
+      const received = await pull(context, peer)
+      await tellPeer(context, peer)
       return { ...none, ...received }
     } catch (cause) {
       return { ...none, failed: 1, ...(await failureOf(context, peer, cause)) }
+    } finally {
+      await tellConcerned(context)
     }
   })
+}
+
+/** What is new of a member that has told two histories waits for an officer. @throws `peer.forked` */
+async function assertNotHeld(context: Context, peer: Peer): Promise<void> {
+  if (context.config.onInconsistency === "note") return
+  const [digest] = await undecided(context.db, peer.member)
+  if (digest === undefined) return
+  throw new NodeError("peer.forked", `There is proof that ${peer.name} has told two histories.`, {
+    hint: `comity inconsistency show ${digest.slice(0, 12)}; an officer decides whether to go on.`,
+  })
+}
+
+async function pull(context: Context, peer: Peer): Promise<Received> {
+  try {
+    return await pullOnce(context, peer)
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause
+    if (cause.code === "checkpoint.forked") await seekProof(context, peer)
+    // Its keys may have changed: then its root documents say so, and it is asked once more.
+    if (!rotated.has(cause.code) || !(await refreshRoots(context, peer))) throw cause
+    return pullOnce(context, peer)
+  }
+}
+
+/** Its log does not continue what is held of it: the whole of it, as it shows it now, settles the matter. */
+async function seekProof(context: Context, peer: Peer): Promise<void> {
+  const member = await memberById(context.db, peer.member)
+  const log = await logOf(context.db, peer.member)
+  if (member === null || log === null) return
+  const path = `/log/${peer.member}?epoch=${log.epoch}&size=0`
+  const { body } = await askPeer(context, peer, { method: "GET", path })
+  let checkpoint = ""
+  const leaves: Uint8Array[] = []
+  for await (const { type, bytes } of readFrames(body))
+    if (type === "checkpoint") checkpoint = decodeUtf8(bytes)
+    else if (type === "entries") {
+      const frame = decodeEntries(bytes)
+      if (frame.origin === log.origin) leaves.push(...frame.entries.map(leafHash))
+      if (leaves.length > maxEntriesSought) return
+    }
+  if (checkpoint !== "") await compareTrees(context, member, checkpoint, leaves)
+}
+
+const maxEntriesSought = 10_000_000
+
+/** What the answer of a node looks like whose node key or log key is newer than what we hold. */
+const rotated: ReadonlySet<string> = new Set(["http.signature", "checkpoint.origin"])
+
+async function pullOnce(context: Context, peer: Peer): Promise<Received> {
+  // What is owed first: the peer may be waiting for it more than we for news.
+  await sendReceipts(context, peer)
+  const answer = await askPeer(context, peer, {
+    method: "GET",
+    path: await feedPath(context, peer),
+  })
+  const received = await receive(context, peer.member, readFrames(answer.body), (digest, size) =>
+    fetchSealed(context, peer, digest, size),
+  )
+  await sendReceipts(context, peer)
+  return received
 }
 
 async function feedPath(context: Context, peer: Peer): Promise<string> {
   const source = await sourceOf(context.db, peer.member)
   const log = await logOf(context.db, peer.member)
-  const query = new URLSearchParams({ after: String(source.n), size: String(log?.range.size ?? 0) })
+  const query = new URLSearchParams({
+    after: String(source.n),
+    epoch: String(log?.epoch ?? 1),
+    // Of an ended epoch that went another way here, the surviving branch is asked for whole.
+    size: String(log === null || log.isDisowned ? 0 : log.range.size),
+  })
   if (source.feed !== "") query.set("feed", source.feed)
   return `/feed?${query}`
 }
@@ -191,6 +254,7 @@ async function* followLive(
   )
   let last: Received = none
   try {
+    await assertNotHeld(context, peer)
     const path = `${await feedPath(context, peer)}&live`
     const answer = await askPeer(context, peer, { method: "GET", path, signal })
     for await (const frame of readFrames(answer.body)) {

@@ -24,6 +24,7 @@ export const protocolErrorCodes = [
   ],
   // members
   ...["root.malformed", "root.chain", "root.threshold", "root.invalid", "root.pin", "root.unknown"],
+  "root.forked",
   ...["keys.malformed", "keys.invalid", "keys.expired", "words.malformed"],
   // log
   ...["entry.malformed", "entry.mismatch", "merkle.malformed", "inclusion.invalid"],
@@ -31,9 +32,11 @@ export const protocolErrorCodes = [
   ...["checkpoint.malformed", "checkpoint.unverified", "checkpoint.origin", "checkpoint.forked"],
   ...["checkpoint.rollback", "cosignature.malformed", "cosignature.invalid", "policy.malformed"],
   ...["tile.malformed", "tlogproof.malformed", "quorum.missing"],
+  ...["inconsistency.malformed", "inconsistency.unproven"],
   // records and releases
   ...["record.malformed", "record.mismatch", "grant.malformed", "grant.recipient", "grant.path"],
   ...["order.malformed", "order.base", "order.root-version", "order.unauthorised", "order.ended"],
+  "order.repudiated",
   ...[
     "order.too-large",
     "rule.mismatch",

@@ -16,9 +16,17 @@ import { formatTlogProof } from "../../protocol/log/tlog-proof.ts"
 import { kidOf } from "../../protocol/member/key.ts"
 import { newestRoot, rootVersion } from "../../protocol/member/root.ts"
 import type { Context } from "../context.ts"
-import { type FeedPosition, feedFrames, feedHead, parseFeedQuery, sealedFor } from "../deliver.ts"
+import {
+  type FeedPosition,
+  feedFrames,
+  feedHead,
+  logFrames,
+  parseFeedQuery,
+  sealedFor,
+} from "../deliver.ts"
+import { gossipFrames } from "../gossip.ts"
 import { nodeKid, nodeSigner } from "../keys.ts"
-import { takeReceipts } from "../receipts.ts"
+import { takePushed } from "../push.ts"
 import { fromNodes, logOf, placesOf } from "../store/queries/logs.ts"
 import { keysInForce, memberById, peerById, readMeta, writeMeta } from "../store/queries/members.ts"
 import type { Db } from "../store/schema.ts"
@@ -65,13 +73,19 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
       return bytes === null ? answer.problem(404, "record.unknown") : answer.bytes(bytes)
     }),
   )
+  app.get("/log/:member", (c) =>
+    asPeer(context, options, c.req.raw, async ({ peer, query, answer }) => {
+      const position = parseFeedQuery(query)
+      if (position === null) throw new ProtocolError("http.malformed", { detail: "query" })
+      const log = await readableLog(context, peer, c.req.param("member"))
+      if (log === null) return answer.problem(404, "record.unknown")
+      const head = { feed: "0".repeat(32), n: 0, size: log.range.size }
+      return answer.frames(head, withHeader(logFrames(context, log, position)))
+    }),
+  )
   app.post("/frames", (c) =>
     asPeer(context, options, c.req.raw, async ({ peer, body, answer }) => {
-      for (const { type, bytes } of await decodeFrames(body)) {
-        if (type !== "receipts")
-          throw new ProtocolError("feature.unsupported", { detail: `frame ${type}` })
-        await takeReceipts(context, peer, bytes)
-      }
+      await takePushed(context, peer, await decodeFrames(body))
       return answer.bytes(new Uint8Array(0))
     }),
   )
@@ -123,9 +137,9 @@ async function introduction(context: Context): Promise<Uint8Array> {
   const keys = await keysInForce(db, self)
   const log = await logOf(db, self.id)
   if (keys === null || log === null || log.checkpoint === null) throw new TypeError("no log")
-  const [index] = await placesOf(db, self.id, openEntry(decodeHex(keys.digest)))
+  const [index] = await placesOf(db, log.id, openEntry(decodeHex(keys.digest)))
   if (index === undefined) throw new TypeError("keys document not logged")
-  const proof = await fromNodes(db, self.id, (read) =>
+  const proof = await fromNodes(db, log.id, (read) =>
     proveInclusionFrom(read, index, log.range.size),
   )
   const keysText = new TextDecoder().decode(keys.bytes)
@@ -314,6 +328,16 @@ function streamOf(
   )
 }
 
+/** Our own log, for whoever is a peer; a peer's own, which it may have lost. PROTOCOL.md §7 */
+async function readableLog(context: Context, peer: string, member: string) {
+  return member === context.self.id || member === peer ? logOf(context.db, member) : null
+}
+
+async function* withHeader(frames: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield framesHeader()
+  yield* frames
+}
+
 /** Once to the head, or, while `live` is not aborted, again whenever something was added. */
 async function* framesFor(
   context: Context,
@@ -328,16 +352,21 @@ async function* framesFor(
     const signal = AbortSignal.any([live, waiting.signal])
     // Armed before the look, so that nothing added meanwhile is slept over.
     const rung = context.bell.next(signal)
-    const { head } = await feedHead(context, peer)
-    if (head.n === at.after && head.size === at.size) {
+    if (!(await hasNews(context, peer, at))) {
+      yield* gossipFrames(context, peer)
       await Promise.race([rung, context.env.clock.sleep(heartbeatMs, signal)])
       waiting.abort()
-      const now = await feedHead(context, peer)
-      if (now.head.n === at.after && now.head.size === at.size) {
-        yield encodeFrame("head", utf8(formatHead(now.head)))
+      if (!(await hasNews(context, peer, at))) {
+        const { head } = await feedHead(context, peer)
+        yield encodeFrame("head", utf8(formatHead(head)))
         continue
       }
     } else waiting.abort()
     at = yield* feedFrames(context, peer, at)
   }
+}
+
+async function hasNews(context: Context, peer: string, at: FeedPosition): Promise<boolean> {
+  const { head, log } = await feedHead(context, peer)
+  return head.n !== at.after || head.size !== at.size || log.epoch !== at.epoch
 }

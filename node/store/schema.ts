@@ -8,6 +8,9 @@ export type Schema = {
   meta: { name: string; value: Uint8Array }
   kem_key: { public_key: Uint8Array; seed: Uint8Array; not_before: string; not_after: string }
 
+  /** Our officers' keys, present and past: the openings of the digests in our root documents. */
+  officer: { digest: string; person: string; opened: string; added_at: number }
+
   peer: {
     member: string
     name: string
@@ -20,15 +23,24 @@ export type Schema = {
   root_document: {
     member: string
     version: number
+    epoch: number
     digest: string
     bytes: Uint8Array
-    /** place as an open entry of the member's log; null until seen there */
+    /** place as an open entry of the member's log of this version's epoch; null until seen there */
     idx: number | null
   }
-  keys_document: { member: string; digest: string; bytes: Uint8Array; idx: number | null }
+  keys_document: {
+    member: string
+    digest: string
+    bytes: Uint8Array
+    /** place as an open entry; null for one that only a card brought */
+    epoch: number | null
+    idx: number | null
+  }
 
-  /** Our own log and every log that we keep a mirror of. */
+  /** Our own log and every log that we keep a mirror of, one for each epoch. */
   log: {
+    id: Generated<number>
     member: string
     epoch: number
     origin: string
@@ -38,11 +50,13 @@ export type Schema = {
     /** the newest signed checkpoint; null while nothing is held */
     checkpoint: string | null
     checked_at: number
+    /** 1 when what is held of an ended epoch is not what its member says survives */
+    disowned: number
   }
-  log_entry: { member: string; idx: number; entry: Uint8Array }
-  log_node: { member: string; level: number; idx: number; hash: Uint8Array }
+  log_entry: { log: number; idx: number; entry: Uint8Array }
+  log_node: { log: number; level: number; idx: number; hash: Uint8Array }
   /** checkpoints that an order's proof needs */
-  checkpoint: { member: string; size: number; note: string }
+  checkpoint: { log: number; size: number; note: string }
 
   draft: {
     id: string
@@ -76,6 +90,8 @@ export type Schema = {
     /** the record's JCS form */
     bytes: Uint8Array
     content_key: Uint8Array
+    /** the entry by which its origin's log would say that it is withdrawn for everybody */
+    tag: Uint8Array
   }
 
   /** Own orders, from the request on. */
@@ -89,6 +105,8 @@ export type Schema = {
     state: OrderState
     reason: string | null
     created_at: number
+    /** when it was put in line for a slot of the log; null with cadence `immediate` */
+    scheduled_at: number | null
   }
   order_grant: {
     order_id: string
@@ -139,8 +157,13 @@ export type Schema = {
     position: number
     /** ten hashes */
     path: Uint8Array
+    /** 1 once a newer root document of its origin annuls it */
+    repudiated: number
     at: number
   }
+
+  /** Withdrawal tags of ours, and where our log has them; no place yet while they wait for one. */
+  tag: { id: Generated<number>; entry: Uint8Array; epoch: number | null; idx: number | null }
 
   /** What is queued for a peer, for good: a feed has no gaps. */
   delivery: {
@@ -187,12 +210,38 @@ export type Schema = {
     at: number
   }
   receipt_document: { digest: string; peer: string; bytes: Uint8Array }
+  /** Checkpoints of others' logs that only third parties have shown, beyond what is mirrored. */
+  heard: {
+    member: string
+    epoch: number
+    size: number
+    root: Uint8Array
+    note: string
+    at: number
+  }
+  /** What each peer was told last of a third member or proof: the same is not told again. */
+  told: { peer: string; subject: string; state: string }
+  /** Proofs that a member has told two histories. */
+  inconsistency: {
+    digest: string
+    member: string
+    kind: string
+    bytes: Uint8Array
+    at: number
+    /** 1 once its member has been told, or could not be reached: others are told after it */
+    told: number
+    /** the decision of this member's officers, as they signed it; null while new entries wait for it */
+    decided: string | null
+  }
+  /** What officers of ours decided for this node, as they signed it. */
+  decision: { digest: string; bytes: Uint8Array; at: number }
+  explanation: { digest: string; subject: string; bytes: Uint8Array }
   nonce: { keyid: string; nonce: string; expires: number }
   /** What an operator may want to know happened; ids and codes only. */
   event: { id: Generated<number>; at: number; kind: string; subject: string; detail: string }
 }
 
-export const orderStates = ["open", "refused", "cancelled", "logged"] as const
+export const orderStates = ["open", "scheduled", "refused", "cancelled", "logged"] as const
 export type OrderState = (typeof orderStates)[number]
 
 /** A transaction is one too, so that callers choose the boundary. */

@@ -14,7 +14,7 @@ import {
   type Requirement,
   roleShape,
 } from "../member/policy.ts"
-import type { Root } from "../member/root.ts"
+import { headShape, type Root } from "../member/root.ts"
 import {
   base64url,
   day,
@@ -29,15 +29,13 @@ import {
   refine,
   type ShapeOf,
 } from "../shape.ts"
-import { decodeSigned, decodeSignedValue, type Signed, type SignedFormat } from "../signed.ts"
-
-/** A place in a log: the tree of `size` entries has this root. */
-export const headShape = object({
-  epoch: integer(1, 1_000_000),
-  root: digest,
-  size: integer(0, Number.MAX_SAFE_INTEGER),
-})
-export type Head = ShapeOf<typeof headShape>
+import {
+  decodeSigned,
+  decodeSignedValue,
+  type Signature,
+  type Signed,
+  type SignedFormat,
+} from "../signed.ts"
 
 export const ruleShape = object({
   conditions: conditionsShape,
@@ -66,19 +64,24 @@ export const orderShape = refine(
 )
 export type Order = ShapeOf<typeof orderShape>
 
-const headerShape = object({
-  alg: literal("Ed25519"),
-  day,
-  key: base64url(32),
-  kid: digest,
-  network,
-  organisation: organisationShape,
-  person: personShape,
-  role: roleShape,
-  roles: rolesShape,
-  salt: hex(32),
-  typ: literal("comity-order+jws"),
-})
+/** The protected header under which an officer signs: it opens the digest in the root document. */
+export function officerHeaderShape<const T extends string>(typ: T) {
+  return object({
+    alg: literal("Ed25519"),
+    day,
+    key: base64url(32),
+    kid: digest,
+    network,
+    organisation: organisationShape,
+    person: personShape,
+    role: roleShape,
+    roles: rolesShape,
+    salt: hex(32),
+    typ: literal(typ),
+  })
+}
+const headerShape = officerHeaderShape("comity-order+jws")
+export type OfficerHeader = Omit<ShapeOf<typeof headerShape>, "typ"> & { readonly typ: string }
 export type OrderHeader = ShapeOf<typeof headerShape>
 
 export const orderFormat: SignedFormat<Order, OrderHeader> = {
@@ -102,6 +105,13 @@ export function encodeOrder(order: Order): Uint8Array {
   return encodeCanonical(order)
 }
 
+/** What the newest root known revokes, and the place of the object that is judged. PROTOCOL.md §1 */
+export type Revocation = {
+  readonly revoked: Root["revoked"]
+  readonly epoch: number
+  readonly index: number
+}
+
 /**
  * One approval for each signature, all by officers whom `root` lists, each person once.
  * A key that `revoked` names from `index` or earlier is ignored, as PROTOCOL.md §1 asks.
@@ -109,9 +119,9 @@ export function encodeOrder(order: Order): Uint8Array {
  * @throws `signed.unknown-key`, `signed.superfluous`, `signed.invalid`, `key.weak`
  */
 export function approvalsOf(
-  order: Pick<OrderDocument, "signatures">,
+  order: { readonly signatures: readonly Signature<OfficerHeader>[] },
   root: Root,
-  revocation: { readonly revoked: Root["revoked"]; readonly index: number },
+  revocation: Revocation,
 ): readonly Approval[] {
   const approvals: Approval[] = []
   const persons = new Set<string>()
@@ -130,7 +140,10 @@ export function approvalsOf(
     if (!verifyStrict(signature, input, decodeBase64url(header.key)))
       throw new ProtocolError("signed.invalid")
     const isRevoked = revocation.revoked.some(
-      ({ kid, from }) => kid === header.kid && revocation.index >= from.size,
+      ({ kid, from }) =>
+        kid === header.kid &&
+        (revocation.epoch > from.epoch ||
+          (revocation.epoch === from.epoch && revocation.index >= from.size)),
     )
     if (!isRevoked) approvals.push({ organisation, person, role })
   }
@@ -146,7 +159,7 @@ export function verifyApprovals(
   order: OrderDocument,
   root: Root,
   signoff: readonly Requirement[],
-  revocation: { readonly revoked: Root["revoked"]; readonly index: number },
+  revocation: Revocation,
 ): readonly Approval[] {
   const approvals = approvalsOf(order, root, revocation)
   const { act, rule } = order.payload

@@ -107,7 +107,7 @@ async function auditOrders(context: Context, history: History): Promise<void> {
   const { n } = await db
     .selectFrom("log_entry")
     .select((eb) => eb.fn.countAll<number>().as("n"))
-    .where("member", "=", self.id)
+    .where("log", "=", log.id)
     .executeTakeFirstOrThrow()
   if (n !== log.range.size) throw new Violation(`${n} entries in a log of ${log.range.size}`)
   const open = await db
@@ -122,6 +122,7 @@ async function auditOrders(context: Context, history: History): Promise<void> {
 
 /** Each feed is numbered without a gap, chained, and names entries that the log has at their places. */
 async function auditFeeds({ db, self }: Context): Promise<void> {
+  const log = (await logOf(db, self.id))!
   for (const feed of await db.selectFrom("feed").selectAll().execute()) {
     const rows = await db
       .selectFrom("delivery")
@@ -137,7 +138,7 @@ async function auditFeeds({ db, self }: Context): Promise<void> {
       if (delivery.prev !== prev) throw new Violation(`a feed is not chained at ${n}`)
       if (orders.has(order)) throw new Violation(`doubled: order ${order} in a feed`)
       orders.add(order)
-      const places = await placesOf(db, self.id, entryOf(delivery))
+      const places = await placesOf(db, log.id, entryOf(delivery))
       if (places.length !== 1 || places[0] !== delivery.entry.index)
         throw new Violation(`delivery ${n} is in the log at ${places.join(" and ")}`)
       prev = deliveryDigest(new Uint8Array(bytes))
