@@ -41,6 +41,7 @@ import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.
 import { keepCheckpoint, type LogState } from "./store/queries/logs.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db, Schema } from "./store/schema.ts"
+import { StreamBudget } from "./stream-budget.ts"
 
 /**
  * The one way in. Whatever carried them, frames of a peer end here: its log first, then its deliveries
@@ -85,7 +86,12 @@ export async function receive(
   fetchSealed: FetchSealed,
 ): Promise<Received> {
   const reader = new FeedReader(context, peer, fetchSealed)
-  for await (const frame of frames) await reader.take(frame)
+  for await (const frame of frames) {
+    if (reader.isWhole) throw new ProtocolError("frames.malformed", { detail: "after the head" })
+    await reader.take(frame)
+    // What could not be judged is asked for again: nothing behind it can be taken now.
+    if (reader.counts.code !== undefined && !reader.isWhole) return reader.giveUp()
+  }
   return reader.end()
 }
 
@@ -93,6 +99,7 @@ export class FeedReader {
   readonly #context: Context
   readonly #peer: string
   readonly #fetchSealed: FetchSealed
+  readonly #budget: StreamBudget
   /** secrets of this stream; they are kept for later ones once a parcel has passed every step */
   #epochs: readonly ParcelEpoch[] = []
   /** of the peer's own log, or, from others' mouths, of a third member */
@@ -109,9 +116,11 @@ export class FeedReader {
     this.#context = context
     this.#peer = peer
     this.#fetchSealed = fetchSealed
+    this.#budget = new StreamBudget(peer, context.env.clock)
   }
 
   async take(frame: Frame): Promise<void> {
+    this.#budget.take(frame)
     this.#heldBytes += frame.bytes.length
     if (this.#heldBytes > bytesHeld) throw new ProtocolError("frames.too-large")
     this.#isWhole = frame.type === "head"
@@ -160,7 +169,26 @@ export class FeedReader {
   /** @throws `frames.malformed` for an answer that stops before its head */
   async end(): Promise<Received> {
     await this.#flush()
+    if (this.#code !== undefined && !this.#isWhole) return this.giveUp()
     if (!this.#isWhole) throw new ProtocolError("frames.malformed", { detail: "no head" })
+    return this.counts
+  }
+
+  /** Whether the last frame was a head: nothing is missing. */
+  get isWhole(): boolean {
+    return this.#isWhole
+  }
+
+  /** Reads no further; what was taken stays, and why it is not all stands with the source. */
+  async giveUp(): Promise<Received> {
+    const { db } = this.#context
+    const source = await sourceOf(db, this.#peer)
+    const failed = { error: this.#code ?? null }
+    await db
+      .insertInto("source")
+      .values({ ...source, ...failed })
+      .onConflict((conflict) => conflict.column("peer").doUpdateSet(failed))
+      .execute()
     return this.counts
   }
 
@@ -360,7 +388,13 @@ async function takeDelivery(
   const outcome: Outcome = { received: 0, already: 0, refused: 0, hasPurged: false }
   const source = await sourceOf(trx, peer)
   const isNewFeed = source.feed !== delivery.feed
-  if (!isNewFeed && delivery.n <= source.n) return { ...outcome, already: delivery.grants.length }
+  if (!isNewFeed && delivery.n <= source.n) {
+    // The last one read is known by its digest: another under its number is a second history.
+    const isOther = delivery.n === source.n && deliveryDigest(deliveryBytes) !== source.prev
+    return isOther
+      ? { ...outcome, gap: "delivery.fork" }
+      : { ...outcome, already: delivery.grants.length }
+  }
   const expected = isNewFeed ? { n: 1, prev: firstPrev } : { n: source.n + 1, prev: source.prev }
   if (delivery.n !== expected.n) return { ...outcome, gap: "delivery.gap" }
   if (delivery.prev !== expected.prev) return { ...outcome, gap: "delivery.fork" }

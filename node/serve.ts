@@ -11,7 +11,7 @@ import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { makeDirectory } from "./files.ts"
 import { operatorApp } from "./http/operator-app.ts"
-import { peerApp } from "./http/peer-app.ts"
+import { type PeerAppOptions, peerApp } from "./http/peer-app.ts"
 import { renewKeys } from "./renew.ts"
 import { allPeers } from "./store/queries/members.ts"
 import { follow } from "./subscribe.ts"
@@ -37,11 +37,7 @@ const maxHeaderSize = 16 * 1024
 export async function serve(context: Context, options: ServeOptions): Promise<Serving> {
   const closing = new AbortController()
   const authorities: string[] = []
-  const peers = createAdaptorServer({
-    fetch: peerApp(context, { authorities, closing: closing.signal }).fetch,
-    serverOptions: { maxHeaderSize, requestTimeout: 60_000, headersTimeout: 20_000 },
-  }) as Server
-  peers.on("clientError", answerNonsense)
+  const peers = peerServer(context, { authorities, closing: closing.signal })
   await listen(peers, { host: options.host, port: options.port })
   const address = peers.address()
   const port = typeof address === "object" && address !== null ? address.port : options.port
@@ -73,6 +69,16 @@ export async function serve(context: Context, options: ServeOptions): Promise<Se
       rmSync(socket, { force: true })
     },
   }
+}
+
+/** The peers' app behind HTTP/1.1, not listening yet. */
+export function peerServer(context: Context, options: PeerAppOptions): Server {
+  const server = createAdaptorServer({
+    fetch: peerApp(context, options).fetch,
+    serverOptions: { maxHeaderSize, requestTimeout: 60_000, headersTimeout: 20_000 },
+  }) as Server
+  server.on("clientError", answerNonsense)
+  return server
 }
 
 function listen(server: Server, where: { host: string; port: number } | { path: string }) {

@@ -87,11 +87,20 @@ async function pull(context: Context, peer: Peer): Promise<Received> {
     return await pullOnce(context, peer)
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
-    if (cause.code === "checkpoint.forked") await seekProof(context, peer)
+    if (cause.code === "checkpoint.forked") await seekProof(context, peer).catch(unlessOurs)
     // Its keys may have changed: then its root documents say so, and it is asked once more.
     if (!rotated.has(cause.code) || !(await refreshRoots(context, peer))) throw cause
     return pullOnce(context, peer)
   }
+}
+
+/** Whatever a peer answers now, what it has shown before is not undone by it. */
+function unlessOurs(cause: unknown): void {
+  const isTheirs =
+    cause instanceof ProtocolError ||
+    cause instanceof PeerUnreachable ||
+    (cause instanceof NodeError && cause.code.startsWith("peer."))
+  if (!isTheirs) throw cause
 }
 
 /** Its log does not continue what is held of it: the whole of it, as it shows it now, settles the matter. */

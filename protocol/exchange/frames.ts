@@ -46,16 +46,16 @@ export function encodeFrame(type: FrameType, bytes: Uint8Array): Uint8Array {
 export async function* readFrames(
   chunks: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Frame, void, undefined> {
-  let held: Uint8Array[] = []
+  let held: Uint8Array = new Uint8Array(0)
   let heldBytes = 0
   let needed = magic.length
   let isOpened = false
   let count = 0
   for await (const chunk of chunks) {
-    held.push(chunk)
+    held = appended(held, heldBytes, chunk)
     heldBytes += chunk.length
     if (heldBytes < needed) continue
-    let bytes = concat(...held)
+    let bytes = held.subarray(0, heldBytes)
     if (!isOpened) {
       if (magic.some((byte, i) => bytes[i] !== byte)) throw new ProtocolError("frames.malformed")
       bytes = bytes.subarray(magic.length)
@@ -69,11 +69,23 @@ export async function* readFrames(
       yield { type, bytes: bytes.slice(5, needed) }
       bytes = bytes.subarray(needed)
     }
-    held = bytes.length === 0 ? [] : [bytes.slice()]
+    held = bytes.slice()
     heldBytes = bytes.length
   }
   if (!isOpened || heldBytes > 0)
     throw new ProtocolError("frames.malformed", { detail: "cut short" })
+}
+
+/** Room doubles: of a frame that comes byte by byte no byte costs an object, or a copy of all before. */
+function appended(held: Uint8Array, length: number, chunk: Uint8Array): Uint8Array {
+  if (length === 0) return chunk
+  const room =
+    held.length >= length + chunk.length
+      ? held
+      : new Uint8Array(Math.max(2 * length, length + chunk.length))
+  if (room !== held) room.set(held.subarray(0, length))
+  room.set(chunk, length)
+  return room
 }
 
 /** How many bytes the frame at the start of `bytes` needs, as far as they tell yet. */

@@ -1,4 +1,5 @@
 import { commitEntries } from "../../node/append.ts"
+import { dayOf, today } from "../../node/context.ts"
 import { feedFrames, parseFeedQuery } from "../../node/deliver.ts"
 import type { OfficerKey } from "../../node/found.ts"
 import { signResponse } from "../../node/http/message-signature.ts"
@@ -131,7 +132,7 @@ export async function forgeOrder(
     base: { epoch: log.epoch, root: encodeHex(rangeRoot(log.range)), size: log.range.size },
     id: encodeHex(env.random(16)),
     network: context.self.network,
-    notAfter: "2026-12-07",
+    notAfter: dayOf(node.env.clock.now() + 14 * 86_400_000),
     origin: context.self.id,
     root: encodeHex(tree.root),
     rootVersion: newestRoot(context.self).payload.version,
@@ -270,7 +271,7 @@ export async function sealTo(
 ): Promise<Frame> {
   const { db } = node.context
   const keys = (await keysInForce(db, (await memberById(db, peer))!))!
-  const kem = kemKeyFor(keys.payload, "2026-11-23")
+  const kem = kemKeyFor(keys.payload, today(node))
   const epoch = await openEpoch(sender, peer, kem, node.env.random(64))
   return { type: "parcel", bytes: sealParcel(epoch, node.env.random(24), plaintext) }
 }
