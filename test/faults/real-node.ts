@@ -185,6 +185,7 @@ function operate<T>(socketPath: string, operation: OperationName, input: object)
     const asked = request(
       {
         socketPath,
+        agent: false,
         path: `/operation/${operation}`,
         method: "POST",
         headers: { "content-type": "application/json", "comity-operator": "1" },

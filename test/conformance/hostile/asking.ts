@@ -42,6 +42,8 @@ export async function prepare(
       nonce: encodeHex(env.random(16)),
     },
   )
+  // A connection of its own: a target may close one whose body it did not want to read.
+  headers.set("connection", "close")
   const request = { path, headers, body }
   sending.edit?.(request)
   const init: RequestInit = { method, headers: request.headers, redirect: "manual" }

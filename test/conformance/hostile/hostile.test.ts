@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { isGate } from "../../faults/scale.ts"
 import { introduceTo, startTarget } from "./in-process.ts"
 import { Stage } from "./stage.ts"
 import { behaviours, expectHonest, tryBehaviour } from "./trial.ts"
@@ -24,6 +25,11 @@ describe.each(["log", "feed", "release", "answer", "request"] as const)("of its 
     if (behaviour.isFinal) {
       await using villain = await introduceTo(started.node, "XV")
       expect(behaviour.codes).toContain(await tryBehaviour(stage(villain), behaviour))
-    } else expect(behaviour.codes).toContain(await tryBehaviour(stage(lasting), behaviour))
+    } else
+      expect(behaviour.codes).toContain(
+        await tryBehaviour(stage(lasting), behaviour, { honestAfter: isGate }),
+      )
   })
+
+  test("and goes on with what is honest", () => expectHonest(stage(lasting)))
 })

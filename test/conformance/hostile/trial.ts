@@ -23,7 +23,12 @@ export const villainsNeeded = 1 + behaviours.filter(({ isFinal }) => isFinal).le
  *
  * @throws Unrefused
  */
-export async function tryBehaviour(stage: Stage, behaviour: Behaviour): Promise<string> {
+export async function tryBehaviour(
+  stage: Stage,
+  behaviour: Behaviour,
+  options: { readonly honestAfter?: boolean } = {},
+): Promise<string> {
+  const { honestAfter = true } = options
   const { villain, target } = stage
   if (behaviour.isFinal) await expectHonest(stage)
   const proofsBefore = (await target.proofs?.()) ?? 0
@@ -32,7 +37,7 @@ export async function tryBehaviour(stage: Stage, behaviour: Behaviour): Promise<
     const proofs = await target.proofs()
     if (proofs <= proofsBefore) throw new Unrefused("no proof of it is kept")
   }
-  if (behaviour.isFinal === undefined) await expectHonest(stage)
+  if (behaviour.isFinal === undefined && honestAfter) await expectHonest(stage)
   villain.mask = null
   return code
 }
