@@ -1,4 +1,5 @@
-import { Hono } from "hono"
+import type { IncomingMessage } from "node:http"
+import { Hono, type Context as HonoContext } from "hono"
 import { decodeBase64url, decodeHex, decodeUtf8, utf8 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import {
@@ -30,6 +31,7 @@ import { takePushed } from "../push.ts"
 import { fromNodes, logOf, placesOf } from "../store/queries/logs.ts"
 import { keysInForce, memberById, peerById, readMeta, writeMeta } from "../store/queries/members.ts"
 import type { Db } from "../store/schema.ts"
+import { Crowd } from "./crowd.ts"
 import {
   checkDigest,
   signResponse,
@@ -54,8 +56,17 @@ export type PeerAppOptions = {
 const heartbeatMs = 30_000
 const noStore = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
 
-export function peerApp(context: Context, options: PeerAppOptions): Hono {
-  const app = new Hono()
+/** What node:http knows of a request; absent where none came through it. */
+type Bindings = { readonly incoming?: IncomingMessage }
+type Asking = HonoContext<{ Bindings: Bindings }>
+
+export function peerApp(
+  context: Context,
+  appOptions: PeerAppOptions,
+): Hono<{ Bindings: Bindings }> {
+  const app = new Hono<{ Bindings: Bindings }>()
+  const options = { ...appOptions, crowd: new Crowd(context.env.clock) }
+  const held = new Map<string, number>()
 
   app.get("/livez", () => health(true))
   app.get("/readyz", () => health(context.stopped === null))
@@ -66,15 +77,15 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
     return document === null ? stranger() : json(document.bytes)
   })
 
-  app.get("/feed", (c) => asPeer(context, options, c.req.raw, (asked) => feed(asked)))
+  app.get("/feed", (c) => asPeer(context, options, c, (asked) => feed(asked)))
   app.get("/sealed/:digest", (c) =>
-    asPeer(context, options, c.req.raw, async ({ peer, answer }) => {
+    asPeer(context, options, c, async ({ peer, answer }) => {
       const bytes = await sealedFor(context, peer, c.req.param("digest"))
       return bytes === null ? answer.problem(404, "record.unknown") : answer.bytes(bytes)
     }),
   )
   app.get("/log/:member", (c) =>
-    asPeer(context, options, c.req.raw, async ({ peer, query, answer }) => {
+    asPeer(context, options, c, async ({ peer, query, answer }) => {
       const position = parseFeedQuery(query)
       if (position === null) throw new ProtocolError("http.malformed", { detail: "query" })
       const log = await readableLog(context, peer, c.req.param("member"))
@@ -84,7 +95,7 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
     }),
   )
   app.post("/frames", (c) =>
-    asPeer(context, options, c.req.raw, async ({ peer, body, answer }) => {
+    asPeer(context, options, c, async ({ peer, body, answer }) => {
       await takePushed(context, peer, await decodeFrames(body))
       return answer.bytes(new Uint8Array(0))
     }),
@@ -99,11 +110,65 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
     const position = parseFeedQuery(query)
     if (position === null) throw new ProtocolError("http.malformed", { detail: "query" })
     const { head } = await feedHead(context, peer)
-    const isLive = query.has("live")
-    return answer.frames(head, framesFor(context, peer, position, isLive ? options.closing : null))
+    if (!query.has("live")) return answer.frames(head, framesFor(context, peer, position, null))
+    if ((held.get(peer) ?? 0) >= heldOpenOfOne) throw new ProtocolError("http.busy")
+    const frames = framesFor(context, peer, position, options.closing)
+    return answer.frames(head, counted(held, peer, frames))
   }
 
   return app
+}
+
+/** A peer needs one; some more are left over when its connections broke. */
+const heldOpenOfOne = 8
+
+/** Counts as held open from now until it has ended or been cancelled, begun or not. */
+function counted(
+  held: Map<string, number>,
+  peer: string,
+  frames: AsyncGenerator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  held.set(peer, (held.get(peer) ?? 0) + 1)
+  let isOver = false
+  const end = () => {
+    if (isOver) return
+    isOver = true
+    const left = held.get(peer)! - 1
+    if (left === 0) held.delete(peer)
+    else held.set(peer, left)
+  }
+  const watched = async (step: Promise<IteratorResult<Uint8Array>>) => {
+    try {
+      const next = await step
+      if (next.done) end()
+      return next
+    } catch (cause) {
+      end()
+      throw cause
+    }
+  }
+  return {
+    next: () => watched(frames.next()),
+    return: (value) => {
+      end()
+      return frames.return(value)
+    },
+    throw: (cause) => watched(frames.throw(cause)),
+    [Symbol.asyncIterator]() {
+      return this
+    },
+    [Symbol.asyncDispose]: async () => {
+      end()
+    },
+  }
+}
+
+/** Too many at once: whoever asks has to wait. Nothing was looked at to say so. */
+function busy(): Response {
+  return new Response("busy\n", {
+    status: 429,
+    headers: { "content-type": "text/plain; charset=utf-8", "retry-after": "1", ...noStore },
+  })
 }
 
 function codeOf(cause: unknown): string {
@@ -171,11 +236,38 @@ type Asked = {
 /** Runs `work` for a request that a peer signed; anyone else is a stranger, replays included. */
 async function asPeer(
   context: Context,
+  options: PeerAppOptions & { readonly crowd: Crowd },
+  asking: Asking,
+  work: (asked: Asked) => Promise<Response>,
+): Promise<Response> {
+  const request = asking.req.raw
+  const from = claimed(request.headers)
+  if (from === null) return stranger()
+  const leave = await options.crowd.enter(
+    `${from} ${asking.env?.incoming?.socket.remoteAddress ?? ""}`,
+  )
+  if (leave === null) return busy()
+  try {
+    return await answered(context, options, from, request, work)
+  } finally {
+    leave()
+  }
+}
+
+/** Who the request says that it is from; null for one that can only be a stranger's. */
+function claimed(headers: Headers): string | null {
+  const from = headers.get("comity-from") ?? ""
+  return /^[0-9a-f]{64}$/.test(from) && headers.has("signature") ? from : null
+}
+
+async function answered(
+  context: Context,
   options: PeerAppOptions,
+  from: string,
   request: Request,
   work: (asked: Asked) => Promise<Response>,
 ): Promise<Response> {
-  const verified = await identify(context, options, request)
+  const verified = await identify(context, options, from, request)
   if (verified === null) return stranger()
   const { from: peer } = verified
   const answer = answerTo(context, verified)
@@ -200,12 +292,11 @@ async function asPeer(
 async function identify(
   context: Context,
   options: PeerAppOptions,
+  from: string,
   request: Request,
 ): Promise<VerifiedRequest | null> {
   const { headers } = request
   // Cheap before costly: the body of a stranger's request is never read.
-  const from = headers.get("comity-from") ?? ""
-  if (!/^[0-9a-f]{64}$/.test(from) || !headers.has("signature")) return null
   const row = await peerById(context.db, from)
   if (row === undefined || row.blocked === 1 || row.verified_on === null) return null
   const member = await memberById(context.db, from)

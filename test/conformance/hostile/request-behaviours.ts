@@ -208,6 +208,47 @@ export const requestBehaviours: readonly Behaviour[] = [
     },
   ),
   {
+    name: "more feeds held open than a peer needs",
+    kind: "request",
+    codes: ["http.busy"],
+    run: async (stage) => {
+      const closing = new AbortController()
+      try {
+        for (let i = 0; i < 64; i++) {
+          const path = "/feed?after=0&epoch=1&size=0&live"
+          const { url, init } = await prepare(stage.villain, stage.target, { path })
+          const response = await fetch(url, { ...init, signal: closing.signal })
+          if (response.status === 429) return (await codeOf(response)) ?? ""
+          if (response.status !== 200) throw new Unrefused(`answered with ${response.status}`)
+        }
+        throw new Unrefused("as many as one likes")
+      } finally {
+        closing.abort()
+      }
+    },
+  },
+  {
+    name: "a flood of polls",
+    kind: "request",
+    codes: ["busy", "served"],
+    run: async (stage) => {
+      const polls = Array.from({ length: 300 }, () =>
+        prepare(stage.villain, stage.target, { path: poll }),
+      )
+      const requests = await Promise.all(polls)
+      const statuses = await Promise.all(
+        requests.map(async ({ url, init }) => {
+          const response = await fetch(url, init)
+          await response.body?.cancel()
+          return response.status
+        }),
+      )
+      const odd = statuses.find((status) => status !== 200 && status !== 429)
+      if (odd !== undefined) throw new Unrefused(`answered with ${odd}`)
+      return statuses.includes(429) ? "busy" : "served"
+    },
+  },
+  {
     name: "a body that a stranger sends without end",
     kind: "request",
     codes: ["stranger"],
