@@ -296,6 +296,8 @@ async function identify(
   request: Request,
 ): Promise<VerifiedRequest | null> {
   const { headers } = request
+  // A Host field can make an address of it that is none.
+  if (!URL.canParse(request.url)) return null
   // Cheap before costly: the body of a stranger's request is never read.
   const row = await peerById(context.db, from)
   if (row === undefined || row.blocked === 1 || row.verified_on === null) return null
