@@ -1,0 +1,81 @@
+import type { Database } from "better-sqlite3"
+import { Kysely } from "kysely"
+import { describe, expect, test } from "vitest"
+import type { NodeError } from "../../../node/errors.ts"
+import { makeReadOnly, StoreDialect } from "../../../node/store/dialect.ts"
+import { migrate } from "../../../node/store/migrations.ts"
+import type { Schema } from "../../../node/store/schema.ts"
+import { memoryDatabase } from "../../../node/store/sqlite.ts"
+import { failure } from "../../support/scratch.ts"
+
+async function opened() {
+  const database = memoryDatabase()
+  const doubts: NodeError[] = []
+  const dialect = new StoreDialect({ database, onDoubt: (one) => doubts.push(one) })
+  const db = new Kysely<Schema>({ dialect })
+  await migrate(db)
+  const write = (bytes: number) =>
+    db.transaction().execute(async (trx) => {
+      const value = new Uint8Array(bytes)
+      await trx.insertInto("meta").values({ name: "first", value }).execute()
+      await trx.insertInto("meta").values({ name: "second", value }).execute()
+    })
+  const names = async () =>
+    (await db.selectFrom("meta").select("name").execute()).map(({ name }) => name)
+  return { database, db, doubts, write, names }
+}
+
+/** What SQLite says of the disk, at the statement that begins so. */
+function failAt(database: Database, start: string, code: string): void {
+  const prepare = database.prepare.bind(database)
+  database.prepare = ((source: string) => {
+    const statement = prepare(source)
+    if (!source.startsWith(start)) return statement
+    statement.run = () => {
+      throw Object.assign(new Error("disk"), { code })
+    }
+    return statement
+  }) as never
+}
+
+test("a full disk is said to be one, is no doubt, and is over when there is room", async () => {
+  const { database, doubts, write, names } = await opened()
+  const pages = database.pragma("page_count", { simple: true }) as number
+  database.pragma(`max_page_count=${pages + 2}`)
+  // SQLite has rolled back by itself: a second time would hide why.
+  await expect(write(100_000)).rejects.toThrow(failure("store.full"))
+  expect(await names()).toEqual([])
+  database.pragma("max_page_count=100000")
+  await write(100_000)
+  expect(await names()).toEqual(["first", "second"])
+  expect(doubts).toEqual([])
+})
+
+describe("an error of the disk", () => {
+  test.each(["SQLITE_IOERR_FSYNC", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_READ", "SQLITE_CORRUPT"])(
+    "%s leaves a doubt",
+    async (code) => {
+      const { database, doubts, write } = await opened()
+      failAt(database, "commit", code)
+      await expect(write(10)).rejects.toThrow(
+        failure(code === "SQLITE_CORRUPT" ? "store.corrupt" : "store.failed"),
+      )
+      expect(doubts).toHaveLength(1)
+    },
+  )
+
+  test.each(["SQLITE_BUSY", "SQLITE_CONSTRAINT_PRIMARYKEY"])("%s is none", async (code) => {
+    const { database, doubts, write } = await opened()
+    failAt(database, "commit", code)
+    await expect(write(10)).rejects.toThrow(failure("store.failed"))
+    expect(doubts).toEqual([])
+  })
+})
+
+test("what has stopped can be read and not written, and says so", async () => {
+  const { db, write, names } = await opened()
+  await write(10)
+  await makeReadOnly(db)
+  await expect(db.deleteFrom("meta").execute()).rejects.toThrow(failure("signer.stopped"))
+  expect(await names()).toEqual(["first", "second"])
+})
