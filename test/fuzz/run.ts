@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
@@ -14,7 +15,7 @@ const { values } = parseArgs({
     parser: { type: "string" },
     seed: { type: "string", default: "1" },
     /** parsers at once */
-    threads: { type: "string", default: "2" },
+    atonce: { type: "string", default: "2" },
     /** seconds without a new input after which a parser counts as hanging */
     hang: { type: "string", default: "60" },
     findings: { type: "string", default: "fuzz-findings" },
@@ -65,29 +66,63 @@ function run(parser: string): Promise<FuzzReport> {
   })
 }
 
-const reports: FuzzReport[] = []
-const waiting = [...wanted]
-async function work(): Promise<void> {
-  for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-    const began = performance.now()
-    const report = await run(name)
-    reports.push(report)
-    const { findings, ...figures } = report
-    const seconds = Math.round((performance.now() - began) / 1000)
-    say(`${findings.length === 0 ? "✔" : "✘"} ${JSON.stringify({ ...figures, seconds })}`)
-    for (const { what, input } of findings) {
-      mkdirSync(values.findings, { recursive: true })
-      const file = join(values.findings, `${name}-${encodeHex(sha256(input)).slice(0, 12)}`)
-      writeFileSync(file, input)
-      say(
-        `    ${what}\n    ${file}: ${JSON.stringify(new TextDecoder("latin1").decode(input).slice(0, 200))}`,
-      )
+type Outcome = Omit<FuzzReport, "findings"> & {
+  readonly findings: readonly string[]
+  readonly seconds: number
+}
+
+/** Here, with its findings kept as files. */
+async function runHere(name: string): Promise<Outcome> {
+  const began = performance.now()
+  const { findings, ...figures } = await run(name)
+  for (const { what, input } of findings) {
+    mkdirSync(values.findings, { recursive: true })
+    const file = join(values.findings, `${name}-${encodeHex(sha256(input)).slice(0, 12)}`)
+    writeFileSync(file, input)
+    const shown = JSON.stringify(new TextDecoder("latin1").decode(input).slice(0, 200))
+    say(`    ${what}\n    ${file}: ${shown}`)
+  }
+  const seconds = Math.round((performance.now() - began) / 1000)
+  return { ...figures, findings: findings.map(({ what }) => what), seconds }
+}
+
+/** In a process of its own: what memory it takes is then its own. */
+function runApart(name: string): Promise<Outcome> {
+  const args = ["--parser", name, "--json"]
+  for (const option of ["inputs", "seed", "hang", "findings"] as const)
+    args.push(`--${option}`, values[option])
+  const child = spawn(process.execPath, [import.meta.filename, ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  })
+  let output = ""
+  child.stdout.on("data", (chunk: Buffer) => {
+    output += chunk
+  })
+  return new Promise((resolve, reject) => {
+    child.on("error", reject)
+    child.on("close", (code) => {
+      try {
+        resolve(JSON.parse(output)[0])
+      } catch (cause) {
+        reject(new Error(`${name} ended with ${code}`, { cause }))
+      }
+    })
+  })
+}
+
+const outcomes: Outcome[] = []
+if (wanted.length === 1) outcomes.push(await runHere(wanted[0]!))
+else {
+  const waiting = [...wanted]
+  const work = async () => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      const outcome = await runApart(name)
+      outcomes.push(outcome)
+      say(`${outcome.findings.length === 0 ? "✔" : "✘"} ${JSON.stringify(outcome)}`)
     }
   }
+  await Promise.all(Array.from({ length: Number(values.atonce) }, work))
 }
-await Promise.all(Array.from({ length: Number(values.threads) }, work))
-if (values.json)
-  process.stdout.write(
-    `${JSON.stringify(reports.map(({ findings, ...rest }) => ({ ...rest, findings: findings.map(({ what }) => what) })))}\n`,
-  )
-process.exit(reports.every(({ findings }) => findings.length === 0) ? 0 : 1)
+if (values.json) process.stdout.write(`${JSON.stringify(outcomes)}\n`)
+else if (wanted.length === 1) say(JSON.stringify(outcomes[0]))
+process.exit(outcomes.every(({ findings }) => findings.length === 0) ? 0 : 1)
