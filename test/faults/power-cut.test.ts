@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 import { prepareCrypto } from "../../node/node.ts"
 import { inMemory, scratch } from "../support/scratch.ts"
-import { powerCuts, record } from "./power-cut.ts"
+import { foundingCuts, powerCuts, record } from "./power-cut.ts"
 import { isThere } from "./real-node.ts"
 import { scaled } from "./scale.ts"
 
@@ -17,5 +17,16 @@ test.skipIf(!isThere("strace"))(
     expect(report.points).toBe(points)
     expect(report.promises).toBeGreaterThan(5)
     expect(Math.min(...Object.values(report.byLoss))).toBeGreaterThan(0)
+  },
+)
+
+test.skipIf(!isThere("strace"))(
+  "a power cut while a member is founded leaves the whole member or none (needs strace)",
+  { timeout: 100_000 },
+  async () => {
+    prepareCrypto()
+    const found = await foundingCuts(scratch(inMemory), { points: scaled(30, 200), seed: 1 })
+    expect(found.whole).toBeGreaterThan(0)
+    expect(found.none).toBeGreaterThan(0)
   },
 )

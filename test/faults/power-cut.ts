@@ -1,9 +1,13 @@
-import { readdirSync, readFileSync, rmSync } from "node:fs"
-import { join } from "node:path"
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join, relative } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
+import { NodeError } from "../../node/errors.ts"
+import { openHome, readOfficerKey } from "../../node/home.ts"
+import { closeNode } from "../../node/node.ts"
+import { realEnv } from "../../node/real-env.ts"
 import { decodeBase64, decodeBase64url, decodeUtf8, encodeHex } from "../../protocol/encoding.ts"
 import { DiskModel, type Loss, losses, materialise } from "./disk-model.ts"
-import { History, Violation } from "./history.ts"
+import { audit, History, Violation } from "./history.ts"
 import { auditHome, settle } from "./kill.ts"
 import { introduce, type Peer, startPeer } from "./peer.ts"
 import { foundHome, type Home, startNode } from "./real-node.ts"
@@ -124,6 +128,77 @@ export async function powerCuts(
   }
   const promises = history.published.size + history.drafts.size + history.signatures.size
   return { points, events: events.length, byLoss, promises: promises + history.delivered.size }
+}
+
+/**
+ * The same for the founding of a member, database and migration included: what is left is a member with
+ * all its keys, or none, and a home that says so.
+ */
+export async function foundingCuts(
+  directory: string,
+  options: { readonly points: number; readonly seed: number },
+): Promise<{ readonly whole: number; readonly none: number }> {
+  const home: Home = {
+    directory: join(directory, "founded"),
+    key: new Uint8Array(32).fill(7),
+    url: "http://127.0.0.1:1",
+    member: "",
+    officers: [],
+  }
+  writeFileSync(`${home.directory}.key`, home.key, { mode: 0o600 })
+  const trace = join(directory, "founding.trace")
+  const named = ["--state", "XA", "--name", "Authority XA", "--network", "exercise:faults"]
+  const founding = startNode(home, { through: tracing(trace), args: ["init", ...named] })
+  if ((await founding.ended()) !== 0) throw new Violation(founding.words())
+  const events = await readTrace(trace, home.directory)
+  const whole = namesUnder(home.directory)
+  const draw = drawsFrom(options.seed)
+  const cuts = Array.from({ length: options.points }, () =>
+    Math.floor(draw() * (events.length + 1)),
+  )
+  cuts.sort((a, b) => a - b)
+  const model = new DiskModel(new Map())
+  const state = join(directory, "state")
+  const found = { whole: 0, none: 0 }
+  let at = 0
+  for (const cut of cuts) {
+    for (; at < cut; at++) if (events[at]!.kind !== "sent") model.take(events[at]!)
+    const loss = losses[Math.floor(draw() * losses.length)]!
+    materialise(model.after(loss, draw), home.directory, state)
+    const isWhole = await auditFounding(state, home, whole).catch((cause: unknown) => {
+      throw new Violation(`founding, seed ${options.seed}, cut after ${cut}, ${loss}`, { cause })
+    })
+    if (isWhole) found.whole++
+    else found.none++
+  }
+  return found
+}
+
+function namesUnder(directory: string): readonly string[] {
+  return [...filesUnder(directory).keys()].map((path) => relative(directory, path))
+}
+
+async function auditFounding(
+  directory: string,
+  home: Home,
+  files: readonly string[],
+): Promise<boolean> {
+  const env = realEnv({ home: directory })
+  try {
+    const context = await openHome(env, home.key)
+    await audit(context, new History())
+    const left = namesUnder(directory)
+    const missing = files.filter((name) => !/^lease/.test(name) && !left.includes(name))
+    if (missing.length > 0) throw new Violation(`a member without ${missing.join(", ")}`)
+    for (const person of ["p1", "p2"]) await readOfficerKey(env.files, person, home.key)
+    await closeNode(context)
+    return true
+  } catch (cause) {
+    if (!(cause instanceof NodeError) || cause.code !== "home.missing") throw cause
+    return false
+  } finally {
+    env.close()
+  }
 }
 
 /** Keeps what somebody was told by these bytes. */

@@ -92,6 +92,8 @@ export type RealNode = {
   operate<T>(operation: OperationName, input?: object): Promise<T>
   /** the status of a page that is open to strangers */
   health(path: "/livez" | "/readyz"): Promise<number>
+  /** its exit code, when it has ended by itself */
+  ended(): Promise<number | null>
   /** by this signal, and gone on return */
   end(signal?: NodeJS.Signals): Promise<number | null>
 }
@@ -155,6 +157,7 @@ export function startNode(home: Home, running: Running = {}): RealNode {
     ready: () => serving.promise,
     operate: (operation, input = {}) => operate(socket, operation, input),
     health: (path) => statusOf(`${home.url}${path}`),
+    ended: () => exited,
     end: async (signal = "SIGTERM") => {
       if (child.exitCode === null && child.signalCode === null) process.kill(pid(), signal)
       return exited

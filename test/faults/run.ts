@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
@@ -8,7 +8,7 @@ import { flipBits, makeSubject } from "./bit-flips.ts"
 import { faketimeLibrary, wrongClocks } from "./clock.ts"
 import { type Injection, injectAll } from "./inject.ts"
 import { killLoop } from "./kill.ts"
-import { type PowerCutReport, powerCuts, record } from "./power-cut.ts"
+import { foundingCuts, type PowerCutReport, powerCuts, record } from "./power-cut.ts"
 import { isThere } from "./real-node.ts"
 import { canMount, smallDisk } from "./small-disk.ts"
 
@@ -92,7 +92,9 @@ async function cutPower(directory: string): Promise<unknown> {
     rmSync(directory, { recursive: true, force: true })
     say(`power: ${total.points}`)
   }
-  return total
+  mkdirSync(directory)
+  const founding = await foundingCuts(directory, { points: Math.min(1000, total.points), seed })
+  return { ...total, founding }
 }
 
 prepareCrypto()
