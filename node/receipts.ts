@@ -136,7 +136,7 @@ export async function receiptsOf(
   prefix: string,
 ): Promise<{ readonly record: string; readonly receipts: readonly ReceiptView[] }> {
   const { db, self } = context
-  const { id } = await draftById(db, prefix)
+  const { id } = await draftById(context, prefix)
   const facts = await db
     .selectFrom("fact")
     .selectAll()

@@ -17,9 +17,10 @@ import { type Claim, factOf, type Standing } from "../protocol/verify.ts"
 import { appendOwn, noteHighWater, stopIfUnsure } from "./append.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
+import { stillMissing } from "./orders.ts"
 import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
 import { keepCheckpoint, type LogState, logOf, rootAt } from "./store/queries/logs.ts"
-import { orderById } from "./store/queries/orders.ts"
+import { assertOpen, orderById, requestAgain } from "./store/queries/orders.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -131,32 +132,27 @@ async function check(
   ahead: readonly { readonly checked: Checked }[],
 ): Promise<Checked> {
   const row = await orderById(trx, orderId)
-  if (row.state !== "open" || ahead.some(({ checked }) => checked.order.payload.id === row.id))
-    throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`)
+  const isAhead = ahead.some(({ checked }) => checked.order.payload.id === row.id)
+  assertOpen(isAhead ? { ...row, state: "logged" } : row, today(context))
   const signatures = await trx
     .selectFrom("order_signature")
     .selectAll()
     .where("order_id", "=", row.id)
     .execute()
   const root = ownRoot(context)
-  if (signatures.length === 0) throw unsatisfied(row.id, ["no officer has signed"])
+  if (signatures.length === 0)
+    throw unsatisfied(row.id, await stillMissing({ ...context, db: trx }, row))
   const order = decodeOrder(encodeSigned(new Uint8Array(row.payload), signatures))
   const { payload } = order
   if (payload.origin !== context.self.id || payload.network !== context.self.network)
     throw new NodeError("order.unknown", "This order is another member's.")
   if (payload.rootVersion !== root.version)
     throw new NodeError("order.stale", "The root document has changed since this order was made.", {
-      hint: "Request the release again; officers sign it anew.",
+      hint: requestAgain,
     })
   const day = today(context)
-  if (payload.notAfter < day)
-    throw new NodeError(
-      "order.expired",
-      `Order ${row.id} had to be published by ${payload.notAfter}.`,
-      {
-        hint: "Request the release again; officers sign it anew.",
-      },
-    )
+  // The day that was signed, whatever the row says.
+  assertOpen({ ...row, not_after: payload.notAfter }, day)
   if (root.expires < day)
     throw new NodeError("order.expired", `Our root document expired on ${root.expires}.`, {
       hint: "A root ceremony makes the next version.",
@@ -190,7 +186,7 @@ function unsatisfied(orderId: string, missing: readonly string[]): NodeError {
   return new NodeError(
     "order.unsatisfied",
     `Order ${orderId} still needs: ${missing.join("; ")}.`,
-    { hint: `comity order sign ${orderId} --as PERSON` },
+    { hint: `comity order sign ${orderId.slice(0, 12)} --as PERSON` },
   )
 }
 

@@ -75,14 +75,22 @@ function listen(server: Server, where: { host: string; port: number } | { path: 
   return new Promise<void>((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) =>
       reject(
-        new NodeError("socket.failed", `This node can't listen there (${cause.code ?? "error"}).`, {
-          hint: "Another program may use that port: choose one with --listen HOST:PORT.",
-          cause,
-        }),
+        new NodeError(
+          "socket.failed",
+          `This node can't listen on ${nameOf(where)} (${cause.code ?? "error"}).`,
+          {
+            hint: "Another program may use that port: choose one with --listen HOST:PORT.",
+            cause,
+          },
+        ),
       ),
     )
     server.listen(where, () => resolve())
   })
+}
+
+function nameOf(where: { host: string; port: number } | { path: string }): string {
+  return "path" in where ? where.path : `${where.host}:${where.port}`
 }
 
 function stop(server: Server): Promise<void> {

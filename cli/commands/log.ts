@@ -6,12 +6,14 @@ import { decodeBase64 } from "../../protocol/encoding.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
 import { UsageError } from "../usage-error.ts"
+import { addLater } from "./later.ts"
 
 export function registerLog(program: Command, context: CliContext): void {
   const log = program.command("log").description("this member's own log, for anyone's tools")
   log
     .command("head")
     .description("show the newest checkpoint and the keys that verify it")
+    .addHelpText("after", "\nExample:\n  $ comity log head --json\n")
     .action(async (_options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
@@ -25,25 +27,31 @@ export function registerLog(program: Command, context: CliContext): void {
   log
     .command("proof <index>")
     .description("prove an entry under the newest checkpoint (C2SP tlog-proof)")
-    .option("--from <size>", "instead, prove that the log continues that of so many entries")
-    .action(async (index: string, { from }: { from?: string }, command: Command) => {
+    .addHelpText("after", "\nExample:\n  $ comity log proof 2 > entry.tlog-proof\n")
+    .action(async (index: string, _options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
-      if (from !== undefined) {
-        const consistency = await node.call<{ proof: readonly string[] }>("log.consistency", {
-          from: numberOf(from),
-        })
-        output.document(consistency)
-        for (const hash of consistency.proof) output.line(hash)
-        return
-      }
       const proof = await node.call<{ proof: string }>("log.proof", { index: numberOf(index) })
       output.document(proof)
       output.block(proof.proof)
     })
   log
+    .command("consistency <size>")
+    .description("prove that the log continues what it was at so many entries (RFC 6962)")
+    .addHelpText("after", "\nExample:\n  $ comity log consistency 4\n")
+    .action(async (size: string, _options: object, command: Command) => {
+      const output = context.output(command)
+      await using node = await connect(context, command)
+      const consistency = await node.call<{ proof: readonly string[] }>("log.consistency", {
+        from: numberOf(size),
+      })
+      output.document(consistency)
+      for (const hash of consistency.proof) output.line(hash)
+    })
+  log
     .command("export <dir>")
     .description("write the log as static tiles (C2SP tlog-tiles)")
+    .addHelpText("after", "\nExample:\n  $ comity log export /srv/www/log\n")
     .action(async (directory: string, _options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
@@ -51,17 +59,35 @@ export function registerLog(program: Command, context: CliContext): void {
         "log.export",
         {},
       )
-      for (const { path, bytes } of files) {
-        const target = join(directory, path)
-        await mkdir(dirname(target), { recursive: true })
-        await writeFile(target, decodeBase64(bytes))
-      }
+      await writeAll(directory, files)
       output.document({ directory, files: files.length })
       output.line(`${String(files.length)} files in ${directory}`)
     })
+  addLater(log, "audit", { what: "Auditing another member's log by a command" })
+}
+
+/** Over what an earlier export wrote: the checkpoint is the last, and never ahead of its tiles. */
+async function writeAll(
+  directory: string,
+  files: readonly { readonly path: string; readonly bytes: string }[],
+): Promise<void> {
+  try {
+    for (const { path, bytes } of files) {
+      const target = join(directory, path)
+      await mkdir(dirname(target), { recursive: true })
+      await writeFile(target, decodeBase64(bytes))
+    }
+  } catch (cause) {
+    throw new UsageError("file.unwritable", `The log cannot be written to ${directory}.`, {
+      hint: "Name a directory, and check who may write in it.",
+      cause,
+    })
+  }
 }
 
 function numberOf(text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text)
-  throw new UsageError("usage.invalid", `${text} is no number of an entry.`)
+  throw new UsageError("usage.invalid", `${JSON.stringify(text)} is not a number of entries.`, {
+    hint: "comity publish and comity log head say which there are.",
+  })
 }

@@ -57,10 +57,7 @@ async function request(
   const { onward, evidence, purpose, until, caveat } = options
   const input = {
     records,
-    to: options.to
-      .split(",")
-      .map((name) => name.trim())
-      .filter((name) => name !== ""),
+    to: namesIn(options.to),
     ...(onward === undefined
       ? {}
       : { onward: oneOf("--onward", onward, ["no", "consent", "free"] as const) }),
@@ -77,6 +74,14 @@ async function request(
   await using node = await connect(context, command)
   const requested = await node.call<Requested>("release.request", input)
   printRequested(context.output(command), requested, options.dryRun === true)
+}
+
+/** Members, separated by commas. */
+export function namesIn(list: string): readonly string[] {
+  return list
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "")
 }
 
 export function printRequested(output: Output, requested: Requested, isDry: boolean): void {
