@@ -336,7 +336,7 @@ function didYouMean(allowed: readonly string[], given: string): string {
     changes: editDistance(candidate.toLowerCase(), word),
   }))
   const nearest = ranked.reduce((best, next) => (next.changes < best.changes ? next : best))
-  return nearest.changes <= Math.max(1, word.length / 3)
+  return nearest.changes <= Math.max(2, word.length / 3)
     ? `; did you mean ${nearest.candidate}?`
     : ""
 }

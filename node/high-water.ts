@@ -50,7 +50,7 @@ export function assertNotBehind(highWater: HighWater | null, state: HighWater): 
     "store.rolled-back",
     "The database is older than what this node has signed.",
     {
-      hint: "It seems to come from a backup: comity restore takes the missing entries back from peers.",
+      hint: "It seems to come from a backup. Bring the newest copy of the home back; never delete high-water.",
     },
   )
 }

@@ -13,7 +13,10 @@ import { UsageError } from "../usage-error.ts"
 const draftBytes = 1024 * 1024
 
 export function registerDraft(program: Command, context: CliContext): void {
-  const draft = program.command("draft").description("what authors write, before any release")
+  const draft = program
+    .command("draft")
+    .description("what authors write, before any release")
+    .addHelpText("after", "\nExamples:\n  $ comity draft add practice.md\n  $ comity draft list\n")
   draft
     .command("add <file>")
     .description("take in a practice written as Markdown with YAML front matter")

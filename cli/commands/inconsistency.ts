@@ -13,6 +13,10 @@ export function registerInconsistency(program: Command, context: CliContext): vo
   const inconsistency = program
     .command("inconsistency")
     .description("proofs that a member has told two histories, and what to do about them")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ comity inconsistency list\n  $ comity inconsistency show 81c0\n",
+    )
   inconsistency
     .command("list")
     .description("list the proofs held here")

@@ -9,7 +9,10 @@ import { UsageError } from "../usage-error.ts"
 import { addLater } from "./later.ts"
 
 export function registerLog(program: Command, context: CliContext): void {
-  const log = program.command("log").description("this member's own log, for anyone's tools")
+  const log = program
+    .command("log")
+    .description("this member's own log, for anyone's tools")
+    .addHelpText("after", "\nExamples:\n  $ comity log head\n  $ comity log proof 2\n")
   log
     .command("head")
     .description("show the newest checkpoint and the keys that verify it")

@@ -23,7 +23,13 @@ type SignOptions = {
 }
 
 export function registerOrder(program: Command, context: CliContext): void {
-  const order = program.command("order").description("what officers sign, and what becomes of it")
+  const order = program
+    .command("order")
+    .description("what officers sign, and what becomes of it")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ comity order list\n  $ comity order sign 7c2e --as p1\n",
+    )
   order
     .command("list")
     .description("list the orders made here")

@@ -9,7 +9,10 @@ import { connect } from "../node-client.ts"
 import { UsageError } from "../usage-error.ts"
 
 export function registerPeer(program: Command, context: CliContext): void {
-  const peer = program.command("peer").description("the members this one exchanges with")
+  const peer = program
+    .command("peer")
+    .description("the members this one exchanges with")
+    .addHelpText("after", "\nExamples:\n  $ comity peer add xb.card\n  $ comity peer list\n")
   peer
     .command("add <card|url>")
     .description("add a member from its card file, or from its node's address")

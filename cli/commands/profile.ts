@@ -7,6 +7,7 @@ export function registerProfile(program: Command, context: CliContext): void {
   const profile = program
     .command("profile")
     .description("mechanism profiles: what a record must hold and who must sign it off")
+    .addHelpText("after", "\nExample:\n  $ comity profile list\n")
   profile
     .command("list")
     .description("list the profiles that come with this version")

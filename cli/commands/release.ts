@@ -16,7 +16,10 @@ type ReleaseOptions = {
 }
 
 export function registerRelease(program: Command, context: CliContext): void {
-  const release = program.command("release").description("ask officers to release records")
+  const release = program
+    .command("release")
+    .description("ask officers to release records")
+    .addHelpText("after", "\nExample:\n  $ comity release request 4f1c --to xb\n")
   release
     .command("request <record...>")
     .description("make the orders that release records to the members named; nothing leaves by it")
