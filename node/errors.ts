@@ -9,6 +9,7 @@ export const nodeErrorCodes = [
     "key.unavailable",
   ],
   ...["store.failed", "store.full", "store.corrupt", "store.rolled-back", "signer.stopped"],
+  ...["store.restored", "store.copied", "store.forked"],
   "socket.failed",
   ...["peer.unknown", "peer.ambiguous", "peer.unverified", "peer.blocked", "peer.exists"],
   ...[

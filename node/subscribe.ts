@@ -17,7 +17,7 @@ import { FeedReader, type Received, receive, sourceOf } from "./receive.ts"
 import { refreshRoots } from "./refresh.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, memberById, type Peer } from "./store/queries/members.ts"
-import { Turn } from "./turn.ts"
+import { turnOf } from "./turn.ts"
 
 export type Synced = Received & {
   readonly name: string
@@ -46,13 +46,6 @@ export async function sync(
 
 function isReadable(peer: Peer): boolean {
   return peer.verified_on !== null && peer.blocked === 0
-}
-
-/** One at a time for each peer: two readers would race for its cursor. */
-function turnOf(context: Context, peer: string): Turn {
-  const turn = context.receiving.get(peer) ?? new Turn()
-  context.receiving.set(peer, turn)
-  return turn
 }
 
 async function syncPeer(context: Context, peer: Peer): Promise<Synced> {

@@ -64,6 +64,8 @@ const spine = [
     position INTEGER NOT NULL, path BLOB NOT NULL, repudiated INTEGER NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (order_origin, order_id, leaf)) STRICT`,
   "CREATE INDEX fact_by_record ON fact (record_id, record_origin, recipient)",
+  `CREATE TABLE doubt (record_id TEXT NOT NULL, recipient TEXT NOT NULL, size INTEGER NOT NULL,
+    PRIMARY KEY (record_id, recipient)) STRICT, WITHOUT ROWID`,
   `CREATE TABLE tag (id INTEGER PRIMARY KEY, entry BLOB NOT NULL UNIQUE, epoch INTEGER,
     idx INTEGER) STRICT`,
   `CREATE TABLE delivery (peer TEXT NOT NULL, n INTEGER NOT NULL, feed TEXT NOT NULL,

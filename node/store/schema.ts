@@ -162,6 +162,12 @@ export type Schema = {
     at: number
   }
 
+  /**
+   * Where a withdrawal was taken back from one recipient, and may have named this one too: releases with a
+   * base below `size` are not served to it.
+   */
+  doubt: { record_id: string; recipient: string; size: number }
+
   /** Withdrawal tags of ours, and where our log has them; no place yet while they wait for one. */
   tag: { id: Generated<number>; entry: Uint8Array; epoch: number | null; idx: number | null }
 
