@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto"
 import { chmodSync, existsSync, rmSync } from "node:fs"
 import type { Server } from "node:http"
-import type { Socket } from "node:net"
 import { tmpdir, userInfo } from "node:os"
 import { join } from "node:path"
 import { createAdaptorServer } from "@hono/node-server"
@@ -12,6 +11,7 @@ import { NodeError } from "./errors.ts"
 import { makeDirectory } from "./files.ts"
 import { operatorApp } from "./http/operator-app.ts"
 import { peerApp } from "./http/peer-app.ts"
+import { peerServer } from "./http/peer-server.ts"
 import { keepRecovering } from "./recover.ts"
 import { renewKeys } from "./renew.ts"
 import { allPeers } from "./store/queries/members.ts"
@@ -32,17 +32,12 @@ export type ServeOptions = {
   readonly port: number
 }
 
-const maxHeaderSize = 16 * 1024
-
 /** @throws `socket.failed` when an address is taken or not ours */
 export async function serve(context: Context, options: ServeOptions): Promise<Serving> {
   const closing = new AbortController()
   const authorities: string[] = []
-  const peers = createAdaptorServer({
-    fetch: peerApp(context, { authorities, closing: closing.signal }).fetch,
-    serverOptions: { maxHeaderSize, requestTimeout: 60_000, headersTimeout: 20_000 },
-  }) as Server
-  peers.on("clientError", answerNonsense)
+  const app = peerApp(context, { authorities, closing: closing.signal })
+  const peers = peerServer(app, context.env.clock)
   await listen(peers, { host: options.host, port: options.port })
   const address = peers.address()
   const port = typeof address === "object" && address !== null ? address.port : options.port
@@ -101,12 +96,6 @@ function stop(server: Server): Promise<void> {
     // Held-open streams have been told; whoever does not let go is cut.
     server.closeAllConnections()
   })
-}
-
-/** What is no HTTP gets the bytes of the constant answer, and the connection ends. */
-function answerNonsense(_cause: Error, socket: Socket): void {
-  if (!socket.writable) return
-  socket.end("HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
 }
 
 const longestSocketPath = 107
