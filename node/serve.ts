@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { chmodSync, existsSync, rmSync } from "node:fs"
+import { chmodSync, existsSync, lstatSync, rmSync } from "node:fs"
 import type { Server } from "node:http"
 import { tmpdir, userInfo } from "node:os"
 import { join } from "node:path"
@@ -100,15 +100,31 @@ function stop(server: Server): Promise<void> {
 
 const longestSocketPath = 107
 
-/** In the home, or, where its path is too long for a socket, under a short name of the user's own. */
+/**
+ * In the home, or, where its path is too long for a socket, under a short name of the user's own.
+ *
+ * @throws `socket.failed` where somebody else has made that place first
+ */
 export function operatorSocket(home: string): string {
   const path = join(home, "operator.sock")
   if (Buffer.byteLength(path) <= longestSocketPath) return path
   const runtime = process.env.XDG_RUNTIME_DIR
-  const base = runtime && existsSync(runtime) ? runtime : join(tmpdir(), `comity-${userInfo().uid}`)
-  makeDirectory(base)
+  const base = runtime && existsSync(runtime) ? runtime : ownTemporary()
   const name = createHash("sha256").update(home).digest("hex").slice(0, 16)
   return join(base, `comity-${name}.sock`)
+}
+
+/** Anyone may make a directory of this name: whoever owns it could put a socket of theirs in ours. */
+function ownTemporary(): string {
+  const { uid } = userInfo()
+  const path = join(tmpdir(), `comity-${uid}`)
+  makeDirectory(path)
+  const found = lstatSync(path)
+  const isOurs = found.isDirectory() && found.uid === uid && (found.mode & 0o077) === 0
+  if (isOurs || process.platform === "win32") return path
+  throw new NodeError("socket.failed", `${path} belongs to somebody else, or is open to others.`, {
+    hint: "Remove it, use a home with a shorter path, or set XDG_RUNTIME_DIR.",
+  })
 }
 
 const renewEveryMs = 6 * 3_600_000
