@@ -23,6 +23,10 @@ export const commandGroups: readonly {
         names: ["doctor"],
         load: async () => (await import("./commands/doctor.ts")).registerDoctor,
       },
+      {
+        names: ["backup", "restore", "recover"],
+        load: async () => (await import("./commands/backup.ts")).registerBackup,
+      },
     ],
   },
   {

@@ -16,11 +16,6 @@ const later: { readonly [name: string]: Later } = {
   },
   witness: { what: "Naming witnesses" },
   key: { what: "Rotating and revoking keys by a command" },
-  backup: {
-    what: "A backup by a command",
-    until: "Stop the node and copy its home, as docs/operating.md says.",
-  },
-  restore: { what: "Bringing a backup back by a command", until: "See docs/operating.md." },
 }
 
 export const laterNames: readonly string[] = Object.keys(later)

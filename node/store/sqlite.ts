@@ -89,12 +89,12 @@ export function storeFailure(cause: unknown): unknown {
   if (typeof code !== "string") return cause
   if (code === "SQLITE_NOTADB")
     return new NodeError("key.unavailable", "The database does not open with this key.", {
-      hint: "The key belongs to another home, or the first page of the file is damaged: bring a copy of the home back.",
+      hint: "The key belongs to another home, or the first page of the file is damaged: comity restore brings a backup back.",
       cause,
     })
   if (code.startsWith("SQLITE_CORRUPT"))
     return new NodeError("store.corrupt", "The database is damaged.", {
-      hint: "Stop the node, keep a copy of the home as it is, and bring an earlier one back.",
+      hint: "Stop the node, keep a copy of the home, and bring a backup back with comity restore.",
       cause,
     })
   if (code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT")

@@ -30,6 +30,10 @@ export function assertOpen({ id, state, not_after }: OrderRow, today: string): v
     throw new NodeError("order.closed", `Order ${id} is published already.`, {
       hint: `comity order show ${id.slice(0, 12)}, and for what became of it: comity receipts RECORD.`,
     })
+  if (state === "scheduled")
+    throw new NodeError("order.closed", `Order ${id} is in line for the log's next slot.`, {
+      hint: `Until then it can be ended: comity order cancel ${id.slice(0, 12)}`,
+    })
   if (state !== "open")
     throw new NodeError("order.closed", `Order ${id} was ${state}.`, { hint: requestAgain })
   if (not_after < today)

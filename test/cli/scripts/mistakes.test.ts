@@ -354,7 +354,11 @@ describe("a home brought back from an old copy", () => {
     const current = homes.path("current")
     cpSync(xa.home, current, { recursive: true })
     copyFileSync(`${copy}/comity.db`, `${xa.home}/comity.db`)
-    expect(await mistake(xa.run(["inbox"]))).toBe("12 store.rolled-back")
+    const late = (await xa.json("draft", "add", file)).record
+    const { order } = await xa.json("release", "request", late, "--to", "xb")
+    for (const person of ["p1", "p2"])
+      await xa.json("order", "sign", order, "--as", person, "--yes")
+    expect(await mistake(xa.run(["publish", order]))).toBe("12 store.rolled-back")
   })
 
   test("as a whole is noticed by whoever has seen more", async () => {
