@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { readFileSync, writeFileSync } from "node:fs"
 import { resolve } from "node:path"
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { afterAll, beforeAll, expect, test, vi } from "vitest"
 import { comity as comityHere } from "../../support/command-line.ts"
 import { authorise, freePort, Homes, practice, type TestHome } from "../../support/home.ts"
 
@@ -10,6 +10,9 @@ import { authorise, freePort, Homes, practice, type TestHome } from "../../suppo
  * "Use it" of the README, word for word, by the real command in processes of its own: what stands in
  * capitals or quotes there is filled in, and nothing else. The other member is run by its own operator.
  */
+// Some twenty processes one after the other, on whatever machine this is.
+vi.setConfig({ testTimeout: 180_000 })
+
 const launcher = resolve("cli/comity.js")
 const homes = new Homes()
 const cwd = homes.directory
