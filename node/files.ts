@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs"
 import { dirname, join } from "node:path"
@@ -53,6 +54,16 @@ export function diskFiles(home: string): Files {
         rmSync(path, { force: true })
         unlessMissing(() => syncDirectory(dirname(path)), undefined)
       })
+    },
+
+    identity(name) {
+      const path = inside(home, name)
+      return onDisk(() =>
+        unlessMissing(() => {
+          const { ino, birthtimeMs } = statSync(path)
+          return `${ino} ${birthtimeMs}`
+        }, null),
+      )
     },
 
     list(directory) {

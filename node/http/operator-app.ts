@@ -2,12 +2,19 @@ import { Hono } from "hono"
 import { z } from "zod"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
+import { auditLogs } from "../audit.ts"
 import type { Context } from "../context.ts"
 import { doctor } from "../doctor.ts"
 import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
 import { PeerUnreachable } from "../env.ts"
 import { NodeError } from "../errors.ts"
 import { exportEvidence } from "../evidence.ts"
+import {
+  continueWith,
+  explain,
+  listInconsistencies,
+  showInconsistency,
+} from "../inconsistencies.ts"
 import { logConsistency, logHead, logProof, logTiles } from "../log.ts"
 import {
   addSignature,
@@ -21,6 +28,7 @@ import {
   addPeer,
   addPeerByUrl,
   blockPeer,
+  findPeer,
   identityOf,
   listPeers,
   movePeer,
@@ -157,6 +165,15 @@ export const operations = {
   publish: operation(z.strictObject({ order: id }), async (context, { order }) => {
     const { order: full } = await showOrder(context, order)
     const published = await publish(context, full)
+    if ("slotAt" in published)
+      return {
+        order: published.order,
+        slotAt: new Date(published.slotAt).toISOString(),
+        index: null,
+        size: null,
+        delivered: [],
+        queued: [],
+      }
     const queued: string[] = []
     for (const member of published.queued) queued.push(await nameOf(context, member))
     return { ...published, delivered: [], queued }
@@ -195,12 +212,29 @@ export const operations = {
   "log.consistency": operation(z.strictObject({ from: z.int().nonnegative() }), (context, input) =>
     logConsistency(context, input.from),
   ),
+  "log.audit": operation(z.strictObject({ peer: text.optional() }), async (context, { peer }) =>
+    auditLogs(context, peer === undefined ? undefined : (await findPeer(context, peer)).member),
+  ),
   "log.export": operation(nothing, async (context) => {
     const files: { path: string; bytes: string }[] = []
     for await (const { path, bytes } of logTiles(context))
       files.push({ path, bytes: encodeBase64(bytes) })
     return { files }
   }),
+  "inconsistency.list": operation(nothing, listInconsistencies),
+  "inconsistency.show": operation(z.strictObject({ proof: id }), async (context, { proof }) => {
+    const { file, ...view } = await showInconsistency(context, proof)
+    return { ...view, file: encodeBase64(file) }
+  }),
+  "inconsistency.explain": operation(
+    z.strictObject({ proof: id, text: z.string().min(1).max(4000) }),
+    (context, input) => explain(context, input.proof, input.text),
+  ),
+  "inconsistency.continue": operation(
+    z.strictObject({ proof: id, payload: base64, protected: text.max(32_768), signature: text }),
+    (context, { proof, payload, protected: header, signature }) =>
+      continueWith(context, proof, decodeBase64(payload), { protected: header, signature }),
+  ),
   doctor: operation(nothing, doctor),
 } satisfies Record<string, Operation>
 
