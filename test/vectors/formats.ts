@@ -8,8 +8,11 @@ import { delivery } from "./cases/exchange/delivery.ts"
 import { frames } from "./cases/exchange/frames.ts"
 import { parcel } from "./cases/exchange/parcel.ts"
 import { receipts } from "./cases/exchange/receipt.ts"
+import { returned } from "./cases/exchange/returned.ts"
+import { explanation } from "./cases/explanation.ts"
 import { httpRequest } from "./cases/http/request.ts"
 import { httpResponse } from "./cases/http/response.ts"
+import { inconsistency } from "./cases/inconsistency.ts"
 import { checkpoint } from "./cases/log/checkpoint.ts"
 import { cosignature } from "./cases/log/cosignature.ts"
 import { entry } from "./cases/log/entry.ts"
@@ -64,7 +67,10 @@ export const formats: { readonly [name: string]: Format } = {
   frames,
   receipts,
   card,
+  returned,
   evidence,
+  inconsistency,
+  explanation,
   "http-request": httpRequest,
   "http-response": httpResponse,
 }

@@ -172,6 +172,11 @@ export function parts(
       edit(later, ["/bytes/roots", two.roots.toReversed()]),
       "inclusion.invalid",
     ],
+    [
+      "a version in force without its place",
+      edit(later, ["/bytes/roots/1/index"], ["/bytes/roots/1/path"]),
+      "inclusion.invalid",
+    ],
     ["a version twice", edit(later, ["/bytes/roots/2", two.roots[1]]), "inclusion.invalid"],
     [
       "a line by nobody",

@@ -338,6 +338,16 @@ async function succession(): Promise<Cases["hostile"]> {
       "what survives of another epoch",
       v2({ epoch: 2, logKey: c.root.logKey, survives: { ...head, epoch: 2 } }),
     ),
+    [
+      "the log key of the last epoch revoked without a root",
+      await v2({
+        epoch: 2,
+        logKey: c.root.logKey,
+        revoked: [{ from: { epoch: 1, size: 3 }, kid: kidOf(a.root.logKey) }],
+        survives: head,
+      }),
+      "root.malformed",
+    ],
     await chained("what survives without a new epoch", v2({ survives: head })),
   ]
 }
