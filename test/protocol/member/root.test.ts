@@ -10,6 +10,7 @@ import {
 } from "../../../protocol/encoding.ts"
 import { kidOf } from "../../../protocol/member/key.ts"
 import {
+  decodeRootPayload,
   encodeRoot,
   extendRoots,
   memberId,
@@ -393,6 +394,43 @@ describe("rules inside one version", () => {
     expect(await version1({ officers: a.root.officers.toReversed() })).toBe("root.malformed")
     expect(await version1({ profiles: ["00".repeat(32), "00".repeat(32)] })).toBe("root.malformed")
   })
+})
+
+test("no list is longer than its limit, whatever is in it", () => {
+  const payload = (fields: Partial<Root>) =>
+    refusal(() => decodeRootPayload(encodeCanonical({ ...a.root, ...fields })))
+  const digests = (count: number) =>
+    Array.from({ length: count }, (_, i) => i.toString(16).padStart(64, "0"))
+  const keys = (count: number, bytes: number, from: number) =>
+    Array.from({ length: count }, (_, i) => {
+      const one = new Uint8Array(bytes)
+      new DataView(one.buffer).setUint32(0, from + i)
+      return encodeBase64url(one)
+    })
+  const rootKeys = (count: number) => {
+    const quantum = keys(count, 1952, 1)
+    return keys(count, 32, 1).map((ed25519, i) => ({ ed25519, mldsa65: quantum[i]! }))
+  }
+  const witnesses = (count: number) => {
+    const quantum = keys(count, 1312, 1)
+    const members = digests(count)
+    return keys(count, 32, 1000).map((ed25519, i) => ({
+      ed25519,
+      member: members[i]!,
+      mldsa44: quantum[i]!,
+      name: `w${i}.example`,
+    }))
+  }
+  for (const [limit, fields] of [
+    [32, (count: number) => ({ rootKeys: rootKeys(count) })],
+    [64, (count: number) => ({ quorum: 64, witnesses: witnesses(count) })],
+    [1024, (count: number) => ({ officers: digests(count) })],
+    [256, (count: number) => ({ profiles: digests(count) })],
+    [256, (count: number) => ({ policy: Array.from({ length: count }, () => a.root.policy[0]!) })],
+  ] as const) {
+    expect(payload(fields(limit)), `${limit}`).toBeNull()
+    expect(payload(fields(limit + 1)), `${limit + 1}`).toBe("root.malformed")
+  }
 })
 
 test("a payload for a ceremony is the canonical form that will be signed", () => {

@@ -56,6 +56,7 @@ function cases(): Cases {
       ["tab between", at("[1,\t2]"), "json.noncanonical"],
       ["line feed at the end", at("{}\n"), "json.noncanonical"],
       ["keys out of order", at('{"b":1,"a":2}'), "json.noncanonical"],
+      ["keys out of order, nested", at('{"a":[{"c":1,"b":2}],"b":0}'), "json.noncanonical"],
       ["keys in order of code points", at('{"\uff61":2,"\ud83d\ude00":1}'), "json.noncanonical"],
       ["keys in numeric order", at('{"9":2,"10":1}'), "json.noncanonical"],
       ["a key twice", at('{"a":1,"a":1}'), "json.noncanonical"],
