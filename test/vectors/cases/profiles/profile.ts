@@ -126,6 +126,11 @@ function form(): Cases["hostile"] {
       ["65 lines of sign-off", "/bytes/signoff", Array.from({ length: 65 }, () => signoff[0])],
       ["code for a rule", "/bytes/kinds/finding/check", "return true"],
     ]),
+    [
+      "no kind and no sign-off",
+      edit(of, ["/bytes/kinds", {}], ["/bytes/signoff", []]),
+      "profile.malformed",
+    ],
     ["a list", { bytes: shown(utf8("[]")) }, "profile.malformed"],
     ["white space", { bytes: JSON.stringify(small, null, 1) }, "profile.malformed"],
     [
