@@ -4,8 +4,10 @@ import {
   signRequest,
   signResponse,
 } from "../../../../node/http/message-signature.ts"
+import { parseRawMessage, splitTarget } from "../../../../node/http/raw-message.ts"
+import { parseSignatureInput, signatureBase } from "../../../../node/http/signature-base.ts"
 import { signEd25519 } from "../../../../protocol/crypto/sign.ts"
-import { decodeBase64url, encodeHex, utf8 } from "../../../../protocol/encoding.ts"
+import { decodeBase64url, encodeBase64, encodeHex, utf8 } from "../../../../protocol/encoding.ts"
 import { kidOf } from "../../../../protocol/member/key.ts"
 import type { TestMember } from "../../../support/world.ts"
 import { a, b } from "../../cast.ts"
@@ -86,4 +88,22 @@ export async function response(
   })
   const fields = [...headers].map(([name, value]) => `${name}: ${value}`)
   return crlf([`HTTP/1.1 ${status} OK`, ...fields], body ?? "")
+}
+
+/** The message signed anew over what its fields say now: nothing but a rule refuses it. */
+export async function resigned(
+  text: string,
+  by: TestMember,
+  to?: RequestSignature,
+): Promise<string> {
+  const raw = parseRawMessage(text)
+  const { headers } = raw
+  const [input] = parseSignatureInput(headers.get("signature-input") ?? "")
+  const fields = { get: (name: string) => (name === "signature" ? (to?.signature ?? null) : null) }
+  const parts =
+    raw.kind === "request"
+      ? { method: raw.method, authority: host, ...splitTarget(raw.target), headers }
+      : { status: raw.status, headers, request: { headers: fields } }
+  const signature = encodeBase64(await signBy(by)(utf8(signatureBase(parts, input!))))
+  return text.replace(/signature: comity=:.*:/, `signature: comity=:${signature}:`)
 }

@@ -14,7 +14,7 @@ import {
   type Run,
   text,
 } from "../../format.ts"
-import { created, host, keyEntry, kid, nonce, request } from "./message.ts"
+import { created, host, keyEntry, kid, nonce, request, resigned } from "./message.ts"
 
 const run: Run = (input) => {
   const raw = parseRawMessage(text(input, "message"))
@@ -66,6 +66,8 @@ async function cases(): Promise<Cases> {
   const malformed = "http.malformed"
   const refused = "http.signature"
   const input = /signature-input: comity=(.*)\r\n/.exec(get)![1]!
+  const expiring = (after: number) =>
+    resigned(get.replace(`expires=${created + 300}`, `expires=${created + after}`), b)
   const parameter = (from: string, to: string): Input => edited(from, to)
   const signature = /signature: (comity=:.*:)\r\n/.exec(get)![1]!
   const field = (name: string) => new RegExp(`${name}: .*\r\n`).exec(get)![0]
@@ -73,6 +75,7 @@ async function cases(): Promise<Cases> {
     about:
       "a signed request as it is on the wire, and the base that was signed; `now` in Unix seconds, the keys enrolled, whom it reaches and under which names",
     valid: [
+      ["with a lifetime of one second", at(await expiring(1), { now: created + 1 })],
       ["a poll", at(get)],
       ["a push with a body", at(post)],
       ["without a query", at((await request({ target: "/livez" })).text)],
@@ -90,27 +93,15 @@ async function cases(): Promise<Cases> {
       ["fields that are not covered", at(get.replace("\r\n\r\n", "\r\naccept: */*\r\n\r\n"))],
     ],
     hostile: [
+      ["a lifetime of 301 seconds", at(await expiring(301)), refused],
+      ["expires when it was created", at(await expiring(0), { now: created }), refused],
+      ["expires before it was created", at(await expiring(-1), { now: created - 1 }), refused],
       ["unsigned: no signature-input", edited(field("signature-input"), ""), refused],
       ["unsigned: no signature", edited(field("signature"), ""), refused],
       ["to somebody else", at(get, { ownId: c.id }), refused],
       ["to another name than ours", at(get, { ownAuthorities: ["other.example"] }), refused],
       ["expired", at(get, { now: created + 301 }), refused],
       ["more than a minute ahead", at(get, { now: created - 61 }), refused],
-      [
-        "a lifetime of 301 seconds",
-        parameter(`expires=${created + 300}`, `expires=${created + 301}`),
-        refused,
-      ],
-      [
-        "expires when it was created",
-        parameter(`expires=${created + 300}`, `expires=${created}`),
-        refused,
-      ],
-      [
-        "expires before it was created",
-        parameter(`expires=${created + 300}`, `expires=${created - 1}`),
-        refused,
-      ],
       ["a member that we do not know", at(get, { keys: [] }), refused],
       ["a key of another member", at(get, { keys: [keyEntry(b, c.id)] }), refused],
       ["another key than enrolled", at((await request({ by: c, from: b.id })).text), refused],

@@ -13,7 +13,7 @@ import {
   type Run,
   text,
 } from "../../format.ts"
-import { created, keyEntry, kid, nonce, request, response } from "./message.ts"
+import { created, keyEntry, kid, nonce, request, resigned, response } from "./message.ts"
 
 type Asked = { readonly signature: string; readonly nonce: string }
 
@@ -60,6 +60,8 @@ async function cases(): Promise<Cases> {
     return at(message)
   }
   const field = (name: string) => new RegExp(`${name}: .*\r\n`).exec(answer)![0]
+  const expiring = (after: number) =>
+    resigned(answer.replace(`expires=${created + 301}`, `expires=${created + 1 + after}`), a, asked)
   const malformed = "http.malformed"
   const refused = "http.signature"
   return {
@@ -97,11 +99,8 @@ async function cases(): Promise<Cases> {
       ],
       ["expired", at(answer, { now: created + 302 }), refused],
       ["more than a minute ahead", at(answer, { now: created - 60 }), refused],
-      [
-        "a lifetime of 301 seconds",
-        edited(`expires=${created + 301}`, `expires=${created + 302}`),
-        refused,
-      ],
+      ["a lifetime of 301 seconds", at(await expiring(301)), refused],
+      ["expires when it was created", at(await expiring(0), { now: created + 1 }), refused],
       [
         "a signature of zeros",
         edited(/signature: .*\r\n/, `signature: comity=:${"A".repeat(86)}==:\r\n`),
