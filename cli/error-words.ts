@@ -96,6 +96,7 @@ export const protocolErrorWords = {
   "http.signature": "The message is not properly signed by the peer.",
   "http.replayed": "The message was sent before.",
   "http.too-large": "The peer's message is larger than allowed.",
+  "http.busy": "The peer takes no more from this node at once.",
   "url.refused": "The node must not connect to this address.",
   "op.unknown": "There is no such operation.",
   "op.malformed": "A field is missing or of a wrong type.",

@@ -71,6 +71,7 @@ const nodeExits = {
   "store.copied": exitCodes.forked,
   "store.forked": exitCodes.forked,
   "signer.stopped": exitCodes.failed,
+  "backup.malformed": exitCodes.verificationFailed,
   "socket.failed": exitCodes.failed,
   "peer.unknown": exitCodes.notFound,
   "peer.ambiguous": exitCodes.usage,

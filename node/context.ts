@@ -41,6 +41,8 @@ export type Halt = {
 }
 
 export type Config = {
+  /** directory of the home; null in memory */
+  readonly home: string | null
   /** our own address, as peers reach it; null when we have no server */
   readonly url: string | null
   /** marking as sent → marking as handled here; absent: as it is */

@@ -11,6 +11,7 @@ export const nodeErrorCodes = [
   ...["store.failed", "store.full", "store.corrupt", "store.rolled-back", "signer.stopped"],
   ...["store.restored", "store.copied", "store.forked"],
   "socket.failed",
+  "backup.malformed",
   ...["peer.unknown", "peer.ambiguous", "peer.unverified", "peer.blocked", "peer.exists"],
   ...[
     "peer.words",

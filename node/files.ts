@@ -14,6 +14,9 @@ import { dirname, join } from "node:path"
 import type { Files } from "./env.ts"
 import { NodeError } from "./errors.ts"
 
+/** The encrypted database of a home. */
+export const databaseName = "comity.db"
+
 const temporary = /^\..*\.tmp$/
 
 /**

@@ -88,6 +88,7 @@ async function contextOf(
     db,
     keys,
     config: {
+      home: config.home ?? null,
       url: config.url ?? null,
       markings: config.markings ?? {},
       cadence: config.cadence ?? null,

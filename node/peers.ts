@@ -248,6 +248,7 @@ export async function movePeer(context: Context, name: string, url: string): Pro
 export async function removePeer(context: Context, name: string): Promise<{ removed: string }> {
   const peer = await findPeer(context, name)
   await context.db.deleteFrom("peer").where("member", "=", peer.member).execute()
+  context.bell.ring()
   return { removed: peer.member }
 }
 
@@ -257,6 +258,8 @@ async function change(
   fields: Partial<Omit<Peer, "member">>,
 ): Promise<PeerView> {
   await context.db.updateTable("peer").set(fields).where("member", "=", peer.member).execute()
+  // Whoever is served, or followed, may be so no longer.
+  context.bell.ring()
   return viewOf(context, { ...peer, ...fields })
 }
 

@@ -5,12 +5,13 @@ import type { Terms } from "../protocol/release/grant.ts"
 import { decodeOrder } from "../protocol/release/order.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
-import { type Context, dayOf, today } from "./context.ts"
+import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
 import { findPeer, nameOf } from "./peers.ts"
 import { searchContent } from "./search.ts"
+import { type Stale, staleOf } from "./staleness.ts"
 import {
   type LiveFact,
   liveFactsOf,
@@ -34,6 +35,8 @@ export type RecordView = {
   readonly receivedAt: string
   readonly verdict: Standing
   readonly withdrawn: boolean
+  /** the day since which something of its origin may be missing here */
+  readonly stale?: string
 }
 
 /** What others released to us, the newest version of each, newest first; withdrawn ones without a title. */
@@ -95,6 +98,9 @@ type Row = Awaited<ReturnType<ReturnType<typeof recordRows>["execute"]>>[number]
 
 async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly RecordView[]> {
   const facts = await liveFactsOf(context, rows)
+  const stale = new Map<string, Stale | null>()
+  for (const { origin } of rows)
+    if (!stale.has(origin)) stale.set(origin, await staleOf(context, origin))
   const views: RecordView[] = []
   for (const row of rows) {
     const verdict = standingOf(context, facts.get(nameOfReference(row)) ?? [], row.origin)
@@ -109,6 +115,7 @@ async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly
       receivedAt: new Date(row.created_at).toISOString(),
       verdict,
       withdrawn: row.rid === null,
+      ...(stale.get(row.origin) == null ? {} : { stale: stale.get(row.origin)!.since }),
     })
   }
   return views
@@ -202,14 +209,8 @@ async function notesOn(
   const member = await memberById(context.db, origin)
   if (member !== null && newestRoot(member).payload.expires < today(context))
     notes.push("the root document of its origin has expired")
-  const source = await context.db
-    .selectFrom("source")
-    .selectAll()
-    .where("peer", "=", origin)
-    .executeTakeFirst()
-  const staleAfter = 3 * 86_400_000
-  if (source !== undefined && context.env.clock.now() - source.at > staleAfter)
-    notes.push(`stale since ${dayOf(source.at)}: nothing was heard of its origin`)
+  const stale = await staleOf(context, origin)
+  if (stale !== null) notes.push(`stale since ${stale.since}: ${stale.why}`)
   return notes
 }
 

@@ -11,6 +11,7 @@ import type { Context, Halt } from "./context.ts"
 import { PeerUnreachable } from "./env.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
+import { databaseName } from "./files.ts"
 import { askPeer } from "./http/peer-client.ts"
 import { compareTrees, openCheckpoint } from "./inconsistency.ts"
 import { areNamedBy } from "./keys.ts"
@@ -271,9 +272,7 @@ async function openReturned(
 }
 
 export const metaRestored = "restored"
-const metaIdentity = "store-identity"
-/** The database file, as the home's files know it. */
-export const databaseName = "comity.db"
+export const metaIdentity = "store-identity"
 
 const firstRetryMs = 10_000
 const longestRetryMs = 10 * 60_000

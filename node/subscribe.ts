@@ -15,6 +15,7 @@ import { tellConcerned, tellPeer } from "./push.ts"
 import { markRefused, markSent, owedReceipts } from "./receipts.ts"
 import { FeedReader, type Received, receive, sourceOf } from "./receive.ts"
 import { refreshRoots } from "./refresh.ts"
+import { staleWhy } from "./staleness.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, memberById, type Peer } from "./store/queries/members.ts"
 import { turnOf } from "./turn.ts"
@@ -190,10 +191,14 @@ async function failureOf(
   if (!isKnown) throw cause
   const code = cause instanceof PeerUnreachable ? "peer.unreachable" : cause.code
   const source = await sourceOf(context.db, peer.member)
+  const why = staleWhy(code)
+  const stale =
+    why === null ? {} : { stale_at: source.stale_at ?? context.env.clock.now(), stale_why: why }
+  const failed = { error: code, ...stale }
   await context.db
     .insertInto("source")
-    .values({ ...source, error: code })
-    .onConflict((conflict) => conflict.column("peer").doUpdateSet({ error: code }))
+    .values({ ...source, ...failed })
+    .onConflict((conflict) => conflict.column("peer").doUpdateSet(failed))
     .execute()
   if (alarms.has(code)) await noteEvent(context, context.db, "peer.alarm", peer.member, code)
   context.env.log.warn("sync.failed", { peer: peer.member, code })

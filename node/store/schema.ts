@@ -190,6 +190,9 @@ export type Schema = {
     seen_n: number
     at: number
     error: string | null
+    /** since when, and by which code, its feed is not whole; null while it is */
+    stale_at: number | null
+    stale_why: string | null
   }
   /** Statements of ours about what we got, until the peer has them. */
   receipt_out: {
