@@ -9,8 +9,8 @@ export const runs = { numRuns: process.env.SLOW === undefined ? 10 : 1000 }
 
 /** Where nobody waits for the tests, every bit is flipped, which takes minutes. */
 export const isExhaustive = process.env.CI === "true" || process.env.SLOW === "1"
-/** Enough for every bit of a root document or an evidence file. */
-export const exhaustiveTimeout = 900_000
+/** Enough for every bit of a root document or an evidence file, on a busy machine too. */
+export const exhaustiveTimeout = 1_800_000
 
 /** The code with which `read` refuses, null when it accepts; any other error is a fault. */
 export function refusal(read: () => unknown): ProtocolErrorCode | null {
