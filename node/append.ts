@@ -3,14 +3,8 @@ import { signCheckpoint } from "../protocol/log/checkpoint.ts"
 import { completedNodes, rangeRoot } from "../protocol/log/compact-range.ts"
 import { leafHash } from "../protocol/log/merkle.ts"
 import { type Context, stopSigning } from "./context.ts"
-import { NodeError, signerStopped } from "./errors.ts"
-import {
-  assertNotBehind,
-  type HighWater,
-  isAbove,
-  readHighWater,
-  writeHighWater,
-} from "./high-water.ts"
+import { NodeError } from "./errors.ts"
+import { type HighWater, isBehind, readHighWater, writeHighWater } from "./high-water.ts"
 import { logSigners, type NodeKeys } from "./keys.ts"
 import { appendEntries, type LogState, logOf } from "./store/queries/logs.ts"
 import type { Db } from "./store/schema.ts"
@@ -31,7 +25,8 @@ export async function appendOwn(
   entries: readonly Uint8Array[],
   { log: begun, keys = context.keys }: Signing = {},
 ): Promise<LogState> {
-  if (context.stopped !== null) throw signerStopped()
+  const halt = context.stopped
+  if (halt !== null) throw new NodeError(halt.code, halt.message, { hint: halt.hint })
   const log = begun ?? (await logOf(trx, context.self.id))
   if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
   holdHighWater(context, log)
@@ -48,10 +43,19 @@ export async function appendOwn(
 function holdHighWater(context: Context, log: LogState): void {
   const held = stateOf(log)
   const last = readHighWater(context.env.files)
-  assertNotBehind(last, held)
+  if (isBehind(last, held))
+    throw new NodeError(
+      "store.rolled-back",
+      "This log has been signed further than it is held here.",
+      {
+        hint: "The data seems to come from a backup; nothing is signed until it has caught up.",
+      },
+    )
   // A crash, or a full disk, came between the last commit and its mark.
-  if (held.size > 0 && isAbove(held, last)) writeHighWater(context.env.files, held)
+  if (held.size > 0 && isBehind(held, last ?? unsigned)) writeHighWater(context.env.files, held)
 }
+
+const unsigned: HighWater = { epoch: 0, size: 0, root: "" }
 
 /** After the commit, before anyone is told: the size below which the signer never goes again. */
 export function noteHighWater(context: Context, log: LogState): void {
@@ -74,12 +78,13 @@ function stateOf({ epoch, range }: LogState): HighWater {
  *
  * @param begin the first entries of a new epoch, signed by a key that no checkpoint has seen yet
  */
-export function commitEntries(
+export async function commitEntries(
   context: Context,
   entries: readonly Uint8Array[],
   store: (trx: Db, log: LogState) => Promise<void>,
   begin: (trx: Db) => Promise<Signing> = async () => ({}),
 ): Promise<LogState> {
+  await context.beforeSigning()
   return context.sequencing.take(async () => {
     try {
       const log = await context.db.transaction().execute(async (trx) => {

@@ -133,10 +133,16 @@ export async function keepAuditing(context: Context, signal: AbortSignal): Promi
     for (const { member, ok, text } of logs) {
       if (ok) continue
       await noteEvent(context, context.db, "log.damaged", member, text)
-      if (member === context.self.id) context.stopped = { code: "store.corrupt" }
+      if (member === context.self.id) context.stopped = damaged
     }
     await context.env.clock.sleep(dayMs, signal)
   }
 }
 
 const dayMs = 86_400_000
+
+const damaged = {
+  code: "store.corrupt",
+  message: "Our own log does not give the root that was signed: the disk has changed it.",
+  hint: "Stop the node, keep a copy of the home, and bring a backup back with comity restore.",
+} as const

@@ -61,13 +61,10 @@ async function logChecks(context: Context): Promise<readonly Check[]> {
 
 function signerCheck(context: Context): Check {
   const mark = readHighWater(context.env.files)
-  if (context.stopped !== null)
-    return {
-      check: "signer",
-      ok: false,
-      text: "the signer has stopped after a failed write",
-      fix: "see to the disk, then restart the node",
-    }
+  if (context.stopped !== null) {
+    const { message: text, hint: fix } = context.stopped
+    return { check: "signer", ok: false, text, fix }
+  }
   const text = mark === null ? "nothing has been published yet" : `signed up to size ${mark.size}`
   return { check: "signer", ok: true, text }
 }

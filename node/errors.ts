@@ -9,7 +9,9 @@ export const nodeErrorCodes = [
     "key.unavailable",
   ],
   ...["store.failed", "store.full", "store.corrupt", "store.rolled-back", "signer.stopped"],
+  ...["store.restored", "store.copied", "store.forked"],
   "socket.failed",
+  "backup.malformed",
   ...["peer.unknown", "peer.ambiguous", "peer.unverified", "peer.blocked", "peer.exists"],
   ...[
     "peer.words",
@@ -72,10 +74,14 @@ export class NodeError extends Error {
   }
 }
 
-/** What everything that would sign or write answers once a write has failed. */
+export const afterFailedWrite = {
+  code: "signer.stopped",
+  message: "This node has stopped signing after a failed write.",
+  hint: "Restart it when the disk is sound again: it then checks what was written.",
+} as const
+
+/** What everything that would sign or write answers from then on. */
 export function signerStopped(cause?: unknown): NodeError {
-  return new NodeError("signer.stopped", "This node has stopped signing after a failed write.", {
-    hint: "Restart it when the disk is sound again: it then checks what was written.",
-    cause,
-  })
+  const { code, message, hint } = afterFailedWrite
+  return new NodeError(code, message, { hint, cause })
 }

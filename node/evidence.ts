@@ -1,4 +1,4 @@
-import type { Json } from "../protocol/canonical.ts"
+import { jsonOf } from "../protocol/canonical.ts"
 import { encodeHex } from "../protocol/encoding.ts"
 import { encodeEvidence } from "../protocol/evidence.ts"
 import { proveConsistencyFrom, proveInclusionFrom } from "../protocol/log/compact-range.ts"
@@ -86,10 +86,6 @@ export async function exportEvidence(
   }
 }
 
-function jsonOf(bytes: Uint8Array): Json {
-  return JSON.parse(new TextDecoder().decode(bytes))
-}
-
 async function chooseFact(
   context: Context,
   reference: Parameters<typeof liveFacts>[1],
@@ -104,14 +100,15 @@ async function chooseFact(
         ? undefined
         : context.self.id
   const fact = live.find(({ recipient }) => wanted === undefined || recipient === wanted)
-  if (fact === undefined)
-    throw new NodeError(
-      "record.withdrawn",
-      "No release of this record stands that could be shown.",
-      {
-        hint: isOurs ? "Name a recipient with --peer." : "comity why RECORD --peer NAME",
-      },
-    )
+  if (fact === undefined) {
+    const holders = await Promise.all(live.map(({ recipient }) => nameOf(context, recipient)))
+    throw new NodeError("record.withdrawn", "No such release of this record stands.", {
+      hint:
+        holders.length > 0
+          ? `It stands for ${holders.join(", ")}: choose one with --peer.`
+          : `What became of it: comity receipts ${reference.id.slice(0, 12)}`,
+    })
+  }
   return fact
 }
 

@@ -1,4 +1,4 @@
-import type { Json } from "../protocol/canonical.ts"
+import { jsonOf } from "../protocol/canonical.ts"
 import { encodeHex, equalBytes } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { verifyExplanation } from "../protocol/explanation.ts"
@@ -59,9 +59,21 @@ export async function keepInconsistency(
   return true
 }
 
-/** What the member concerned says to it, once. @throws as verifyExplanation */
+/** What the member concerned says to a proof that is held; of more than a few the first. @throws as verifyExplanation */
 export async function keepExplanation(db: Db, bytes: Uint8Array, member: Member): Promise<void> {
   const { digest, payload } = verifyExplanation(bytes, member)
+  const proof = await db
+    .selectFrom("inconsistency")
+    .select("digest")
+    .where("digest", "=", payload.subject)
+    .where("member", "=", member.id)
+    .executeTakeFirst()
+  const said = await db
+    .selectFrom("explanation")
+    .select("digest")
+    .where("subject", "=", payload.subject)
+    .execute()
+  if (proof === undefined || said.length >= keptForMember) return
   await db
     .insertInto("explanation")
     .values({ digest, subject: payload.subject, bytes })
@@ -221,8 +233,4 @@ export async function undecided(db: Db, member: string): Promise<readonly string
     .orderBy("at")
     .execute()
   return rows.map(({ digest }) => digest)
-}
-
-function jsonOf(bytes: Uint8Array): Json {
-  return JSON.parse(new TextDecoder().decode(bytes))
 }

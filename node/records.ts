@@ -5,12 +5,14 @@ import type { Terms } from "../protocol/release/grant.ts"
 import { decodeOrder } from "../protocol/release/order.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
-import { type Context, dayOf, today } from "./context.ts"
+import { type Context, today } from "./context.ts"
+import { draftById } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
 import { findPeer, nameOf } from "./peers.ts"
 import { searchContent } from "./search.ts"
+import { type Stale, staleOf } from "./staleness.ts"
 import {
   type LiveFact,
   liveFactsOf,
@@ -34,6 +36,8 @@ export type RecordView = {
   readonly receivedAt: string
   readonly verdict: Standing
   readonly withdrawn: boolean
+  /** the day since which something of its origin may be missing here */
+  readonly stale?: string
 }
 
 /** What others released to us, the newest version of each, newest first; withdrawn ones without a title. */
@@ -95,6 +99,9 @@ type Row = Awaited<ReturnType<ReturnType<typeof recordRows>["execute"]>>[number]
 
 async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly RecordView[]> {
   const facts = await liveFactsOf(context, rows)
+  const stale = new Map<string, Stale | null>()
+  for (const { origin } of rows)
+    if (!stale.has(origin)) stale.set(origin, await staleOf(context, origin))
   const views: RecordView[] = []
   for (const row of rows) {
     const verdict = standingOf(context, facts.get(nameOfReference(row)) ?? [], row.origin)
@@ -109,6 +116,7 @@ async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly
       receivedAt: new Date(row.created_at).toISOString(),
       verdict,
       withdrawn: row.rid === null,
+      ...(stale.get(row.origin) == null ? {} : { stale: stale.get(row.origin)!.since }),
     })
   }
   return views
@@ -162,7 +170,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
   if (held?.standing === "suspended") throw suspended(id)
   const steps: Step[] = []
   if (held === undefined) {
-    const text = "our own record; nobody was given it by an order that is logged"
+    const text = "our own record; no release of it stands: comity receipts says what became of it"
     steps.push({ step: 0, ok: true, text })
   } else steps.push(...(await provenance(context, held, content.bytes)))
   const terms = held === undefined ? null : (asPlacedGrant(held).grant.terms ?? null)
@@ -202,14 +210,8 @@ async function notesOn(
   const member = await memberById(context.db, origin)
   if (member !== null && newestRoot(member).payload.expires < today(context))
     notes.push("the root document of its origin has expired")
-  const source = await context.db
-    .selectFrom("source")
-    .selectAll()
-    .where("peer", "=", origin)
-    .executeTakeFirst()
-  const staleAfter = 3 * 86_400_000
-  if (source !== undefined && context.env.clock.now() - source.at > staleAfter)
-    notes.push(`stale since ${dayOf(source.at)}: nothing was heard of its origin`)
+  const stale = await staleOf(context, origin)
+  if (stale !== null) notes.push(`stale since ${stale.since}: ${stale.why}`)
   return notes
 }
 
@@ -229,7 +231,7 @@ export async function contentOf(
       "record.withdrawn",
       `Record ${id} was withdrawn; its content is destroyed.`,
       {
-        hint: "Who withdrew it, and when: comity why RECORD --peer NAME.",
+        hint: `Who withdrew it: comity why ${id.slice(0, 12)} --peer ${await nameOf(context, origin)}`,
       },
     )
   return { bytes: new Uint8Array(row.bytes), title: row.title }
@@ -319,16 +321,7 @@ export type Why = {
 /** Why a member has a record, or does not: what is known here, and nothing else. */
 export async function why(context: Context, prefix: string, name: string): Promise<Why> {
   const peer = await findPeer(context, name)
-  const draft = await context.db
-    .selectFrom("draft")
-    .select("id")
-    .where("id", ">=", prefix)
-    .where("id", "<=", `${prefix}g`)
-    .executeTakeFirst()
-  const reference =
-    draft === undefined
-      ? await findRecord(context, prefix)
-      : { origin: context.self.id, id: draft.id, version: 0 }
+  const reference = await draftOrRecord(context, prefix)
   const isOurs = reference.origin === context.self.id
   const say = (have: boolean, reason: string, detail: string): Why => ({
     record: reference.id,
@@ -354,6 +347,17 @@ export async function why(context: Context, prefix: string, name: string): Promi
     .execute()
   if (!isOurs) return whyWeHave(facts, peer.name, say)
   return whyTheyHave(context, peer.name, peer.member, reference.id, facts, say)
+}
+
+/** A draft that no order has named is no record yet, but can be asked about. */
+async function draftOrRecord(context: Context, prefix: string) {
+  try {
+    const { id } = await draftById(context, prefix)
+    return { origin: context.self.id, id }
+  } catch (cause) {
+    if (!(cause instanceof NodeError) || cause.code === "record.ambiguous") throw cause
+    return findRecord(context, prefix)
+  }
 }
 
 type Say = (have: boolean, reason: string, detail: string) => Why

@@ -1,4 +1,4 @@
-import type { Json } from "../protocol/canonical.ts"
+import { jsonOf } from "../protocol/canonical.ts"
 import { decodeHex, encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { deliveryDigest, encodeDelivery, firstPrev } from "../protocol/exchange/delivery.ts"
@@ -9,7 +9,7 @@ import { appendOwn, noteHighWater, stopIfUnsure } from "./append.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
-import { factRow, insertFacts } from "./store/queries/facts.ts"
+import { asPlacedGrant, factRow, insertFacts } from "./store/queries/facts.ts"
 import { keepCheckpoint, type LogState, logOf } from "./store/queries/logs.ts"
 import { pendingTags, placeTag } from "./store/queries/tags.ts"
 import type { Db } from "./store/schema.ts"
@@ -45,8 +45,9 @@ const queues = new WeakMap<Context, Waiting[]>()
  * @throws `order.unknown`, `order.unsatisfied`, `order.expired`, `order.stale`, `order.closed`,
  * `order.ended-here`, `signer.stopped`, `store.*`
  */
-export function publish(context: Context, orderId: string): Promise<Published | Scheduled> {
+export async function publish(context: Context, orderId: string): Promise<Published | Scheduled> {
   if (context.config.cadence !== null) return schedule(context, orderId)
+  await context.beforeSigning()
   return new Promise((resolve, reject) => {
     const queue = queues.get(context) ?? []
     queues.set(context, queue)
@@ -103,6 +104,7 @@ export function nextSlot({ config }: Pick<Context, "config">, now: number): numb
 export async function fillSlot(context: Context): Promise<void> {
   const { cadence } = context.config
   if (cadence === null) return
+  await context.beforeSigning()
   await context.sequencing.take(async () => {
     const rows = await context.db
       .selectFrom("release_order")
@@ -296,6 +298,29 @@ async function commitOrder(
   return [...recipients.keys()]
 }
 
+/** Once more, for every recipient that is known of it: their feeds begin anew. */
+export async function queueAgain(
+  context: Context,
+  trx: Db,
+  { order, entry }: Pick<Claim, "order" | "entry">,
+  recipient?: string,
+): Promise<void> {
+  const { id, origin } = order.payload
+  const rows = await trx
+    .selectFrom("fact")
+    .selectAll()
+    .where("order_origin", "=", origin)
+    .where("order_id", "=", id)
+    .orderBy("position")
+    .execute()
+  const now = context.env.clock.now()
+  for (const [peer, facts] of Map.groupBy(rows, (row) => row.recipient)) {
+    if (recipient !== undefined && peer !== recipient) continue
+    const claim = { order, entry, grants: facts.map(asPlacedGrant) }
+    await queueDelivery(trx, peer, claim, context.env.random(16), now)
+  }
+}
+
 /** Fixed when queued: the next number of the recipient's feed, chained to the one before. */
 async function queueDelivery(
   trx: Db,
@@ -329,8 +354,4 @@ async function queueDelivery(
     .values({ peer, feed, n, prev })
     .onConflict((conflict) => conflict.column("peer").doUpdateSet({ n, prev }))
     .execute()
-}
-
-function jsonOf(bytes: Uint8Array): Json {
-  return JSON.parse(new TextDecoder().decode(bytes))
 }

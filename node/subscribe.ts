@@ -5,7 +5,7 @@ import { limits } from "../protocol/limits.ts"
 import { leafHash } from "../protocol/log/merkle.ts"
 import type { Context } from "./context.ts"
 import { PeerUnreachable } from "./env.ts"
-import { NodeError, signerStopped } from "./errors.ts"
+import { afterFailedWrite, NodeError, signerStopped } from "./errors.ts"
 import { noteEvent } from "./event.ts"
 import { askPeer, PeerRefusal } from "./http/peer-client.ts"
 import { readBody } from "./http/read-body.ts"
@@ -15,9 +15,10 @@ import { tellConcerned, tellPeer } from "./push.ts"
 import { markRefused, markSent, owedReceipts } from "./receipts.ts"
 import { FeedReader, type Received, receive, sourceOf } from "./receive.ts"
 import { refreshRoots } from "./refresh.ts"
+import { staleWhy } from "./staleness.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, memberById, type Peer } from "./store/queries/members.ts"
-import { Turn } from "./turn.ts"
+import { turnOf } from "./turn.ts"
 
 export type Synced = Received & {
   readonly name: string
@@ -48,18 +49,11 @@ function isReadable(peer: Peer): boolean {
   return peer.verified_on !== null && peer.blocked === 0
 }
 
-/** One at a time for each peer: two readers would race for its cursor. */
-function turnOf(context: Context, peer: string): Turn {
-  const turn = context.receiving.get(peer) ?? new Turn()
-  context.receiving.set(peer, turn)
-  return turn
-}
-
 async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
   return turnOf(context, peer.member).take(async () => {
     const none = { name: peer.name, received: 0, already: 0, refused: 0, failed: 0 }
     try {
-      if (context.stopped !== null) throw signerStopped()
+      if (context.stopped?.code === afterFailedWrite.code) throw signerStopped()
       await assertNotHeld(context, peer)
       const received = await pull(context, peer)
       await tellPeer(context, peer)
@@ -210,10 +204,14 @@ async function failureOf(
   // Our own disk: it says nothing about the peer, and could not be noted.
   if (/^(store|signer)\./.test(code)) return { code, error: cause.message }
   const source = await sourceOf(context.db, peer.member)
+  const why = staleWhy(code)
+  const stale =
+    why === null ? {} : { stale_at: source.stale_at ?? context.env.clock.now(), stale_why: why }
+  const failed = { error: code, ...stale }
   await context.db
     .insertInto("source")
-    .values({ ...source, error: code })
-    .onConflict((conflict) => conflict.column("peer").doUpdateSet({ error: code }))
+    .values({ ...source, ...failed })
+    .onConflict((conflict) => conflict.column("peer").doUpdateSet(failed))
     .execute()
   if (alarms.has(code)) await noteEvent(context, context.db, "peer.alarm", peer.member, code)
   return { code, error: cause.message }

@@ -20,19 +20,27 @@ export class Crowd {
     this.#clock = clock
   }
 
-  /** @returns what to call when the answer is ready; null when too many wait already */
+  /** @returns what to call when the next may come, once or more; null when too many wait already */
   async enter(asker: string): Promise<(() => void) | null> {
     const line = this.#lines.get(asker) ?? { atWork: 0, waiting: [] }
     this.#lines.set(asker, line)
     if (line.atWork < atOnce) {
       line.atWork++
-      return () => this.#leave(asker, line)
+      return this.#leaving(asker, line)
     }
     if (line.waiting.length >= waitingOfOne || this.#waiting >= waitingOfAll) return null
     this.#waiting++
     return new Promise((resolve) => {
       line.waiting.push(resolve)
     })
+  }
+
+  #leaving(asker: string, line: Line): () => void {
+    let hasLeft = false
+    return () => {
+      if (!hasLeft) this.#leave(asker, line)
+      hasLeft = true
+    }
   }
 
   #leave(asker: string, line: Line): void {
@@ -44,6 +52,6 @@ export class Crowd {
     }
     this.#waiting--
     // Not at once: what others have sent meanwhile is read first.
-    void this.#clock.sleep(0).then(() => next(() => this.#leave(asker, line)))
+    void this.#clock.sleep(0).then(() => next(this.#leaving(asker, line)))
   }
 }

@@ -1,45 +1,31 @@
-import type { IncomingMessage } from "node:http"
 import { Hono, type Context as HonoContext } from "hono"
-import { decodeBase64url, decodeHex, decodeUtf8, utf8 } from "../../protocol/encoding.ts"
+import { decodeHex, utf8 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import {
   decodeFrames,
-  encodeFrame,
   type FeedHead,
   formatHead,
-  framesHeader,
   framesMediaType,
 } from "../../protocol/exchange/frames.ts"
 import { limits } from "../../protocol/limits.ts"
 import { proveInclusionFrom } from "../../protocol/log/compact-range.ts"
 import { openEntry } from "../../protocol/log/entry.ts"
 import { formatTlogProof } from "../../protocol/log/tlog-proof.ts"
-import { kidOf } from "../../protocol/member/key.ts"
-import { newestRoot, rootVersion } from "../../protocol/member/root.ts"
+import { rootVersion } from "../../protocol/member/root.ts"
 import type { Context } from "../context.ts"
-import {
-  type FeedPosition,
-  feedFrames,
-  feedHead,
-  logFrames,
-  parseFeedQuery,
-  sealedFor,
-} from "../deliver.ts"
-import { gossipFrames } from "../gossip.ts"
+import { assertSealable, feedHead, logFrames, parseFeedQuery, sealedFor } from "../deliver.ts"
+import { returnedFrames } from "../give-back.ts"
 import { nodeKid, nodeSigner } from "../keys.ts"
 import { takePushed } from "../push.ts"
 import { fromNodes, logOf, placesOf } from "../store/queries/logs.ts"
-import { keysInForce, memberById, peerById, readMeta, writeMeta } from "../store/queries/members.ts"
-import type { Db } from "../store/schema.ts"
+import { keysInForce } from "../store/queries/members.ts"
 import { Crowd } from "./crowd.ts"
-import {
-  checkDigest,
-  signResponse,
-  type VerifiedRequest,
-  verifyRequestHead,
-} from "./message-signature.ts"
+import { FeedStreams } from "./feed-streams.ts"
+import { signResponse, type VerifiedRequest } from "./message-signature.ts"
+import { type Asker, peerAuth } from "./peer-auth.ts"
+import { Posts } from "./posts.ts"
 import { problemBody, problemStatus, problemType } from "./problems.ts"
-import { readBody } from "./read-body.ts"
+import { strangersAnswer } from "./stranger.ts"
 
 /**
  * What other members reach: docs/spec/http.md. Strangers get the few open pages and, for everything
@@ -53,20 +39,29 @@ export type PeerAppOptions = {
   readonly closing: AbortSignal
 }
 
-const heartbeatMs = 30_000
+type Asked = {
+  /** member id */
+  readonly peer: string
+  readonly query: URLSearchParams
+  readonly body: Uint8Array
+  readonly answer: Answer
+}
+
 const noStore = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
 
-/** What node:http knows of a request; absent where none came through it. */
-type Bindings = { readonly incoming?: IncomingMessage }
-type Asking = HonoContext<{ Bindings: Bindings }>
+/** What the listener knows of a request; absent where none came through it. */
+export type PeerBindings = { readonly address?: string | undefined }
 
 export function peerApp(
   context: Context,
-  appOptions: PeerAppOptions,
-): Hono<{ Bindings: Bindings }> {
-  const app = new Hono<{ Bindings: Bindings }>()
-  const options = { ...appOptions, crowd: new Crowd(context.env.clock) }
-  const held = new Map<string, number>()
+  options: PeerAppOptions,
+): Hono<{ Bindings: PeerBindings }> {
+  const { log } = context.env
+  const app = new Hono<{ Bindings: PeerBindings }>()
+  const crowd = new Crowd(context.env.clock)
+  const identify = peerAuth(context, options.authorities)
+  const feeds = new FeedStreams(context, options.closing)
+  const posts = new Posts()
 
   app.get("/livez", () => health(true))
   app.get("/readyz", () => health(context.stopped === null))
@@ -74,114 +69,100 @@ export function peerApp(
   app.get("/root/:version", (c) => {
     const text = c.req.param("version")
     const document = /^[1-9]\d{0,3}$/.test(text) ? rootVersion(context.self, Number(text)) : null
-    return document === null ? stranger() : json(document.bytes)
+    return document === null ? strangersAnswer() : json(document.bytes)
   })
 
-  app.get("/feed", (c) => asPeer(context, options, c, (asked) => feed(asked)))
-  app.get("/sealed/:digest", (c) =>
-    asPeer(context, options, c, async ({ peer, answer }) => {
-      const bytes = await sealedFor(context, peer, c.req.param("digest"))
-      return bytes === null ? answer.problem(404, "record.unknown") : answer.bytes(bytes)
+  app.get("/feed", (c) =>
+    asPeer(c, async ({ peer, query, answer }) => {
+      const position = parseFeedQuery(query)
+      if (position === null) throw new ProtocolError("http.malformed", { detail: "query" })
+      const { head } = await feedHead(context, peer)
+      await assertSealable(context, peer, head, position)
+      return answer.frames(head, feeds.feed(peer, position, query.has("live")))
     }),
   )
   app.get("/log/:member", (c) =>
-    asPeer(context, options, c, async ({ peer, query, answer }) => {
+    asPeer(c, async ({ peer, query, answer }) => {
       const position = parseFeedQuery(query)
       if (position === null) throw new ProtocolError("http.malformed", { detail: "query" })
       const log = await readableLog(context, peer, c.req.param("member"))
       if (log === null) return answer.problem(404, "record.unknown")
       const head = { feed: "0".repeat(32), n: 0, size: log.range.size }
-      return answer.frames(head, withHeader(logFrames(context, log, position)))
+      const isOwner = c.req.param("member") === peer
+      const frames =
+        query.has("returned") && isOwner
+          ? returnedFrames(context, peer, position.epoch, position.size)
+          : logFrames(context, log, position)
+      return answer.frames(head, feeds.once(peer, frames))
+    }),
+  )
+  app.get("/sealed/:digest", (c) =>
+    asPeer(c, async ({ peer, answer }) => {
+      const bytes = await sealedFor(context, peer, c.req.param("digest"))
+      return bytes === null ? answer.problem(404, "record.unknown") : answer.bytes(bytes)
     }),
   )
   app.post("/frames", (c) =>
-    asPeer(context, options, c, async ({ peer, body, answer }) => {
-      await takePushed(context, peer, await decodeFrames(body))
+    asPeer(c, async ({ peer, body, answer }) => {
+      await takePushed(context, peer, await decodeFrames(body, limits.framesPerPost))
       return answer.bytes(new Uint8Array(0))
     }),
   )
-  app.notFound(() => stranger())
+  app.notFound((c) =>
+    asPeer(c, async () => {
+      throw new ProtocolError("feature.unsupported", { detail: "path" })
+    }),
+  )
   app.onError((cause) => {
-    context.env.log.error("http.failed", { code: codeOf(cause) })
-    return stranger()
+    log.error("http.failed", { code: codeOf(cause) })
+    return strangersAnswer()
   })
 
-  async function feed({ peer, query, answer }: Asked): Promise<Response> {
-    const position = parseFeedQuery(query)
-    if (position === null) throw new ProtocolError("http.malformed", { detail: "query" })
-    const { head } = await feedHead(context, peer)
-    if (!query.has("live")) return answer.frames(head, framesFor(context, peer, position, null))
-    if ((held.get(peer) ?? 0) >= heldOpenOfOne) throw new ProtocolError("http.busy")
-    const frames = framesFor(context, peer, position, options.closing)
-    return answer.frames(head, counted(held, peer, frames))
+  /** Runs `work` for a request that a peer signed; anyone else is a stranger. */
+  async function asPeer(
+    { req: { raw: request }, env }: HonoContext<{ Bindings: PeerBindings }>,
+    work: (asked: Asked) => Promise<Response>,
+  ): Promise<Response> {
+    const claimed = (request.headers.get("comity-from") ?? "").slice(0, 64)
+    const leave = await crowd.enter(`${claimed} ${env?.address ?? ""}`)
+    if (leave === null) return strangersAnswer()
+    try {
+      const asker = await identify(request)
+      if (asker === null) return strangersAnswer()
+      // Whoever sends a body may be waiting for an answer of ours elsewhere: nothing waits for that.
+      if (request.body !== null) leave()
+      return await answered(request, asker, work)
+    } finally {
+      leave()
+    }
+  }
+
+  async function answered(
+    request: Request,
+    asker: Asker,
+    work: (asked: Asked) => Promise<Response>,
+  ): Promise<Response> {
+    const { peer, query, verified } = asker
+    const answer = answerTo(context, verified)
+    const run = async () => work({ peer, query, body: await asker.body(), answer })
+    try {
+      return await (request.body === null ? run() : posts.hold(peer, asker.bodyBytes, run))
+    } catch (cause) {
+      if (!(cause instanceof ProtocolError)) {
+        log.error("http.failed", { peer, code: codeOf(cause) })
+        return answer.problem(503, "internal")
+      }
+      log.warn("http.refused", { peer, code: cause.code })
+      return answer.problem(problemStatus(cause), cause.code)
+    }
   }
 
   return app
 }
 
-/** A peer needs one; some more are left over when its connections broke. */
-const heldOpenOfOne = 8
-
-/** Counts as held open from now until it has ended or been cancelled, begun or not. */
-function counted(
-  held: Map<string, number>,
-  peer: string,
-  frames: AsyncGenerator<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  held.set(peer, (held.get(peer) ?? 0) + 1)
-  let isOver = false
-  const end = () => {
-    if (isOver) return
-    isOver = true
-    const left = held.get(peer)! - 1
-    if (left === 0) held.delete(peer)
-    else held.set(peer, left)
-  }
-  const watched = async (step: Promise<IteratorResult<Uint8Array>>) => {
-    try {
-      const next = await step
-      if (next.done) end()
-      return next
-    } catch (cause) {
-      end()
-      throw cause
-    }
-  }
-  return {
-    next: () => watched(frames.next()),
-    return: (value) => {
-      end()
-      return frames.return(value)
-    },
-    throw: (cause) => watched(frames.throw(cause)),
-    [Symbol.asyncIterator]() {
-      return this
-    },
-    [Symbol.asyncDispose]: async () => {
-      end()
-    },
-  }
-}
-
-/** Too many at once: whoever asks has to wait. Nothing was looked at to say so. */
-function busy(): Response {
-  return new Response("busy\n", {
-    status: 429,
-    headers: { "content-type": "text/plain; charset=utf-8", "retry-after": "1", ...noStore },
-  })
-}
-
 function codeOf(cause: unknown): string {
   const { code } = cause as { code?: unknown }
   return typeof code === "string" ? code : "internal"
-}
-
-/** The one answer to whoever is nobody here, whatever was asked. */
-function stranger(): Response {
-  return new Response("not found\n", {
-    status: 404,
-    headers: { "content-type": "text/plain; charset=utf-8", ...noStore },
-  })
 }
 
 function health(isWell: boolean): Response {
@@ -219,148 +200,15 @@ async function introduction(context: Context): Promise<Uint8Array> {
   return utf8(`{"keys":${keysText},${fields.slice(1)}`)
 }
 
+/** Our own log, for whoever is a peer; a peer's own, which it may have lost. PROTOCOL.md §7 */
+async function readableLog(context: Context, peer: string, member: string) {
+  return member === context.self.id || member === peer ? logOf(context.db, member) : null
+}
+
 type Answer = {
   bytes(body: Uint8Array): Promise<Response>
   problem(status: number, code: string): Promise<Response>
-  frames(head: FeedHead, body: AsyncGenerator<Uint8Array>): Promise<Response>
-}
-
-type Asked = {
-  /** member id */
-  readonly peer: string
-  readonly query: URLSearchParams
-  readonly body: Uint8Array
-  readonly answer: Answer
-}
-
-/** Runs `work` for a request that a peer signed; anyone else is a stranger, replays included. */
-async function asPeer(
-  context: Context,
-  options: PeerAppOptions & { readonly crowd: Crowd },
-  asking: Asking,
-  work: (asked: Asked) => Promise<Response>,
-): Promise<Response> {
-  const request = asking.req.raw
-  const from = claimed(request.headers)
-  if (from === null) return stranger()
-  const leave = await options.crowd.enter(
-    `${from} ${asking.env?.incoming?.socket.remoteAddress ?? ""}`,
-  )
-  if (leave === null) return busy()
-  try {
-    return await answered(context, options, from, request, work)
-  } finally {
-    leave()
-  }
-}
-
-/** Who the request says that it is from; null for one that can only be a stranger's. */
-function claimed(headers: Headers): string | null {
-  const from = headers.get("comity-from") ?? ""
-  return /^[0-9a-f]{64}$/.test(from) && headers.has("signature") ? from : null
-}
-
-async function answered(
-  context: Context,
-  options: PeerAppOptions,
-  from: string,
-  request: Request,
-  work: (asked: Asked) => Promise<Response>,
-): Promise<Response> {
-  const verified = await identify(context, options, from, request)
-  if (verified === null) return stranger()
-  const { from: peer } = verified
-  const answer = answerTo(context, verified)
-  try {
-    if (await isReplayed(context, verified)) throw new ProtocolError("http.replayed")
-    const body = await readBody(request.body, limits.requestBytes)
-    checkDigest(request.headers, body)
-    return await work({ peer, query: new URL(request.url).searchParams, body, answer })
-  } catch (cause) {
-    if (!(cause instanceof ProtocolError)) {
-      context.env.log.error("http.failed", { code: codeOf(cause) })
-      return answer.problem(503, "internal")
-    }
-    context.env.log.warn("http.refused", { peer, code: cause.code })
-    // A replay, or a body that is not the one that was signed: whoever sent it is nobody we know.
-    if (cause.code === "http.replayed" || cause.code === "http.signature") return stranger()
-    return answer.problem(problemStatus(cause), cause.code)
-  }
-}
-
-/** The peer whose signature the head of the request bears; null for a stranger. */
-async function identify(
-  context: Context,
-  options: PeerAppOptions,
-  from: string,
-  request: Request,
-): Promise<VerifiedRequest | null> {
-  const { headers } = request
-  // A Host field can make an address of it that is none.
-  if (!URL.canParse(request.url)) return null
-  // Cheap before costly: the body of a stranger's request is never read.
-  const row = await peerById(context.db, from)
-  if (row === undefined || row.blocked === 1 || row.verified_on === null) return null
-  const member = await memberById(context.db, from)
-  if (member === null) return null
-  try {
-    const url = new URL(request.url)
-    const { nodeKey } = newestRoot(member).payload
-    return verifyRequestHead(
-      {
-        method: request.method,
-        authority: headers.get("host") ?? url.host,
-        path: url.pathname,
-        query: url.search,
-        headers,
-      },
-      {
-        now: Math.floor(context.env.clock.now() / 1000),
-        ownId: context.self.id,
-        ownAuthorities: options.authorities,
-        keyOf: (_from, keyid) =>
-          keyid === kidOf(nodeKey) ? decodeBase64url(nodeKey.ed25519) : null,
-      },
-    )
-  } catch (cause) {
-    if (!(cause instanceof ProtocolError)) throw cause
-    context.env.log.warn("http.stranger", { code: cause.code })
-    return null
-  }
-}
-
-/**
- * Notes the nonce until it expires; true when it was noted before, also before a restart. What expires
- * no later than one that was forgotten counts as noted: a clock that ran ahead made us forget it, and
- * has been set back.
- */
-async function isReplayed(context: Context, verified: VerifiedRequest): Promise<boolean> {
-  const { keyid, nonce, expires } = verified
-  const past = Math.floor(context.env.clock.now() / 1000) - 120
-  return context.db.transaction().execute(async (trx) => {
-    const { last } = await trx
-      .selectFrom("nonce")
-      .select((eb) => eb.fn.max("expires").as("last"))
-      .where("expires", "<", past)
-      .executeTakeFirstOrThrow()
-    if (last !== null) {
-      await trx.deleteFrom("nonce").where("expires", "<", past).execute()
-      await writeMeta(trx, forgottenName, utf8(String(Math.max(last, await forgottenUntil(trx)))))
-    }
-    const noted = await trx
-      .insertInto("nonce")
-      .values({ keyid, nonce, expires })
-      .onConflict((conflict) => conflict.doNothing())
-      .executeTakeFirst()
-    return noted.numInsertedOrUpdatedRows !== 1n || expires <= (await forgottenUntil(trx))
-  })
-}
-
-const forgottenName = "nonces-forgotten"
-
-async function forgottenUntil(db: Db): Promise<number> {
-  const value = await readMeta(db, forgottenName)
-  return value === null ? 0 : Number(decodeUtf8(value))
+  frames(head: FeedHead, body: ReadableStream<Uint8Array>): Promise<Response>
 }
 
 function answerTo(context: Context, verified: VerifiedRequest): Answer {
@@ -378,6 +226,8 @@ function answerTo(context: Context, verified: VerifiedRequest): Answer {
   }
   const whole = async (status: number, type: string, body: Uint8Array) => {
     const headers = new Headers({ "content-type": type })
+    // What is too large, or too much, is not read to its end.
+    if (status === 413 || status === 429) headers.set("connection", "close")
     await sign(status, headers, body)
     return new Response(body as Uint8Array<ArrayBuffer>, { status, headers })
   }
@@ -390,76 +240,7 @@ function answerTo(context: Context, verified: VerifiedRequest): Answer {
         "comity-head": formatHead(head),
       })
       await sign(200, headers, null)
-      return new Response(streamOf(context, body), { headers })
+      return new Response(body, { headers })
     },
   }
-}
-
-/** Reads from the store only as fast as the peer reads from us. */
-function streamOf(
-  context: Context,
-  frames: AsyncGenerator<Uint8Array>,
-): ReadableStream<Uint8Array> {
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        try {
-          const next = await frames.next()
-          if (next.done) controller.close()
-          else controller.enqueue(next.value)
-        } catch (cause) {
-          // The head has gone out: all that is left is to break off, and to say so here.
-          context.env.log.error("feed.failed", { code: codeOf(cause) })
-          throw cause
-        }
-      },
-      async cancel() {
-        await frames.return(undefined)
-      },
-    },
-    { highWaterMark: 0 },
-  )
-}
-
-/** Our own log, for whoever is a peer; a peer's own, which it may have lost. PROTOCOL.md §7 */
-async function readableLog(context: Context, peer: string, member: string) {
-  return member === context.self.id || member === peer ? logOf(context.db, member) : null
-}
-
-async function* withHeader(frames: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield framesHeader()
-  yield* frames
-}
-
-/** Once to the head, or, while `live` is not aborted, again whenever something was added. */
-async function* framesFor(
-  context: Context,
-  peer: string,
-  position: FeedPosition,
-  live: AbortSignal | null,
-): AsyncGenerator<Uint8Array> {
-  yield framesHeader()
-  let at = yield* feedFrames(context, peer, position)
-  while (live !== null && !live.aborted) {
-    const waiting = new AbortController()
-    const signal = AbortSignal.any([live, waiting.signal])
-    // Armed before the look, so that nothing added meanwhile is slept over.
-    const rung = context.bell.next(signal)
-    if (!(await hasNews(context, peer, at))) {
-      yield* gossipFrames(context, peer)
-      await Promise.race([rung, context.env.clock.sleep(heartbeatMs, signal)])
-      waiting.abort()
-      if (!(await hasNews(context, peer, at))) {
-        const { head } = await feedHead(context, peer)
-        yield encodeFrame("head", utf8(formatHead(head)))
-        continue
-      }
-    } else waiting.abort()
-    at = yield* feedFrames(context, peer, at)
-  }
-}
-
-async function hasNews(context: Context, peer: string, at: FeedPosition): Promise<boolean> {
-  const { head, log } = await feedHead(context, peer)
-  return head.n !== at.after || head.size !== at.size || log.epoch !== at.epoch
 }

@@ -66,6 +66,8 @@ const spine = [
     position INTEGER NOT NULL, path BLOB NOT NULL, repudiated INTEGER NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (order_origin, order_id, leaf)) STRICT`,
   "CREATE INDEX fact_by_record ON fact (record_id, record_origin, recipient)",
+  `CREATE TABLE doubt (record_id TEXT NOT NULL, recipient TEXT NOT NULL, size INTEGER NOT NULL,
+    PRIMARY KEY (record_id, recipient)) STRICT, WITHOUT ROWID`,
   `CREATE TABLE tag (id INTEGER PRIMARY KEY, entry BLOB NOT NULL UNIQUE, epoch INTEGER,
     idx INTEGER) STRICT`,
   `CREATE TABLE delivery (peer TEXT NOT NULL, n INTEGER NOT NULL, feed TEXT NOT NULL,
@@ -73,7 +75,8 @@ const spine = [
   `CREATE TABLE feed (peer TEXT PRIMARY KEY, feed TEXT NOT NULL, n INTEGER NOT NULL,
     prev TEXT NOT NULL) STRICT`,
   `CREATE TABLE source (peer TEXT PRIMARY KEY, feed TEXT NOT NULL, n INTEGER NOT NULL,
-    prev TEXT NOT NULL, seen_n INTEGER NOT NULL, at INTEGER NOT NULL, error TEXT) STRICT`,
+    prev TEXT NOT NULL, seen_n INTEGER NOT NULL, at INTEGER NOT NULL, error TEXT,
+    stale_at INTEGER, stale_why TEXT) STRICT`,
   `CREATE TABLE receipt_out (id INTEGER PRIMARY KEY, peer TEXT NOT NULL, order_id TEXT NOT NULL,
     leaf TEXT NOT NULL, state TEXT NOT NULL, code TEXT, day TEXT NOT NULL, sent INTEGER NOT NULL)
     STRICT`,

@@ -162,6 +162,12 @@ export type Schema = {
     at: number
   }
 
+  /**
+   * Where a withdrawal was taken back from one recipient, and may have named this one too: releases with a
+   * base below `size` are not served to it.
+   */
+  doubt: { record_id: string; recipient: string; size: number }
+
   /** Withdrawal tags of ours, and where our log has them; no place yet while they wait for one. */
   tag: { id: Generated<number>; entry: Uint8Array; epoch: number | null; idx: number | null }
 
@@ -184,6 +190,9 @@ export type Schema = {
     seen_n: number
     at: number
     error: string | null
+    /** since when, and by which code, its feed is not whole; null while it is */
+    stale_at: number | null
+    stale_why: string | null
   }
   /** Statements of ours about what we got, until the peer has them. */
   receipt_out: {

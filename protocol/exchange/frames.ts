@@ -1,3 +1,4 @@
+import { recode } from "../canonical.ts"
 import { concat, decodeUtf8, u32be, u64be, utf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
@@ -97,13 +98,19 @@ function frameEnd(bytes: Uint8Array): number {
   return 5 + length
 }
 
-/** All frames of a container that is held whole. @throws as readFrames */
-export async function decodeFrames(bytes: Uint8Array): Promise<readonly Frame[]> {
+/** All frames of a container that is held whole, at most `most`. @throws as readFrames */
+export async function decodeFrames(
+  bytes: Uint8Array,
+  most: number = limits.framesPerStream,
+): Promise<readonly Frame[]> {
   async function* whole() {
     yield bytes
   }
   const frames: Frame[] = []
-  for await (const frame of readFrames(whole())) frames.push(frame)
+  for await (const frame of readFrames(whole())) {
+    if (frames.length >= most) throw new ProtocolError("frames.too-large")
+    frames.push(frame)
+  }
   return frames
 }
 
@@ -134,7 +141,7 @@ export function decodeEntries(bytes: Uint8Array): EntriesFrame {
   if (start > BigInt(Number.MAX_SAFE_INTEGER - limits.entriesPerFrame))
     throw new ProtocolError("frames.malformed", { detail: "entries" })
   return {
-    origin: decodeUtf8(bytes.subarray(1, 1 + nameLength)),
+    origin: recode("frames.malformed", () => decodeUtf8(bytes.subarray(1, 1 + nameLength))),
     start: Number(start),
     entries: Array.from({ length: count }, (_, i) =>
       bytes.slice(at + i * entryBytes, at + (i + 1) * entryBytes),

@@ -1,5 +1,6 @@
+import { peerApp } from "../../../node/http/peer-app.ts"
+import { peerServer } from "../../../node/http/peer-server.ts"
 import { addPeer, ownCard, verifyPeer } from "../../../node/peers.ts"
-import { peerServer } from "../../../node/serve.ts"
 import { sync } from "../../../node/subscribe.ts"
 import { verifyInconsistency } from "../../../protocol/inconsistency.ts"
 import { wordsOf } from "../../../protocol/words.ts"
@@ -12,7 +13,7 @@ export async function startTarget(): Promise<
 > {
   const options = { state: "XT", network: "exercise:hostile", hasten: 100 }
   const node = await startMember(options, (own, host, closing) =>
-    peerServer(own, { authorities: [host], closing }),
+    peerServer(peerApp(own, { authorities: [host], closing }), own.env.clock),
   )
   const { context } = node
   const target: Target = {

@@ -30,7 +30,7 @@ function asStranger(
 
 async function isStranger(response: Response): Promise<string> {
   const text = await response.text()
-  if (response.status !== 404 || response.headers.has("signature") || text !== "not found\n")
+  if (response.status !== 404 || response.headers.has("signature") || text !== "")
     throw new Unrefused(`answered with ${response.status}, not as to a stranger`)
   return "stranger"
 }

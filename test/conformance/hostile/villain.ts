@@ -81,6 +81,7 @@ export async function startMember(
     context,
     founded,
     served: new Map(),
+    journal: [],
     host,
     env,
     url,
