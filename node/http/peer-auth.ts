@@ -83,6 +83,8 @@ export function peerAuth(context: Context, ownAuthorities: readonly string[]): I
 }
 
 function headOf({ headers, method, url }: Request): RequestHead {
+  // A Host field can make an address of it that is none.
+  if (!URL.canParse(url)) throw new ProtocolError("http.malformed", { detail: "host" })
   const { host, pathname: path, search: query } = new URL(url)
   return { method, authority: headers.get("host") ?? host, path, query, headers }
 }

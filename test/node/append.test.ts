@@ -58,7 +58,7 @@ test("a mark whose sync failed stops the signer, and nothing is written any more
   await publish(xa.context, orders[2]!)
   failHighWater(xa, "store.failed")
   await publish(xa.context, orders[0]!)
-  expect(xa.context.stopped).toEqual({ code: "store.failed" })
+  expect(xa.context.stopped).toMatchObject({ code: "signer.stopped" })
   failHighWater(xa, null)
   await expect(publish(xa.context, orders[1]!)).rejects.toThrow(failure("signer.stopped"))
   await expect(addDraft(xa.context, practiceText("Late"))).rejects.toThrow(
