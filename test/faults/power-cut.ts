@@ -4,11 +4,10 @@ import { setTimeout as pause } from "node:timers/promises"
 import { NodeError } from "../../node/errors.ts"
 import { openHome, readOfficerKey } from "../../node/home.ts"
 import { closeNode } from "../../node/node.ts"
-import { realEnv } from "../../node/real-env.ts"
 import { decodeBase64, decodeBase64url, decodeUtf8, encodeHex } from "../../protocol/encoding.ts"
 import { DiskModel, type Loss, losses, materialise } from "./disk-model.ts"
 import { audit, History, Violation } from "./history.ts"
-import { auditHome, settle } from "./kill.ts"
+import { auditHome, settle, standIn } from "./kill.ts"
 import { introduce, type Peer, startPeer } from "./peer.ts"
 import { foundHome, type Home, startNode } from "./real-node.ts"
 import { type Event, readTrace, tracing } from "./trace.ts"
@@ -183,7 +182,7 @@ async function auditFounding(
   home: Home,
   files: readonly string[],
 ): Promise<boolean> {
-  const env = realEnv({ home: directory })
+  const env = standIn(directory)
   try {
     const context = await openHome(env, home.key)
     await audit(context, new History())

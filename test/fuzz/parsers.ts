@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import SQLite from "better-sqlite3"
 import { answerLine } from "../../cli/conform/line.ts"
 import { ops } from "../../cli/conform/ops.ts"
@@ -20,14 +21,7 @@ import { searchQuery, searchTerms } from "../../node/search-text.ts"
 import { encodeCanonical, ingest, type Json } from "../../protocol/canonical.ts"
 import { sha256 } from "../../protocol/crypto/hash.ts"
 import { openSealed, sealObject } from "../../protocol/crypto/seal.ts"
-import {
-  concat,
-  decodeHex,
-  decodeUtf8,
-  encodeBase64url,
-  encodeHex,
-  utf8,
-} from "../../protocol/encoding.ts"
+import { concat, decodeUtf8, encodeBase64url, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import {
   decodeEvidence,
   encodeEvidence,
@@ -90,10 +84,7 @@ import {
   signOrder,
   signReceipts,
 } from "../support/world.ts"
-import delivery from "../vectors/delivery.json" with { type: "json" }
-import frames from "../vectors/frames.json" with { type: "json" }
-import grants from "../vectors/grant.json" with { type: "json" }
-import records from "../vectors/record.json" with { type: "json" }
+import { bytes, resolve, type VectorFile } from "../vectors/format.ts"
 import type { Parser } from "./fuzz.ts"
 
 /** Every place where bytes of somebody else's become a value of ours. */
@@ -152,19 +143,14 @@ const config = encodeCanonical({
   url: "https://comity.xa.example",
 })
 
-type Vectors = {
-  readonly valid: readonly { readonly input: object }[]
-  readonly hostile: readonly { readonly input: object }[]
-}
-
 /** The bytes that our own vectors give in these fields, good and bad. */
-function vectorBytes(file: Vectors, ...fields: readonly string[]): Uint8Array[] {
-  return [...file.valid, ...file.hostile].flatMap(({ input }) =>
-    fields.flatMap((field) => {
-      const value = (input as Record<string, unknown>)[field]
-      return typeof value === "string" && /^(?:[0-9a-f]{2})+$/.test(value) ? [decodeHex(value)] : []
-    }),
-  )
+function vectorBytes(format: string, ...fields: readonly string[]): Uint8Array[] {
+  const path = join(import.meta.dirname, `../vectors/${format}.json`)
+  const { valid, hostile } = JSON.parse(readFileSync(path, "utf8")) as VectorFile
+  return [...valid, ...hostile].flatMap((vector) => {
+    const input = resolve(vector.input, valid)
+    return fields.filter((field) => input[field] !== undefined).map((field) => bytes(input, field))
+  })
 }
 
 /** A file of the outside vectors, where they are. */
@@ -214,14 +200,14 @@ database
 const searching = database.prepare("SELECT rowid FROM search WHERE search MATCH ?")
 
 const logExpected = { origin: member.origin, logKey: logKeyOf(member.root) }
-const delivered = vectorBytes(delivery as Vectors, "bytes", "delivery")
+const delivered = vectorBytes("delivery", "bytes", "delivery")
 const parcelContent = encodeParcelContent(
   encodeDelivery({
     entry: { index: 2, salt: "4".repeat(64) },
     feed: "5".repeat(32),
     grants: [
       {
-        grant: JSON.parse(text(vectorBytes(grants as Vectors, "bytes", "grant")[0]!)) as Json,
+        grant: JSON.parse(text(vectorBytes("grant", "bytes", "grant")[0]!)) as Json,
         path: Array(10).fill("6".repeat(64)) as string[],
         position: 3,
       },
@@ -249,13 +235,13 @@ export const parsers: readonly Parser[] = [
   {
     name: "record",
     form: "json",
-    seeds: () => vectorBytes(records as Vectors, "bytes", "record"),
+    seeds: () => vectorBytes("record", "bytes", "record"),
     read: (input) => encodeRecord(decodeRecord(input)),
   },
   {
     name: "grant",
     form: "json",
-    seeds: () => vectorBytes(grants as Vectors, "bytes", "grant"),
+    seeds: () => vectorBytes("grant", "bytes", "grant"),
     read: (input) => encodeGrant(decodeGrant(input)),
   },
   {
@@ -497,7 +483,7 @@ export const parsers: readonly Parser[] = [
         encodeFrame("checkpoint", utf8(checkpoint)),
         encodeFrame("head", utf8("x")),
       ),
-      ...vectorBytes(frames as Vectors, "bytes", "stream"),
+      ...vectorBytes("frames", "bytes", "stream"),
     ],
     read: async (input) => {
       const decoded = await decodeFrames(input)
@@ -793,8 +779,8 @@ async function rawRequest(): Promise<string> {
 }
 
 function exportSeed(): Uint8Array {
-  const grant = JSON.parse(text(vectorBytes(grants as Vectors, "bytes", "grant")[0]!))
-  const record = JSON.parse(text(vectorBytes(records as Vectors, "bytes", "record")[0]!))
+  const grant = JSON.parse(text(vectorBytes("grant", "bytes", "grant")[0]!))
+  const record = JSON.parse(text(vectorBytes("record", "bytes", "record")[0]!))
   return encodeCanonical({
     baseProof: [],
     checkpoint,
@@ -812,8 +798,8 @@ function exportSeed(): Uint8Array {
 
 /** Not a proof of anything, but of the form: its parts are good ones. */
 function evidenceSeeds(): readonly Uint8Array[] {
-  const grant = JSON.parse(text(vectorBytes(grants as Vectors, "bytes", "grant")[0]!))
-  const record = JSON.parse(text(vectorBytes(records as Vectors, "bytes", "record")[0]!))
+  const grant = JSON.parse(text(vectorBytes("grant", "bytes", "grant")[0]!))
+  const record = JSON.parse(text(vectorBytes("record", "bytes", "record")[0]!))
   return [
     encodeEvidence({
       base: [],
