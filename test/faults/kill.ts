@@ -1,7 +1,8 @@
 import { cpSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
-import { openHome } from "../../node/home.ts"
+import { diskFiles } from "../../node/files.ts"
+import { openHome, readConfig } from "../../node/home.ts"
 import { closeNode } from "../../node/node.ts"
 import { realEnv } from "../../node/real-env.ts"
 import type { inbox } from "../../node/records.ts"
@@ -115,8 +116,9 @@ export async function auditCopy(
 
 /** For a copy that is looked at in place of the original: as a copy it would sign nothing. */
 export function standIn(directory: string): ReturnType<typeof realEnv> {
-  const env = realEnv({ home: directory })
-  return { ...env, files: { ...env.files, identity: () => null } }
+  const files = { ...diskFiles(directory), identity: () => null }
+  const { cipher } = readConfig(files)
+  return { ...realEnv({ home: directory, cipher }), files }
 }
 
 export async function auditHome(

@@ -152,9 +152,10 @@ export async function foundingCuts(
   const events = await readTrace(trace, home.directory)
   const whole = namesUnder(home.directory)
   const draw = drawsFrom(options.seed)
-  const cuts = Array.from({ length: options.points }, () =>
+  const cuts = Array.from({ length: options.points - 1 }, () =>
     Math.floor(draw() * (events.length + 1)),
   )
+  cuts.push(events.length)
   cuts.sort((a, b) => a - b)
   const model = new DiskModel(new Map())
   const state = join(directory, "state")
@@ -182,8 +183,9 @@ async function auditFounding(
   home: Home,
   files: readonly string[],
 ): Promise<boolean> {
-  const env = standIn(directory)
+  let env: ReturnType<typeof standIn> | undefined
   try {
+    env = standIn(directory)
     const context = await openHome(env, home.key)
     await audit(context, new History())
     const left = namesUnder(directory)
@@ -196,7 +198,7 @@ async function auditFounding(
     if (!(cause instanceof NodeError) || cause.code !== "home.missing") throw cause
     return false
   } finally {
-    env.close()
+    env?.close()
   }
 }
 

@@ -47,6 +47,7 @@ import {
   sealParcel,
 } from "../../protocol/exchange/parcel.ts"
 import { receiptsFormat, verifyReceipts } from "../../protocol/exchange/receipt.ts"
+import { decodeReturned, encodeReturned } from "../../protocol/exchange/returned.ts"
 import { encodeInconsistency, verifyInconsistency } from "../../protocol/inconsistency.ts"
 import { signCheckpoint, verifyCheckpoint } from "../../protocol/log/checkpoint.ts"
 import { formatCheckpoint, parseCheckpoint } from "../../protocol/log/checkpoint-body.ts"
@@ -491,9 +492,23 @@ export const parsers: readonly Parser[] = [
     },
   },
   {
+    name: "returned",
+    form: "json",
+    seeds: () => vectorBytes("returned", "bytes"),
+    read: (input) => {
+      const { order: released } = decodeReturned(input)
+      const { type: _, order: __, ...fields } = JSON.parse(text(input))
+      const again = JSON.parse(text(signedAgain(released)))
+      return encodeReturned({ ...fields, order: again })
+    },
+  },
+  {
     name: "entries",
     form: "bytes",
-    seeds: () => [encodeEntries({ origin: member.origin, start: 0, entries })],
+    seeds: () => [
+      encodeEntries({ origin: member.origin, start: 0, entries }),
+      ...vectorBytes("frames", "entries"),
+    ],
     read: (input) => encodeEntries(decodeEntries(input)),
   },
   {
