@@ -8,7 +8,7 @@ test("a flipped bit is found or harms nothing, and is never served", {
 }, async () => {
   const directory = scratch(inMemory)
   await using subject = await makeSubject(directory, 1)
-  const flips = scaled(6, 50)
+  const flips = scaled(6, 20)
   const report = await flipBits(subject, directory, { flips, seed: 1 })
   expect(report.flips).toBe(flips)
   expect(report.atOpening + report.atReading).toBeGreaterThan(flips / 2)

@@ -11,8 +11,8 @@ test.skipIf(!isThere("strace"))(
   async () => {
     prepareCrypto()
     const directory = scratch(inMemory)
-    const recording = await record(directory, 1, scaled(300, 1000))
-    const points = scaled(25, 1000)
+    const recording = await record(directory, 1, scaled(300, 600))
+    const points = scaled(25, 400)
     const report = await powerCuts(recording, directory, { points, seed: 1 })
     expect(report.points).toBe(points)
     expect(report.promises).toBeGreaterThan(5)
@@ -25,7 +25,7 @@ test.skipIf(!isThere("strace"))(
   { timeout: 100_000 },
   async () => {
     prepareCrypto()
-    const found = await foundingCuts(scratch(inMemory), { points: scaled(30, 200), seed: 1 })
+    const found = await foundingCuts(scratch(inMemory), { points: scaled(20, 100), seed: 1 })
     expect(found.whole).toBeGreaterThan(0)
     expect(found.none).toBeGreaterThan(0)
   },

@@ -2,6 +2,10 @@ import { spawnSync } from "node:child_process"
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { addDraft } from "../../node/drafts.ts"
+import { openHome } from "../../node/home.ts"
+import { closeNode } from "../../node/node.ts"
+import { realEnv } from "../../node/real-env.ts"
+import { metaIdentity } from "../../node/recover.ts"
 import { sync } from "../../node/subscribe.ts"
 import { History, Violation } from "./history.ts"
 import { auditHome, settle } from "./kill.ts"
@@ -40,6 +44,7 @@ export async function smallDisk(
 ): Promise<SmallDiskReport> {
   await using peer = await startPeer("XB")
   const template = await foundHome(join(directory, "template"), "XA")
+  await forgetFile(template)
   const home = { ...template, directory: join(directory, "disk") }
   mkdirSync(home.directory)
   writeFileSync(`${home.directory}.key`, home.key, { mode: 0o600 })
@@ -99,6 +104,15 @@ async function endAndStartFull(node: RealNode, home: Home, history: History): Pr
 async function endKeeping(node: RealNode, kept: string): Promise<number | null> {
   cpSync(node.seenAt, kept, { recursive: true, filter: (path) => !/\.sock$|filler$/.test(path) })
   return node.end("SIGTERM")
+}
+
+/** The copy on the small disk will be the one that signs. */
+async function forgetFile(home: Home): Promise<void> {
+  const env = realEnv({ home: home.directory })
+  const context = await openHome(env, home.key)
+  await context.db.deleteFrom("meta").where("name", "=", metaIdentity).execute()
+  await closeNode(context)
+  env.close()
 }
 
 function startOn(home: Home, template: string, mebibytes: number): RealNode {

@@ -7,7 +7,7 @@ import { faultOf, fuzz } from "./fuzz.ts"
 import { parsers } from "./parsers.ts"
 
 prepareCrypto()
-const inputs = scaled(120, 2500)
+const inputs = scaled(100, 600)
 
 test.each(parsers.map((parser) => [parser.name, parser] as const))(
   "%s: nothing uncaught, nothing slow, and what is accepted is written as it was read",
