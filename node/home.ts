@@ -38,6 +38,7 @@ const configShape = object({
   markings: dictionary(/^[A-Z:+]{1,32}$/, markingShape, 16),
   type: literal("comity/home/v1"),
   url: optional(text({ min: 1, max: 512 })),
+  witnessHours: optional(integer(1, 8760)),
 })
 
 export type HomeConfig = Config & { readonly cipher: "aegis" | "chacha20" }
@@ -50,19 +51,26 @@ export function readConfig(files: Files): HomeConfig {
       hint: 'Found one: comity init --state XA --name "Authority XA"',
     })
   try {
-    const { cipher, markings, url } = decodeShape(
+    const { cipher, markings, url, witnessHours } = decodeShape(
       configShape,
       JSON.parse(new TextDecoder().decode(bytes)),
       "json.profile",
     )
-    return { cipher, markings, url: url ?? null }
+    return { cipher, markings, url: url ?? null, witnessHours: witnessHours ?? null }
   } catch (cause) {
     throw new NodeError("config.invalid", `${names.config} is not as it should be.`, { cause })
   }
 }
 
-export function writeConfig(files: Files, { cipher, markings, url }: HomeConfig): void {
-  const fields = { cipher, markings, type: "comity/home/v1", ...(url === null ? {} : { url }) }
+export function writeConfig(files: Files, config: HomeConfig): void {
+  const { cipher, markings, url, witnessHours } = config
+  const fields = {
+    cipher,
+    markings,
+    type: "comity/home/v1",
+    ...(url === null ? {} : { url }),
+    ...(witnessHours === null ? {} : { witnessHours }),
+  }
   files.write(names.config, encodeCanonical(fields))
 }
 
@@ -107,7 +115,7 @@ export async function initHome(env: Env, founder: Founder): Promise<Identity> {
   for (const [i, pair] of founded.nextPairs.entries())
     rootFiles.write(`${directory}next-${i + 1}.json`, await seal(storedPair(pair)))
   await storeFounded(env, founded)
-  writeConfig(files, { cipher, markings: {}, url: founding.url ?? null })
+  writeConfig(files, { cipher, markings: {}, url: founding.url ?? null, witnessHours: null })
   return identityOf(founded.member)
 }
 
@@ -117,12 +125,34 @@ function storedPair({ ed25519, mldsa65 }: RootPair): Json {
 
 /** @throws `key.unavailable` before anything else is touched; as createNode */
 export async function openHome(env: Env, unlocking: Unlocking): Promise<Context> {
-  const { url, markings } = readConfig(env.files)
+  const { url, markings, witnessHours } = readConfig(env.files)
   const bytes = env.files.read(names.keys)
   if (bytes === null) throw new NodeError("key.unavailable", "The node's key file is missing.")
   const content = await openKeyFileContent(bytes, unlocking)
   const keys = loadNodeKeys(content as StoredKeys)
-  return createNode(env, keys, { url, markings })
+  return createNode(env, keys, { url, markings, witnessHours })
+}
+
+const rootKeyShape = object({
+  ed25519: hex(32),
+  mldsa65: hex(32),
+  type: literal("comity/root-key/v1"),
+})
+
+/** The root keys that still lie in the home, present and next ones. @throws `key.unavailable` */
+export async function readRootKeys(
+  files: Files,
+  unlocking: Unlocking,
+): Promise<readonly RootPair[]> {
+  const pairs: RootPair[] = []
+  for (const name of files.list(names.rootKeys)) {
+    const bytes = files.read(`${names.rootKeys}/${name}`)
+    if (bytes === null) continue
+    const content = await openKeyFileContent(bytes, unlocking)
+    const { ed25519, mldsa65 } = decodeShape(rootKeyShape, content, "key.malformed")
+    pairs.push({ ed25519: decodeHex(ed25519), mldsa65: decodeHex(mldsa65) })
+  }
+  return pairs
 }
 
 /** Whether root keys still lie in the home, where a thief of the server finds them. */

@@ -33,6 +33,7 @@ import {
 } from "./store/queries/logs.ts"
 import { insertRoots, memberById, rootIndexes } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
+import { assertAsWitnessed } from "./witness.ts"
 
 /** What a member says of its own log since we last looked. */
 export type LogNews = {
@@ -72,7 +73,9 @@ export async function mirrorLog(
   if (!equalBytes(rangeRoot(range), checkpoint.root)) throw new ProtocolError("checkpoint.forked")
   if (entries.length === 0) return log
   await takeDocuments(trx, member, log, entries, news.documents)
-  return appendEntries(trx, log, entries, news.checkpoint, context.env.clock.now())
+  const after = await appendEntries(trx, log, entries, news.checkpoint, context.env.clock.now())
+  await assertAsWitnessed(trx, log.range.size, after)
+  return after
 }
 
 async function logFor(trx: Db, { id, network }: Member, epoch: number): Promise<LogState> {

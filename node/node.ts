@@ -79,7 +79,11 @@ async function contextOf(
     env,
     db,
     keys,
-    config: { url: config.url ?? null, markings: config.markings ?? {} },
+    config: {
+      url: config.url ?? null,
+      markings: config.markings ?? {},
+      witnessHours: config.witnessHours ?? null,
+    },
     self,
     bell: new Bell(),
     sequencing: new Turn(),

@@ -27,14 +27,17 @@ import {
   verifyOrder,
   verifyRelease,
 } from "../protocol/verify.ts"
-import { type Context, dayOf, today } from "./context.ts"
+import { type Context, today } from "./context.ts"
+import { noteEvent } from "./event.ts"
 import { ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
 import { type LogNews, mirrorLog, noteDisowned } from "./mirror.ts"
+import { takeProof } from "./prove.ts"
 import { indexRecord, unindexRecord } from "./search.ts"
 import { truncateWal } from "./store/purge.ts"
 import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
-import { keepCheckpoint, type LogState } from "./store/queries/logs.ts"
+import { type LogState, signedSize } from "./store/queries/logs.ts"
+import { keepCheckpoint, proofCovering } from "./store/queries/proofs.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
 /**
@@ -95,6 +98,7 @@ export class FeedReader {
   #heldBytes = 0
   #decapsulations = 0
   #isWhole = false
+  #hasNews = false
   #isBehind = false
   #counts = { received: 0, already: 0, refused: 0, failed: 0 }
   #code: string | undefined
@@ -112,7 +116,10 @@ export class FeedReader {
     switch (frame.type) {
       case "checkpoint":
         await this.#flush()
-        this.#news = { checkpoint: decodeUtf8(frame.bytes), entries: [], documents: [] }
+        // The first says where the log is now; those behind it, before the head, are cosigned.
+        if (this.#hasNews) await this.#takeProof(decodeUtf8(frame.bytes))
+        else this.#news = { checkpoint: decodeUtf8(frame.bytes), entries: [], documents: [] }
+        this.#hasNews = true
         return
       case "entries":
         this.#expectNews().entries.push(decodeEntries(frame.bytes))
@@ -134,6 +141,7 @@ export class FeedReader {
         return
       }
       case "head":
+        this.#hasNews = false
         await this.#flush()
         await this.#noteHead(decodeUtf8(frame.bytes))
         return
@@ -176,6 +184,19 @@ export class FeedReader {
     } catch (cause) {
       await noteDisowned(db, cause)
       throw cause
+    }
+  }
+
+  /** Waiting for witnesses stops no reading: a proof that proves nothing is left, and noted. */
+  async #takeProof(note: string): Promise<void> {
+    const { db, env, bell } = this.#context
+    try {
+      await db.transaction().execute((trx) => takeProof(this.#context, trx, this.#peer, note))
+      bell.ring()
+    } catch (cause) {
+      // Two trees, both signed by the log: that is no matter of waiting.
+      if (!(cause instanceof ProtocolError) || cause.code === "checkpoint.forked") throw cause
+      env.log.warn("proof.refused", { peer: this.#peer, code: cause.code })
     }
   }
 
@@ -353,7 +374,7 @@ async function takeDelivery(
       outcome[taken.state]++
       outcome.hasPurged ||= taken.hasPurged
     }
-    await keepOrder(trx, delivery, standing, log)
+    await keepOrder(context, trx, delivery, standing, log)
   } catch (cause) {
     // The order itself does not stand: nothing of it is kept but our signed refusal.
     if (!(cause instanceof ProtocolError)) throw cause
@@ -518,9 +539,21 @@ async function purgeEnded(
   return { hasPurged, isHeld }
 }
 
-/** The order as its log has it, and the first checkpoint held that covers it: what evidence is made of. */
-async function keepOrder(trx: Db, claim: Claim, standing: Standing, log: LogState): Promise<void> {
+/**
+ * The order as its log has it. Where its origin asks for no witnesses, the first checkpoint held that
+ * covers it is its proof; otherwise the first quorate one will be, once it is here.
+ */
+async function keepOrder(
+  context: Context,
+  trx: Db,
+  claim: Claim,
+  { index, root }: Standing,
+  log: LogState,
+): Promise<void> {
   const { order, entry } = claim
+  const size = signedSize(log)
+  const isPlain = root.quorum === 0 && size > index
+  if (isPlain) await keepCheckpoint(trx, log.id, { size, note: log.checkpoint!, version: 0 })
   await trx
     .insertInto("logged_order")
     .values({
@@ -528,12 +561,16 @@ async function keepOrder(trx: Db, claim: Claim, standing: Standing, log: LogStat
       id: order.payload.id,
       digest: order.digest,
       document: order.bytes,
-      idx: standing.index,
+      epoch: log.epoch,
+      idx: index,
       salt: entry.salt,
+      root_version: root.version,
+      quorum: root.quorum,
+      proof: isPlain ? size : await proofCovering(trx, log.id, index, root.version),
+      at: context.env.clock.now(),
     })
     .onConflict((conflict) => conflict.doNothing())
     .execute()
-  if (log.checkpoint !== null) await keepCheckpoint(trx, log.id, log.range.size, log.checkpoint)
 }
 
 /** A receipt that `peer` is owed; it goes out with the next batch. */
@@ -558,16 +595,4 @@ async function owe(
       sent: 0,
     })
     .execute()
-}
-
-export async function noteEvent(
-  context: Context,
-  db: Db,
-  kind: string,
-  subject: string,
-  detail: string,
-): Promise<void> {
-  const at = context.env.clock.now()
-  await db.insertInto("event").values({ at, kind, subject, detail }).execute()
-  context.env.log.warn(kind, { subject, day: dayOf(at) })
 }

@@ -10,6 +10,7 @@ import { NodeError } from "./errors.ts"
 import { ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
 import { findPeer, nameOf } from "./peers.ts"
+import { describeProof } from "./prove.ts"
 import { searchContent } from "./search.ts"
 import { asFact, asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
 import { memberById } from "./store/queries/members.ts"
@@ -109,10 +110,29 @@ async function standingOf(context: Context, reference: RecordReference): Promise
   const facts = (await liveFacts(context, reference)).filter(
     ({ recipient }) => isOurs || recipient === context.self.id,
   )
-  if (facts.length > 0 && facts.every(({ repudiated }) => repudiated === 1)) return "repudiated"
-  // Members that name witnesses keep an order pending until their quorum is met.
-  const member = isOurs ? context.self : await memberById(context.db, reference.origin)
-  return member !== null && newestRoot(member).payload.quorum > 0 ? "pending" : "verified"
+  const standing = facts.filter(({ repudiated }) => repudiated === 0)
+  if (facts.length > 0 && standing.length === 0) return "repudiated"
+  return (await isPending(context.db, standing)) ? "pending" : "verified"
+}
+
+/** Whether one of the orders behind these facts still waits for the witnesses that its origin names. */
+async function isPending(db: Db, facts: readonly FactRow[]): Promise<boolean> {
+  const [first] = facts
+  if (first === undefined) return false
+  const row = await db
+    .selectFrom("logged_order")
+    .select("id")
+    .where("origin", "=", first.order_origin)
+    .where(
+      "id",
+      "in",
+      facts.map(({ order_id }) => order_id),
+    )
+    .where("proof", "is", null)
+    .where("quorum", ">", 0)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
 }
 
 export type RecordReference = {
@@ -289,7 +309,7 @@ export async function claimOf(context: Context, fact: FactRow) {
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
   const claim = { order, entry, grants: [placed] }
   const { logged, log } = await loggedOf(db, fact.order_origin, claim)
-  return { claim, placed, logged, log, order, entry }
+  return { claim, placed, logged, log, order, entry, proof: row.proof }
 }
 
 /** The eight steps over what is stored; the first that fails is the last line. */
@@ -299,9 +319,12 @@ async function provenance(
   bytes: Uint8Array,
 ): Promise<readonly Step[]> {
   const steps: Step[] = []
-  const report = (step: number, text: string) => void steps.push({ step, ok: true, text })
+  let seen = ""
+  const report = (step: number, text: string) =>
+    void steps.push({ step, ok: true, text: step === 3 ? `${text}; ${seen}` : text })
   try {
-    const { claim, placed, logged } = await claimOf(context, fact)
+    const { claim, placed, logged, log, proof } = await claimOf(context, fact)
+    seen = await describeProof(context, logged, log, { index: fact.idx, proof })
     const holder = { ...ownHolder(context), recipient: null }
     const standing = verifyOrder(claim, logged, holder, report)
     const known = await context.db

@@ -17,9 +17,11 @@ import { type Claim, factOf, type Standing } from "../protocol/verify.ts"
 import { appendOwn, noteHighWater, stopIfUnsure } from "./append.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
+import { assertWitnessed } from "./overdue.ts"
 import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
-import { keepCheckpoint, type LogState, logOf, rootAt } from "./store/queries/logs.ts"
+import { type LogState, logOf, rootAt } from "./store/queries/logs.ts"
 import { orderById } from "./store/queries/orders.ts"
+import { keepCheckpoint } from "./store/queries/proofs.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -99,9 +101,12 @@ async function sequence(
       }
     if (accepted.length === 0) return null
     const after = await appendOwn(context, trx, entries)
-    await keepCheckpoint(trx, after.id, after.range.size, after.checkpoint!)
+    const { size } = after.range
+    // With witnesses, the first checkpoint that enough of them cosign is the orders' proof.
+    if (ownRoot(context).quorum === 0)
+      await keepCheckpoint(trx, after.id, { size, note: after.checkpoint!, version: 0 })
     for (const { waiting, checked, index, salt } of accepted) {
-      const queued = await commitOrder(context, trx, checked, index, salt)
+      const queued = await commitOrder(context, trx, checked, { index, salt, log: after })
       const { orderId: order } = waiting
       outcomes.set(waiting, { order, index, size: after.range.size, queued })
     }
@@ -161,6 +166,8 @@ async function check(
     throw new NodeError("order.expired", `Our root document expired on ${root.expires}.`, {
       hint: "A root ceremony makes the next version.",
     })
+
+  if (payload.act === "release") await assertWitnessed(context, trx)
 
   const { revoked } = root
   const approvals = approvalsOf(order, root, { revoked, epoch: log.epoch, index })
@@ -245,11 +252,15 @@ async function commitOrder(
   context: Context,
   trx: Db,
   { order, placed, standing }: Checked,
-  index: number,
-  salt: Uint8Array,
+  {
+    index,
+    salt,
+    log,
+  }: { readonly index: number; readonly salt: Uint8Array; readonly log: LogState },
 ): Promise<readonly string[]> {
   const now = context.env.clock.now()
   const { id } = order.payload
+  const { version, quorum } = standing.root
   await trx
     .insertInto("logged_order")
     .values({
@@ -257,8 +268,13 @@ async function commitOrder(
       id,
       digest: order.digest,
       document: order.bytes,
+      epoch: log.epoch,
       idx: index,
       salt,
+      root_version: version,
+      quorum,
+      proof: quorum === 0 ? log.range.size : null,
+      at: now,
     })
     .execute()
   const rows = placed.map((one) => factRow(factOf(standing, one), one, encodeHex(one.leaf), now))

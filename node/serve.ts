@@ -6,10 +6,12 @@ import { tmpdir, userInfo } from "node:os"
 import { join } from "node:path"
 import { createAdaptorServer } from "@hono/node-server"
 import type { Context } from "./context.ts"
+import { keepCosigning } from "./cosign.ts"
 import { NodeError } from "./errors.ts"
 import { makeDirectory } from "./files.ts"
 import { operatorApp } from "./http/operator-app.ts"
 import { peerApp } from "./http/peer-app.ts"
+import { noteOverdue } from "./overdue.ts"
 import { renewKeys } from "./renew.ts"
 import { allPeers } from "./store/queries/members.ts"
 import { follow } from "./subscribe.ts"
@@ -59,6 +61,7 @@ export async function serve(context: Context, options: ServeOptions): Promise<Se
   await renewKeys(context)
   void keepRenewing(context, closing.signal)
   void followPeers(context, closing.signal)
+  void keepWitnessed(context, closing.signal)
   context.env.log.info("node.serving", { port })
   return {
     url: `http://${host}:${port}`,
@@ -114,6 +117,7 @@ export function operatorSocket(home: string): string {
 }
 
 const renewEveryMs = 6 * 3_600_000
+const overdueEveryMs = 3_600_000
 
 async function keepRenewing(context: Context, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
@@ -124,6 +128,31 @@ async function keepRenewing(context: Context, signal: AbortSignal): Promise<void
       context.env.log.error("keys.renewal-failed", { code: code ?? "internal" })
     })
   }
+}
+
+/** Asks witnesses, and looks now and then for orders that have waited too long. */
+async function keepWitnessed(context: Context, signal: AbortSignal): Promise<void> {
+  const looking = (async () => {
+    while (!signal.aborted) {
+      await noteOverdue(context).catch((cause: unknown) => {
+        const { code } = cause as { code?: string }
+        context.env.log.error("overdue.failed", { code: code ?? "internal" })
+      })
+      await context.env.clock.sleep(overdueEveryMs, signal)
+    }
+  })()
+  await Promise.all([keepAsking(context, signal), looking])
+}
+
+async function keepAsking(context: Context, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted)
+    try {
+      await keepCosigning(context, signal)
+    } catch (cause) {
+      const { code } = cause as { code?: string }
+      context.env.log.error("witnesses.failed", { code: code ?? "internal" })
+      await context.env.clock.sleep(lookAgainMs, signal)
+    }
 }
 
 const lookAgainMs = 30_000

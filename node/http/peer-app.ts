@@ -10,17 +10,28 @@ import {
   framesMediaType,
 } from "../../protocol/exchange/frames.ts"
 import { limits } from "../../protocol/limits.ts"
+import { formatSize, sizeMediaType } from "../../protocol/log/add-checkpoint.ts"
+import { ownLines } from "../../protocol/log/checkpoint.ts"
 import { proveInclusionFrom } from "../../protocol/log/compact-range.ts"
 import { openEntry } from "../../protocol/log/entry.ts"
 import { formatTlogProof } from "../../protocol/log/tlog-proof.ts"
 import { kidOf } from "../../protocol/member/key.ts"
 import { newestRoot, rootVersion } from "../../protocol/member/root.ts"
 import type { Context } from "../context.ts"
-import { type FeedPosition, feedFrames, feedHead, parseFeedQuery, sealedFor } from "../deliver.ts"
+import {
+  type FeedPosition,
+  feedFrames,
+  feedHead,
+  parseFeedQuery,
+  proofsWanted,
+  sealedFor,
+} from "../deliver.ts"
 import { nodeKid, nodeSigner } from "../keys.ts"
+import { logHead, logTile } from "../log.ts"
 import { takeReceipts } from "../receipts.ts"
 import { fromNodes, logOf, placesOf } from "../store/queries/logs.ts"
 import { keysInForce, memberById, peerById } from "../store/queries/members.ts"
+import { addCheckpoint, witnessedCheckpoint } from "../witness.ts"
 import { signResponse, type VerifiedRequest, verifyRequest } from "./message-signature.ts"
 import { problemBody, problemStatus, problemType } from "./problems.ts"
 import { readBody } from "./read-body.ts"
@@ -38,6 +49,7 @@ export type PeerAppOptions = {
 }
 
 const heartbeatMs = 30_000
+const textType = "text/plain; charset=utf-8"
 const noStore = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
 
 export function peerApp(context: Context, options: PeerAppOptions): Hono {
@@ -57,6 +69,35 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
     asPeer(context, options, c.req.raw, async ({ peer, answer }) => {
       const bytes = await sealedFor(context, peer, c.req.param("digest"))
       return bytes === null ? answer.problem(404, "record.unknown") : answer.bytes(bytes)
+    }),
+  )
+  app.get("/checkpoint", (c) =>
+    asPeer(context, options, c.req.raw, async ({ answer }) => {
+      const { checkpoint } = await logHead(context)
+      return answer.whole(200, textType, utf8(checkpoint))
+    }),
+  )
+  app.get("/tile/*", (c) =>
+    asPeer(context, options, c.req.raw, async ({ answer }) => {
+      const bytes = await logTile(context, c.req.path.slice(1))
+      return bytes === null ? answer.problem(404, "tile.malformed") : answer.bytes(bytes)
+    }),
+  )
+  app.post("/add-checkpoint", (c) =>
+    asPeer(context, options, c.req.raw, async ({ body, answer }) => {
+      const witnessed = await addCheckpoint(context, body)
+      if (witnessed.status === 200) return answer.whole(200, textType, utf8(witnessed.lines))
+      return witnessed.status === 409
+        ? answer.whole(409, sizeMediaType, utf8(formatSize(witnessed.size)))
+        : answer.problem(witnessed.status, witnessed.code)
+    }),
+  )
+  app.get("/:origin/checkpoint", (c) =>
+    asPeer(context, options, c.req.raw, async ({ answer }) => {
+      const note = await witnessedCheckpoint(context, c.req.param("origin"))
+      return note === null
+        ? answer.problem(404, "checkpoint.origin")
+        : answer.whole(200, textType, utf8(note))
     }),
   )
   app.post("/frames", (c) =>
@@ -95,14 +136,14 @@ function codeOf(cause: unknown): string {
 function stranger(): Response {
   return new Response("not found\n", {
     status: 404,
-    headers: { "content-type": "text/plain; charset=utf-8", ...noStore },
+    headers: { "content-type": textType, ...noStore },
   })
 }
 
 function health(isWell: boolean): Response {
   return new Response(isWell ? "ok\n" : "unavailable\n", {
     status: isWell ? 200 : 503,
-    headers: { "content-type": "text/plain; charset=utf-8", ...noStore },
+    headers: { "content-type": textType, ...noStore },
   })
 }
 
@@ -126,7 +167,7 @@ async function introduction(context: Context): Promise<Uint8Array> {
   const fields = JSON.stringify({
     member: self.id,
     network: self.network,
-    proof: formatTlogProof({ index, proof, checkpoint: log.checkpoint }),
+    proof: formatTlogProof({ index, proof, checkpoint: ownLines(log.checkpoint) }),
     rootVersion: self.documents.length,
     suite: "comity-1",
   })
@@ -135,6 +176,7 @@ async function introduction(context: Context): Promise<Uint8Array> {
 }
 
 type Answer = {
+  whole(status: number, type: string, body: Uint8Array): Promise<Response>
   bytes(body: Uint8Array): Promise<Response>
   problem(status: number, code: string): Promise<Response>
   frames(head: FeedHead, body: AsyncGenerator<Uint8Array>): Promise<Response>
@@ -257,6 +299,7 @@ function answerTo(context: Context, verified: VerifiedRequest): Answer {
     return new Response(body as Uint8Array<ArrayBuffer>, { status, headers })
   }
   return {
+    whole,
     bytes: (body) => whole(200, "application/octet-stream", body),
     problem: (status, code) => whole(status, problemType, problemBody(code)),
     frames: async (head, body) => {
@@ -325,5 +368,6 @@ async function* framesFor(
 
 async function hasNews(context: Context, peer: string, at: FeedPosition): Promise<boolean> {
   const { head, log } = await feedHead(context, peer)
-  return head.n !== at.after || head.size !== at.size || log.epoch !== at.epoch
+  if (head.n !== at.after || head.size !== at.size || log.epoch !== at.epoch) return true
+  return (await proofsWanted(context, peer, log, at)).length > 0
 }

@@ -1,0 +1,174 @@
+import { sql } from "kysely"
+import type { Db } from "../schema.ts"
+
+/** Which checkpoint proves which logged order. */
+
+/** A place in the logs of one member, epochs one after another. */
+export type Place = { readonly epoch: number; readonly index: number }
+
+export type KeptCheckpoint = {
+  readonly size: number
+  readonly note: string
+  /** the highest root version whose quorum it meets; 0 for none */
+  readonly version: number
+}
+
+/** Kept once; one that meets the quorum of a later root version takes its place. */
+export async function keepCheckpoint(
+  db: Db,
+  log: number,
+  { size, note, version }: KeptCheckpoint,
+): Promise<void> {
+  await db
+    .insertInto("checkpoint")
+    .values({ log, size, note, version })
+    .onConflict((conflict) =>
+      conflict
+        .columns(["log", "size"])
+        .doUpdateSet({ note, version })
+        .where("checkpoint.version", "<", version),
+    )
+    .execute()
+}
+
+export async function checkpointAt(
+  db: Db,
+  log: number,
+  size: number,
+): Promise<KeptCheckpoint | null> {
+  const row = await db
+    .selectFrom("checkpoint")
+    .select(["size", "note", "version"])
+    .where("log", "=", log)
+    .where("size", "=", size)
+    .executeTakeFirst()
+  return row ?? null
+}
+
+/** Size of the first one kept that covers `index` and meets the quorum of `version` or a later one. */
+export async function proofCovering(
+  db: Db,
+  log: number,
+  index: number,
+  version: number,
+): Promise<number | null> {
+  const row = await db
+    .selectFrom("checkpoint")
+    .select("size")
+    .where("log", "=", log)
+    .where("size", ">", index)
+    .where("version", ">=", version)
+    .orderBy("size")
+    .limit(1)
+    .executeTakeFirst()
+  return row?.size ?? null
+}
+
+/** The checkpoint is the proof of every order it covers that had none. @returns how many those are */
+export async function proveOrders(
+  db: Db,
+  log: { readonly member: string; readonly epoch: number },
+  { size, version }: KeptCheckpoint,
+): Promise<number> {
+  const proven = await db
+    .updateTable("logged_order")
+    .set({ proof: size })
+    .where("origin", "=", log.member)
+    .where("epoch", "=", log.epoch)
+    .where("idx", "<", size)
+    .where("proof", "is", null)
+    .where("quorum", ">", 0)
+    .where("root_version", "<=", version)
+    .executeTakeFirst()
+  return Number(proven.numUpdatedRows)
+}
+
+/** The first order of `origin` in each epoch that still waits for its quorum. */
+export async function pendingOf(db: Db, origin: string): Promise<readonly Place[]> {
+  const rows = await db
+    .selectFrom("logged_order")
+    .select(["epoch", sql<number>`min(idx)`.as("index")])
+    .where("origin", "=", origin)
+    .where("proof", "is", null)
+    .where("quorum", ">", 0)
+    .groupBy("epoch")
+    .orderBy("epoch")
+    .execute()
+  return rows
+}
+
+/** Every member of whom orders are pending here, how many, and since when. */
+export function allPending(db: Db) {
+  return db
+    .selectFrom("logged_order")
+    .select(["origin", sql<number>`min(at)`.as("since"), sql<number>`count(*)`.as("orders")])
+    .where("proof", "is", null)
+    .where("quorum", ">", 0)
+    .groupBy("origin")
+    .orderBy("origin")
+    .execute()
+}
+
+/**
+ * Orders of `origin` that were delivered to `peer` and ask for witnesses: of each epoch named from that
+ * index on, of later epochs all.
+ */
+function deliveredTo(db: Db, origin: string, peer: string, from: readonly Place[]) {
+  return db
+    .selectFrom("logged_order")
+    .where("origin", "=", origin)
+    .where("quorum", ">", 0)
+    .where(({ eb, or, and }) =>
+      or([
+        eb("epoch", ">", from.at(-1)?.epoch ?? 0),
+        ...from.map(({ epoch, index }) =>
+          // No proof is of a size up to its order's index: the index over proofs begins there.
+          and([
+            eb("epoch", "=", epoch),
+            eb("idx", ">=", index),
+            or([eb("proof", ">", index), eb("proof", "is", null)]),
+          ]),
+        ),
+      ]),
+    )
+    .where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom("delivery")
+          .select("n")
+          .whereRef("delivery.order_id", "=", "logged_order.id")
+          .where("delivery.peer", "=", peer),
+      ),
+    )
+}
+
+/** The quorate checkpoints that prove those orders. */
+export async function proofsFor(
+  db: Db,
+  origin: string,
+  peer: string,
+  from: readonly Place[],
+): Promise<readonly { readonly epoch: number; readonly size: number }[]> {
+  const rows = await deliveredTo(db, origin, peer, from)
+    .select(["epoch", "proof"])
+    .distinct()
+    .where("proof", "is not", null)
+    .orderBy("epoch")
+    .orderBy("proof")
+    .execute()
+  return rows.map(({ epoch, proof }) => ({ epoch, size: proof! }))
+}
+
+/** The first of them in each epoch that has no proof yet. */
+export function unprovenFor(
+  db: Db,
+  origin: string,
+  peer: string,
+  from: readonly Place[],
+): Promise<Place[]> {
+  return deliveredTo(db, origin, peer, from)
+    .select(["epoch", sql<number>`min(idx)`.as("index")])
+    .where("proof", "is", null)
+    .groupBy("epoch")
+    .orderBy("epoch")
+    .execute()
+}
