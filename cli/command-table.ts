@@ -34,6 +34,7 @@ export const commandTable: readonly {
     load: async () => (await import("./commands/evidence.ts")).registerEvidence,
   },
   { names: ["verify"], load: async () => (await import("./commands/evidence.ts")).registerVerify },
+  { names: ["witness"], load: async () => (await import("./commands/witness.ts")).registerWitness },
   { names: ["log"], load: async () => (await import("./commands/log.ts")).registerLog },
   { names: ["doctor"], load: async () => (await import("./commands/doctor.ts")).registerDoctor },
   { names: ["demo"], load: async () => (await import("./commands/demo.ts")).registerDemo },

@@ -6,6 +6,7 @@ import { exitCodes } from "../errors.ts"
 import { readFileArgument, writeFileArgument } from "../file-argument.ts"
 import { connect } from "../node-client.ts"
 import { styled } from "../output.ts"
+import { readPolicy } from "./log.ts"
 
 export function registerEvidence(program: Command, context: CliContext): void {
   program
@@ -58,6 +59,10 @@ export function registerVerify(program: Command, context: CliContext): void {
       [] as readonly string[],
     )
     .option("--require-witnesses", "fail where witnesses have not cosigned")
+    .option(
+      "--policy <file>",
+      "fail where witnesses that you pinned yourself have not (tlog-policy)",
+    )
     .addHelpText(
       "after",
       '\nExample:\n  $ comity verify practice.evidence --pin "abandon ability able …"\n',
@@ -67,7 +72,11 @@ export function registerVerify(program: Command, context: CliContext): void {
     )
 }
 
-type VerifyOptions = { readonly pin: readonly string[]; readonly requireWitnesses?: boolean }
+type VerifyOptions = {
+  readonly pin: readonly string[]
+  readonly requireWitnesses?: boolean
+  readonly policy?: string
+}
 
 async function verify(
   context: CliContext,
@@ -83,9 +92,11 @@ async function verify(
   const pins = options.pin.map(parsePin)
   // One byte more than is allowed: what is too large is refused by its own code.
   const bytes = await readFileArgument(file, 4 * limits.evidenceBytes, context.stdin)
+  const policy = options.policy === undefined ? null : await readPolicy(context, options.policy)
   prepareCrypto()
   const verdict = verifyEvidence(bytes, pins, {
     requireWitnesses: options.requireWitnesses === true,
+    ...(policy === null ? {} : { policy }),
   })
   const { verdict: word, ground, steps, code, origin, record } = verdict
   output.document({
