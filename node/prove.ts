@@ -1,10 +1,12 @@
-import { equalBytes } from "../protocol/encoding.ts"
+import { encodeHex, equalBytes } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { verifyCheckpoint } from "../protocol/log/checkpoint.ts"
 import { findCheckpoint, parseCheckpoint } from "../protocol/log/checkpoint-body.ts"
+import { rangeRoot } from "../protocol/log/compact-range.ts"
 import { parseLogOrigin } from "../protocol/log/entry.ts"
+import { emptyRoot } from "../protocol/log/merkle.ts"
 import { parseNote } from "../protocol/log/note.ts"
-import { logKeyOf, type Member, type Root } from "../protocol/member/root.ts"
+import { type Head, logKeyOf, type Member, newestRoot, type Root } from "../protocol/member/root.ts"
 import {
   describeWitnessing,
   judgeQuorum,
@@ -14,10 +16,17 @@ import {
 } from "../protocol/quorum.ts"
 import type { Logged } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
+import { NodeError } from "./errors.ts"
 import { nameOf } from "./peers.ts"
 import { type LogState, logOf, rootAt, signedSize } from "./store/queries/logs.ts"
 import { memberById, rootIndexes } from "./store/queries/members.ts"
-import { checkpointAt, keepCheckpoint, pendingOf, proveOrders } from "./store/queries/proofs.ts"
+import {
+  checkpointAt,
+  keepCheckpoint,
+  newestQuorate,
+  pendingOf,
+  proveOrders,
+} from "./store/queries/proofs.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -56,6 +65,31 @@ async function versionsWithin(
   const place = { index: 0, size }
   const versions = versionsFor(origin, log.epoch, await rootIndexes(db, origin.id), place)
   return versions.filter(({ quorum }) => quorum > 0)
+}
+
+/**
+ * What a new order of ours rests on: the newest checkpoint, or, where we name witnesses, the newest that
+ * enough of them have cosigned, with its note; size 0 before the first. PROTOCOL.md §5
+ */
+export async function newestBase(
+  { self }: Pick<Context, "self">,
+  db: Db,
+): Promise<{ readonly base: Head; readonly note: string | null }> {
+  const log = await logOf(db, self.id)
+  if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
+  const { epoch } = log
+  if (newestRoot(self).payload.quorum === 0) {
+    const { size } = log.range
+    return { base: { epoch, root: encodeHex(rangeRoot(log.range)), size }, note: null }
+  }
+  const kept = await newestQuorate(db, log.id)
+  const root = kept === null ? emptyRoot : await rootAt(db, log, kept.size)
+  if (root === null)
+    throw new NodeError("store.corrupt", "A checkpoint of our own log is ahead of it.")
+  return {
+    base: { epoch, root: encodeHex(root), size: kept?.size ?? 0 },
+    note: kept?.note ?? null,
+  }
 }
 
 /** Where an order is, and the size of the checkpoint that is its proof, null while it has none. */

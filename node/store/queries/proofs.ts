@@ -45,6 +45,19 @@ export async function checkpointAt(
   return row ?? null
 }
 
+/** The newest one kept that meets a quorum. */
+export async function newestQuorate(db: Db, log: number): Promise<KeptCheckpoint | null> {
+  const row = await db
+    .selectFrom("checkpoint")
+    .select(["size", "note", "version"])
+    .where("log", "=", log)
+    .where("version", ">", 0)
+    .orderBy("size", "desc")
+    .limit(1)
+    .executeTakeFirst()
+  return row ?? null
+}
+
 /** Size of the first one kept that covers `index` and meets the quorum of `version` or a later one. */
 export async function proofCovering(
   db: Db,
