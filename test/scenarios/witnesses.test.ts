@@ -7,10 +7,15 @@ import { listWitnesses } from "../../node/name-witnesses.ts"
 import { blockPeer } from "../../node/peers.ts"
 import { inbox, search, show } from "../../node/records.ts"
 import { requestWithdrawal } from "../../node/release.ts"
+import { fromNodes, logOf } from "../../node/store/queries/logs.ts"
 import { follow, sync } from "../../node/subscribe.ts"
-import { utf8 } from "../../protocol/encoding.ts"
+import { encodeCanonical } from "../../protocol/canonical.ts"
+import { decodeUtf8, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { decodeEvidence, parsePin, verifyEvidence } from "../../protocol/evidence.ts"
+import { parseCheckpoint } from "../../protocol/log/checkpoint.ts"
+import { proveInclusionFrom } from "../../protocol/log/compact-range.ts"
 import { formatNote, parseNote, parseSignatures } from "../../protocol/log/note.ts"
+import { parseTlogProof } from "../../protocol/log/tlog-proof.ts"
 import { answersTo, framesTo } from "../support/hostile.ts"
 import {
   authoriseAndPublish,
@@ -382,7 +387,36 @@ describe("a quorum under a later root version", () => {
     ])
   })
 
-  test("without need of it, that version is superfluous", async () => {
+  test("must be in the file where it is needed, and nowhere else", async () => {
+    const { net, xa, xc, record } = await metLater()
+    await using _closing = net
+    const pins = [parsePin(idOf(xa))]
+    const jsonOf = (bytes: Uint8Array) => JSON.parse(decodeUtf8(bytes))
+    const { file } = await exportEvidence(xc.context, record)
+    const value = jsonOf(file)
+    const without = encodeCanonical({ ...value, roots: value.roots.slice(0, 2) })
+    expect(verifyEvidence(without, pins)).toMatchObject({ code: "note.unverified" })
+
+    // Version 4 comes before the cosignatures for another release under version 3: it is provable too.
+    const later = await release(xa, "Under version 3", "xc")
+    const { index } = await amend(xa, { fields: { name: "Authority of XA" } })
+    await askWitnesses(xa.context)
+    await sync(xc.context)
+    const needed = jsonOf((await exportEvidence(xc.context, later.record)).file)
+    const log = (await logOf(xa.context.db, idOf(xa)))!
+    const { size } = parseCheckpoint(parseNote(parseTlogProof(needed.proof).checkpoint).text)
+    const path = await fromNodes(xa.context.db, log.id, (read) =>
+      proveInclusionFrom(read, index, size),
+    )
+    const document = jsonOf(xa.context.self.documents.at(-1)!.bytes)
+    const fourth = { document, index, path: path.map(encodeHex) }
+    expect(needed.roots).toHaveLength(3)
+    expect(verifyEvidence(encodeCanonical(needed), pins).verdict).toBe("verified")
+    const more = encodeCanonical({ ...needed, roots: [...needed.roots, fourth] })
+    expect(verifyEvidence(more, pins)).toMatchObject({ code: "evidence.malformed" })
+  })
+
+  test("is left out of evidence that does without it", async () => {
     const { net, xa, xc, record } = await metLater()
     await using _closing = net
     const later = await release(xa, "Under version 3", "xc")
