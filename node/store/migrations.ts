@@ -65,7 +65,8 @@ const spine = [
     PRIMARY KEY (origin, id)) STRICT`,
   `CREATE INDEX logged_order_pending ON logged_order (origin, epoch, idx)
     WHERE proof IS NULL AND quorum > 0`,
-  "CREATE INDEX logged_order_proven ON logged_order (origin, epoch, proof) WHERE quorum > 0",
+  `CREATE INDEX logged_order_proven ON logged_order (origin, epoch, proof)
+    WHERE proof IS NOT NULL AND quorum > 0`,
   `CREATE TABLE fact (order_origin TEXT NOT NULL, order_id TEXT NOT NULL, leaf TEXT NOT NULL,
     act TEXT NOT NULL, record_origin TEXT NOT NULL, record_id TEXT NOT NULL, version INTEGER NOT NULL,
     recipient TEXT NOT NULL, rule_profile TEXT NOT NULL, rule_kind TEXT NOT NULL,

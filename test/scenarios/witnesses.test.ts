@@ -77,6 +77,9 @@ test("three members witness each other: pending, then verified, and nothing is f
   expect((await search(xa.context, "Witnessed")).records).toMatchObject([{ verdict: "verified" }])
   const frames = await framesTo(xa, idOf(xb))
   expect(frames.map(({ type }) => type)).toEqual(["checkpoint", "checkpoint", "head"])
+  // Cosignatures are in the one that was waited for, and in no other.
+  const lines = frames.slice(0, 2).map(({ bytes }) => parseNote(decodeUtf8(bytes)).signatures)
+  expect(lines.map(({ length }) => length)).toEqual([2, 6])
   expect((await show(xb.context, record)).provenance[2]?.text).toMatch(
     /; witnessed by xb, xc, as named by Authority XA, at 2026-11-23T09:00:00Z$/,
   )

@@ -3,6 +3,9 @@ import type { Db } from "../schema.ts"
 
 /** Which checkpoint proves which logged order. */
 
+/** As the partial indexes say it: with a parameter in place of the number none of them is used. */
+const asksForWitnesses = sql<boolean>`quorum > 0`
+
 /** A place in the logs of one member, epochs one after another. */
 export type Place = { readonly epoch: number; readonly index: number }
 
@@ -90,7 +93,7 @@ export async function proveOrders(
     .where("epoch", "=", log.epoch)
     .where("idx", "<", size)
     .where("proof", "is", null)
-    .where("quorum", ">", 0)
+    .where(asksForWitnesses)
     .where("root_version", "<=", version)
     .executeTakeFirst()
   return Number(proven.numUpdatedRows)
@@ -103,7 +106,7 @@ export async function pendingOf(db: Db, origin: string): Promise<readonly Place[
     .select(["epoch", sql<number>`min(idx)`.as("index")])
     .where("origin", "=", origin)
     .where("proof", "is", null)
-    .where("quorum", ">", 0)
+    .where(asksForWitnesses)
     .groupBy("epoch")
     .orderBy("epoch")
     .execute()
@@ -116,34 +119,18 @@ export function allPending(db: Db) {
     .selectFrom("logged_order")
     .select(["origin", sql<number>`min(at)`.as("since"), sql<number>`count(*)`.as("orders")])
     .where("proof", "is", null)
-    .where("quorum", ">", 0)
+    .where(asksForWitnesses)
     .groupBy("origin")
     .orderBy("origin")
     .execute()
 }
 
-/**
- * Orders of `origin` that were delivered to `peer` and ask for witnesses: of each epoch named from that
- * index on, of later epochs all.
- */
-function deliveredTo(db: Db, origin: string, peer: string, from: readonly Place[]) {
+/** Orders of `origin` that were delivered to `peer` and ask for witnesses. */
+function deliveredTo(db: Db, origin: string, peer: string) {
   return db
     .selectFrom("logged_order")
     .where("origin", "=", origin)
-    .where("quorum", ">", 0)
-    .where(({ eb, or, and }) =>
-      or([
-        eb("epoch", ">", from.at(-1)?.epoch ?? 0),
-        ...from.map(({ epoch, index }) =>
-          // No proof is of a size up to its order's index: the index over proofs begins there.
-          and([
-            eb("epoch", "=", epoch),
-            eb("idx", ">=", index),
-            or([eb("proof", ">", index), eb("proof", "is", null)]),
-          ]),
-        ),
-      ]),
-    )
+    .where(asksForWitnesses)
     .where(({ exists, selectFrom }) =>
       exists(
         selectFrom("delivery")
@@ -154,34 +141,51 @@ function deliveredTo(db: Db, origin: string, peer: string, from: readonly Place[
     )
 }
 
-/** The quorate checkpoints that prove those orders. */
+/**
+ * The quorate checkpoints that prove those orders: in each epoch named from that index on, in all later
+ * epochs. One look-up for each: an index serves no alternatives.
+ */
 export async function proofsFor(
   db: Db,
   origin: string,
   peer: string,
   from: readonly Place[],
 ): Promise<readonly { readonly epoch: number; readonly size: number }[]> {
-  const rows = await deliveredTo(db, origin, peer, from)
+  const delivered = deliveredTo(db, origin, peer)
     .select(["epoch", "proof"])
     .distinct()
     .where("proof", "is not", null)
     .orderBy("epoch")
     .orderBy("proof")
-    .execute()
+  const rows: { readonly epoch: number; readonly proof: number | null }[] = []
+  for (const { epoch, index } of from)
+    rows.push(
+      ...(await delivered
+        .where("epoch", "=", epoch)
+        // No proof is of a size up to its order's index.
+        .where("proof", ">", index)
+        .where("idx", ">=", index)
+        .execute()),
+    )
+  rows.push(...(await delivered.where("epoch", ">", from.at(-1)?.epoch ?? 0).execute()))
   return rows.map(({ epoch, proof }) => ({ epoch, size: proof! }))
 }
 
-/** The first of them in each epoch that has no proof yet. */
-export function unprovenFor(
+/** The first of those orders in each epoch that has no proof yet. */
+export async function unprovenFor(
   db: Db,
   origin: string,
   peer: string,
   from: readonly Place[],
-): Promise<Place[]> {
-  return deliveredTo(db, origin, peer, from)
+): Promise<readonly Place[]> {
+  const unproven = deliveredTo(db, origin, peer)
     .select(["epoch", sql<number>`min(idx)`.as("index")])
     .where("proof", "is", null)
     .groupBy("epoch")
     .orderBy("epoch")
-    .execute()
+  const places: Place[] = []
+  for (const { epoch, index } of from)
+    places.push(...(await unproven.where("epoch", "=", epoch).where("idx", ">=", index).execute()))
+  places.push(...(await unproven.where("epoch", ">", from.at(-1)?.epoch ?? 0).execute()))
+  return places
 }
