@@ -154,7 +154,8 @@ async function askOne(
     return asked
   } catch (cause) {
     const error = errorOf(cause)
-    await noteFailure(context, last, error)
+    // That this node is stopping says nothing about the witness.
+    if (!signal.aborted) await noteFailure(context, last, error)
     return { ...asked, error }
   }
 }

@@ -61,6 +61,11 @@ async function ownLog(context: Context): Promise<LogState> {
   return log
 }
 
+/** The newest checkpoint with the cosignatures that it has so far. */
+export async function newestCheckpoint(context: Context): Promise<string> {
+  return (await ownLog(context)).checkpoint!
+}
+
 /** Inclusion of an entry under the newest checkpoint (C2SP tlog-proof). @throws `request.malformed` */
 export async function logProof(
   context: Context,

@@ -8,6 +8,7 @@ import { emptyRoot } from "../protocol/log/merkle.ts"
 import { parseNote } from "../protocol/log/note.ts"
 import { type Head, logKeyOf, type Member, newestRoot, type Root } from "../protocol/member/root.ts"
 import {
+  asksForTheSame,
   describeWitnessing,
   judgeQuorum,
   keepLines,
@@ -55,7 +56,10 @@ export async function keepProof(
   return proveOrders(db, log, kept)
 }
 
-/** The versions of the log's epoch that ask for witnesses, and are in its first `size` entries. */
+/**
+ * The versions of the log's epoch that ask for witnesses, and are in its first `size` entries; of those
+ * one after another that ask for the same, the last.
+ */
 async function versionsWithin(
   db: Db,
   origin: Member,
@@ -64,7 +68,10 @@ async function versionsWithin(
 ): Promise<readonly Root[]> {
   const place = { index: 0, size }
   const versions = versionsFor(origin, log.epoch, await rootIndexes(db, origin.id), place)
-  return versions.filter(({ quorum }) => quorum > 0)
+  return versions.filter((root, i) => {
+    const next = versions[i + 1]
+    return root.quorum > 0 && (next === undefined || !asksForTheSame(root, next))
+  })
 }
 
 /**

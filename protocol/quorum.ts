@@ -93,7 +93,8 @@ function judgeUnder(note: string, root: Root): Witnessing {
   return { root, isLater: false, witnesses, isQuorate: witnesses.length >= quorum, time }
 }
 
-function asksForTheSame(a: Root, b: Root): boolean {
+/** Whether two versions ask for the same witnesses, so that one judgement serves both. */
+export function asksForTheSame(a: Root, b: Root): boolean {
   return a.quorum === b.quorum && JSON.stringify(a.witnesses) === JSON.stringify(b.witnesses)
 }
 

@@ -27,7 +27,7 @@ import {
   sealedFor,
 } from "../deliver.ts"
 import { nodeKid, nodeSigner } from "../keys.ts"
-import { logHead, logTile } from "../log.ts"
+import { logTile, newestCheckpoint } from "../log.ts"
 import { takeReceipts } from "../receipts.ts"
 import { fromNodes, logOf, placesOf } from "../store/queries/logs.ts"
 import { keysInForce, memberById, peerById } from "../store/queries/members.ts"
@@ -73,7 +73,7 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
   )
   app.get("/checkpoint", (c) =>
     asPeer(context, options, c.req.raw, async ({ answer }) => {
-      const { checkpoint } = await logHead(context)
+      const checkpoint = await newestCheckpoint(context)
       return answer.whole(200, textType, utf8(checkpoint))
     }),
   )
