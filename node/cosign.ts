@@ -227,7 +227,7 @@ async function assertNotAhead(
   throw new NodeError(
     "store.rolled-back",
     `${name} says it has cosigned ${known} entries of our log; here it has ${round.size}.`,
-    { hint: "If this home came from a backup, publish nothing: comity doctor says more." },
+    { hint: "comity recover asks all peers how far our log has come." },
   )
 }
 

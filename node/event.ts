@@ -1,7 +1,7 @@
 import { type Context, dayOf } from "./context.ts"
 import type { Db } from "./store/schema.ts"
 
-/** What an operator may want to know happened: kept, and said in the journal. Ids and codes only. */
+/** What an operator may want to know happened: ids and codes only, in the store and in the journal. */
 export async function noteEvent(
   context: Context,
   db: Db,

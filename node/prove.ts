@@ -15,7 +15,7 @@ import {
   versionsFor,
   type Witnessing,
 } from "../protocol/quorum.ts"
-import type { Logged } from "../protocol/verify.ts"
+import type { Claim, Logged, Standing } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { nameOf } from "./peers.ts"
@@ -26,6 +26,7 @@ import {
   keepCheckpoint,
   newestQuorate,
   pendingOf,
+  proofCovering,
   proveOrders,
 } from "./store/queries/proofs.ts"
 import type { Db } from "./store/schema.ts"
@@ -124,6 +125,39 @@ export async function proofOf(
   return { size, note, witnessing: judgeQuorum(note, versions) }
 }
 
+/**
+ * The order as its log has it. Where its origin asks for no witnesses, the first checkpoint held that
+ * covers it is its proof; otherwise the first quorate one will be, once it is here.
+ */
+export async function keepOrder(
+  context: Context,
+  trx: Db,
+  { order, entry }: Pick<Claim, "order" | "entry">,
+  { index, root }: Standing,
+  log: LogState,
+): Promise<void> {
+  const size = signedSize(log)
+  const isPlain = root.quorum === 0 && size > index
+  if (isPlain) await keepCheckpoint(trx, log.id, { size, note: log.checkpoint!, version: 0 })
+  await trx
+    .insertInto("logged_order")
+    .values({
+      origin: order.payload.origin,
+      id: order.payload.id,
+      digest: order.digest,
+      document: order.bytes,
+      epoch: log.epoch,
+      idx: index,
+      salt: entry.salt,
+      root_version: root.version,
+      quorum: root.quorum,
+      proof: isPlain ? size : await proofCovering(trx, log.id, index, root.version),
+      at: context.env.clock.now(),
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+}
+
 /** What witnesses say of an order, in words, under the names by which they are known here. */
 export async function describeProof(
   context: Context,
@@ -147,7 +181,7 @@ export async function describeProof(
  * @throws `checkpoint.forked` when its log signed another tree than is held here; `checkpoint.*`,
  * `note.malformed`, `frames.malformed` for one of entries that are not held, `quorum.missing`
  */
-export async function takeProof(
+export async function takeCosigned(
   context: Context,
   trx: Db,
   memberId: string,

@@ -18,6 +18,7 @@ import {
   parcelEnc,
 } from "../protocol/exchange/parcel.ts"
 import { limits } from "../protocol/limits.ts"
+import { withdrawalTag } from "../protocol/log/entry.ts"
 import type { ComityRecord } from "../protocol/record/record.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import {
@@ -29,15 +30,18 @@ import {
 } from "../protocol/verify.ts"
 import { type Context, today } from "./context.ts"
 import { noteEvent } from "./event.ts"
+import { checkHeard, hearOf, memberOfCheckpoint, takeProof } from "./gossip.ts"
 import { ownHolder } from "./holder.ts"
+import { examine } from "./inconsistency.ts"
 import { loggedOf } from "./logged.ts"
 import { type LogNews, mirrorLog, noteDisowned } from "./mirror.ts"
-import { takeProof } from "./prove.ts"
+import { keepOrder, takeCosigned } from "./prove.ts"
 import { indexRecord, unindexRecord } from "./search.ts"
+import { staleWhy } from "./staleness.ts"
 import { truncateWal } from "./store/purge.ts"
 import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
-import { type LogState, signedSize } from "./store/queries/logs.ts"
-import { keepCheckpoint, proofCovering } from "./store/queries/proofs.ts"
+import type { LogState } from "./store/queries/logs.ts"
+import { memberById } from "./store/queries/members.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
 /**
@@ -93,6 +97,7 @@ export class FeedReader {
   readonly #fetchSealed: FetchSealed
   /** secrets of this stream; they are kept for later ones once a parcel has passed every step */
   #epochs: readonly ParcelEpoch[] = []
+  /** of the peer's own log, or, from others' mouths, of a third member */
   #news: { checkpoint: string; entries: EntriesFrame[]; documents: Uint8Array[] } | null = null
   #bundles: Bundle[] = []
   #heldBytes = 0
@@ -115,11 +120,7 @@ export class FeedReader {
     this.#isWhole = frame.type === "head"
     switch (frame.type) {
       case "checkpoint":
-        await this.#flush()
-        // The first says where the log is now; those behind it, before the head, are cosigned.
-        if (this.#hasNews) await this.#takeProof(decodeUtf8(frame.bytes))
-        else this.#news = { checkpoint: decodeUtf8(frame.bytes), entries: [], documents: [] }
-        this.#hasNews = true
+        await this.#takeCheckpoint(decodeUtf8(frame.bytes))
         return
       case "entries":
         this.#expectNews().entries.push(decodeEntries(frame.bytes))
@@ -140,6 +141,10 @@ export class FeedReader {
         bundle.sealed.set(encodeHex(sha256(frame.bytes)), frame.bytes)
         return
       }
+      case "evidence":
+        await this.#flush()
+        await takeProof(this.#context, frame.bytes)
+        return
       case "head":
         this.#hasNews = false
         await this.#flush()
@@ -148,6 +153,20 @@ export class FeedReader {
       default:
         throw new ProtocolError("feature.unsupported", { detail: `frame ${frame.type}` })
     }
+  }
+
+  /** Of the peer's own the first says where its log is now; those behind it, to the head, are cosigned. */
+  async #takeCheckpoint(checkpoint: string): Promise<void> {
+    await this.#flush()
+    const isOwn = memberOfCheckpoint(checkpoint) === this.#peer
+    if (isOwn && this.#hasNews) return this.#takeCosigned(checkpoint)
+    this.#news = { checkpoint, entries: [], documents: [] }
+    this.#hasNews ||= isOwn
+  }
+
+  /** What was pushed has come to its end. */
+  async flush(): Promise<void> {
+    await this.#flush()
   }
 
   /** @throws `frames.malformed` for an answer that stops before its head */
@@ -170,32 +189,43 @@ export class FeedReader {
   async #flush(): Promise<void> {
     const news = this.#news
     this.#news = null
-    if (news !== null) await this.#mirror(news)
+    if (news !== null) await this.#takeNews(news)
     const bundles = this.#bundles
     this.#bundles = []
     this.#heldBytes = 0
     if (bundles.length > 0 && this.#code === undefined) await this.#takeBundles(bundles)
   }
 
-  async #mirror(news: LogNews): Promise<void> {
-    const { db } = this.#context
+  async #takeNews(news: LogNews): Promise<void> {
+    const context = this.#context
+    const { db } = context
+    if (memberOfCheckpoint(news.checkpoint) !== this.#peer) return hearOf(context, this.#peer, news)
+    const before = await memberById(db, this.#peer)
+    if (before === null) throw new ProtocolError("root.unknown")
     try {
-      await db.transaction().execute((trx) => mirrorLog(this.#context, trx, this.#peer, news))
+      await db.transaction().execute((trx) => mirrorLog(context, trx, this.#peer, news))
     } catch (cause) {
       await noteDisowned(db, cause)
+      await examine(context, before, cause, news.checkpoint)
       throw cause
     }
+    context.gossip.revision++
+    await checkHeard(context, this.#peer)
   }
 
-  /** Waiting for witnesses stops no reading: a proof that proves nothing is left, and noted. */
-  async #takeProof(note: string): Promise<void> {
-    const { db, env, bell } = this.#context
+  /** Waiting for witnesses stops no reading: what proves nothing is left, and noted. */
+  async #takeCosigned(note: string): Promise<void> {
+    const context = this.#context
+    const { db, env, bell } = context
     try {
-      await db.transaction().execute((trx) => takeProof(this.#context, trx, this.#peer, note))
+      await db.transaction().execute((trx) => takeCosigned(context, trx, this.#peer, note))
       bell.ring()
     } catch (cause) {
       // Two trees, both signed by the log: that is no matter of waiting.
-      if (!(cause instanceof ProtocolError) || cause.code === "checkpoint.forked") throw cause
+      const isForked = cause instanceof ProtocolError && cause.code === "checkpoint.forked"
+      const before = isForked ? await memberById(db, this.#peer) : null
+      if (before !== null) await examine(context, before, cause, note)
+      if (!(cause instanceof ProtocolError) || isForked) throw cause
       env.log.warn("proof.refused", { peer: this.#peer, code: cause.code })
     }
   }
@@ -301,7 +331,16 @@ export class FeedReader {
       await noteEvent(this.#context, db, "feed.behind", this.#peer, `${head.n} < ${source.seen_n}`)
     // It ends below its own head: the rest was left out.
     if (this.#code === undefined && head.n > (isSameFeed ? source.n : 0)) this.#fail("delivery.gap")
-    const seen = { seen_n: head.n, at: env.clock.now(), error: this.#code ?? null }
+    const now = env.clock.now()
+    const why = staleWhy(this.#code ?? (this.#isBehind ? "feed.behind" : null))
+    const seen = {
+      // A head that steps back is still measured by the furthest that was seen.
+      seen_n: isSameFeed ? Math.max(head.n, source.seen_n) : head.n,
+      at: now,
+      error: this.#code ?? null,
+      stale_at: why === null ? null : (source.stale_at ?? now),
+      stale_why: why,
+    }
     await db
       .insertInto("source")
       .values({ ...source, ...seen })
@@ -336,7 +375,9 @@ function tryOpen(epoch: ParcelEpoch, parcel: Uint8Array): Uint8Array | null {
 
 export async function sourceOf(db: Db, peer: string): Promise<Source> {
   const row = await db.selectFrom("source").selectAll().where("peer", "=", peer).executeTakeFirst()
-  return row ?? { peer, feed: "", n: 0, prev: firstPrev, seen_n: 0, at: 0, error: null }
+  if (row !== undefined) return row
+  const nothing = { feed: "", n: 0, prev: firstPrev, seen_n: 0, at: 0 }
+  return { peer, ...nothing, error: null, stale_at: null, stale_why: null }
 }
 
 type Outcome = {
@@ -505,7 +546,15 @@ async function storeRecord(
       .execute()
   const inserted = await trx
     .insertInto("content")
-    .values({ origin, id, version, title: record.title, bytes, content_key: contentKey })
+    .values({
+      origin,
+      id,
+      version,
+      title: record.title,
+      bytes,
+      content_key: contentKey,
+      tag: withdrawalTag(contentKey),
+    })
     .onConflict((conflict) => conflict.doNothing())
     .returning("rid")
     .executeTakeFirst()
@@ -537,40 +586,6 @@ async function purgeEnded(
     hasPurged = true
   }
   return { hasPurged, isHeld }
-}
-
-/**
- * The order as its log has it. Where its origin asks for no witnesses, the first checkpoint held that
- * covers it is its proof; otherwise the first quorate one will be, once it is here.
- */
-async function keepOrder(
-  context: Context,
-  trx: Db,
-  claim: Claim,
-  { index, root }: Standing,
-  log: LogState,
-): Promise<void> {
-  const { order, entry } = claim
-  const size = signedSize(log)
-  const isPlain = root.quorum === 0 && size > index
-  if (isPlain) await keepCheckpoint(trx, log.id, { size, note: log.checkpoint!, version: 0 })
-  await trx
-    .insertInto("logged_order")
-    .values({
-      origin: order.payload.origin,
-      id: order.payload.id,
-      digest: order.digest,
-      document: order.bytes,
-      epoch: log.epoch,
-      idx: index,
-      salt: entry.salt,
-      root_version: root.version,
-      quorum: root.quorum,
-      proof: isPlain ? size : await proofCovering(trx, log.id, index, root.version),
-      at: context.env.clock.now(),
-    })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute()
 }
 
 /** A receipt that `peer` is owed; it goes out with the next batch. */

@@ -17,14 +17,15 @@ import {
   type NoteSignature,
   parseNote,
 } from "../protocol/log/note.ts"
-import { endOfEpoch, logKeyOf, newestRoot } from "../protocol/member/root.ts"
+import { endOfEpoch, logKeyOf, type Member, newestRoot } from "../protocol/member/root.ts"
 import { stopIfUnsure } from "./append.ts"
 import { type Context, ownRoot } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
+import { hearOf } from "./gossip.ts"
+import { compareWithMirror } from "./inconsistency.ts"
 import { witnessSigners } from "./keys.ts"
 import { isReadable } from "./peers.ts"
-import { type LogState, logOf, rootAt } from "./store/queries/logs.ts"
 import { memberById, peerById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -52,8 +53,11 @@ export async function addCheckpoint(context: Context, body: Uint8Array): Promise
   if (!log.isTrusted || read(() => verifyCheckpoint(note, log)) === null)
     return { status: 403, code: "checkpoint.unverified" }
   if (oldSize > submitted.size) return { status: 400, code: "witness.malformed" }
-  const accepted = await record(context, { ...submitted, oldSize, proof, member: log.member })
+  const { member } = log
+  const accepted = await record(context, { ...submitted, note, oldSize, proof, member })
   if ("status" in accepted) return accepted
+  // Where our mirror is not so far yet, it is compared once it is.
+  await hearOf(context, member.id, { checkpoint: ownLines(note), documents: [] })
   return { status: 200, lines: formatSignatures(await cosign(context, note, accepted.timestamp)) }
 }
 
@@ -78,11 +82,12 @@ async function logOfOrigin({ db, self }: Context, origin: string) {
   if (root.epoch !== named.epoch) return null
   // Its key may have been revoked without a new one yet.
   const isTrusted = endOfEpoch(member, root.epoch) === null
-  return { origin, member: member.id, logKey: logKeyOf(root), isTrusted }
+  return { origin, member, logKey: logKeyOf(root), isTrusted }
 }
 
 type Submission = Checkpoint & {
-  readonly member: string
+  readonly member: Member
+  readonly note: string
   readonly oldSize: number
   readonly proof: readonly Uint8Array[]
 }
@@ -95,7 +100,7 @@ async function record(
   context: Context,
   submission: Submission,
 ): Promise<Witnessed | { readonly timestamp: number }> {
-  const { origin, size, root, oldSize, member } = submission
+  const { origin, size, root, note, oldSize, member } = submission
   try {
     return await context.db.transaction().execute(async (trx) => {
       const last = await lastWitnessed(trx, origin)
@@ -103,8 +108,9 @@ async function record(
       if (oldSize !== known) return { status: 409, size: known }
       if (!isConsistent(submission, last?.root ?? emptyRoot))
         return { status: 422, code: "consistency.invalid" }
-      if (await contradictsMirror(trx, submission)) {
-        await noteEvent(context, trx, "witness.refused", member, "checkpoint.forked")
+      // What is held of the log here is a second, independent look: PROTOCOL.md §7.
+      if ((await compareWithMirror(context, trx, member, note)) === "forked") {
+        await noteEvent(context, trx, "witness.refused", member.id, "checkpoint.forked")
         return { status: 422, code: "checkpoint.forked" }
       }
       // Never earlier than what was stated before, whatever became of the clock.
@@ -143,14 +149,6 @@ function isConsistent({ oldSize, size, root, proof }: Submission, oldRoot: Uint8
   return checkConsistency({ size1: oldSize, size2: size, root1: oldRoot, root2: root, proof })
 }
 
-/** What is held of the log here is a second, independent look: PROTOCOL.md §7. */
-async function contradictsMirror(trx: Db, { member, origin, size, root }: Submission) {
-  const { epoch } = parseLogOrigin(origin)
-  const mirror = await logOf(trx, member, epoch)
-  const held = mirror === null ? null : await rootAt(trx, mirror, size)
-  return held !== null && !equalBytes(held, root)
-}
-
 /** Both lines, kept beside the checkpoint: what was given is what is shown on request. */
 async function cosign(
   context: Context,
@@ -185,17 +183,4 @@ export async function witnessedCheckpoint(
   const rows = await db.selectFrom("witnessed").select(["origin", "note"]).execute()
   const row = rows.find(({ origin }) => encodeHex(sha256(utf8(origin))) === originHash)
   return row === undefined || row.note === "" ? null : row.note
-}
-
-/**
- * The other way round: what was cosigned before its entries were here is compared once they are.
- *
- * @throws `checkpoint.forked`
- */
-export async function assertAsWitnessed(trx: Db, before: number, log: LogState): Promise<void> {
-  const last = await lastWitnessed(trx, log.origin)
-  if (last === null || last.size <= before) return
-  const held = await rootAt(trx, log, last.size)
-  if (held !== null && !equalBytes(held, last.root))
-    throw new ProtocolError("checkpoint.forked", { detail: "not what this node cosigned" })
 }

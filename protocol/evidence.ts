@@ -176,6 +176,8 @@ const stepNames = [
   "precedence",
   "content",
   "record",
+  // Only where they are required.
+  "witnesses",
 ] as const
 
 export type EvidenceOptions = {

@@ -18,6 +18,7 @@ export function registerWitness(program: Command, context: CliContext): void {
   const witness = program
     .command("witness")
     .description("the members that cosign this member's log, so that nobody can rewrite it")
+    .addHelpText("after", "\nExample:\n  $ comity witness add xb xc xd --sign\n")
   for (const [name, words] of [
     ["add", "name peers as witnesses, or their present keys, in the next root document"],
     ["remove", "name them no more"],
@@ -43,6 +44,7 @@ Examples:
   witness
     .command("list")
     .description("who witnesses this log, and what each has cosigned")
+    .addHelpText("after", "\nExample:\n  $ comity witness list\n")
     .action(async (_options: object, command: Command) => {
       await using node = await connect(context, command)
       printWitnesses(context.output(command), await node.call<Witnesses>("witness.list", {}))

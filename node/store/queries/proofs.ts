@@ -1,5 +1,6 @@
 import { sql } from "kysely"
 import type { Db } from "../schema.ts"
+import type { LogState } from "./logs.ts"
 
 /** Which checkpoint proves which logged order. */
 
@@ -32,6 +33,27 @@ export async function keepCheckpoint(
         .where("checkpoint.version", "<", version),
     )
     .execute()
+}
+
+/**
+ * The checkpoint of our own log is the proof of those of these orders, just logged, that ask for no
+ * witnesses.
+ */
+export async function keepUnwitnessed(
+  db: Db,
+  { id: log, member, range: { size }, checkpoint }: LogState,
+  orders: readonly string[],
+): Promise<void> {
+  if (orders.length === 0 || checkpoint === null) return
+  const proven = await db
+    .updateTable("logged_order")
+    .set({ proof: size })
+    .where("origin", "=", member)
+    .where("id", "in", orders)
+    .where("quorum", "=", 0)
+    .executeTakeFirst()
+  if (proven.numUpdatedRows > 0n)
+    await keepCheckpoint(db, log, { size, note: checkpoint, version: 0 })
 }
 
 export async function checkpointAt(
@@ -111,6 +133,22 @@ export async function pendingOf(db: Db, origin: string): Promise<readonly Place[
     .orderBy("epoch")
     .execute()
   return rows
+}
+
+/** Orders of these members that still wait for their quorum, each as `origin id`. */
+export async function pendingOrders(
+  db: Db,
+  origins: readonly string[],
+): Promise<ReadonlySet<string>> {
+  if (origins.length === 0) return new Set()
+  const rows = await db
+    .selectFrom("logged_order")
+    .select(["origin", "id"])
+    .where("origin", "in", origins)
+    .where("proof", "is", null)
+    .where(asksForWitnesses)
+    .execute()
+  return new Set(rows.map(({ origin, id }) => `${origin} ${id}`))
 }
 
 /** Every member of whom orders are pending here, how many, and since when. */
