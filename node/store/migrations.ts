@@ -86,7 +86,7 @@ const spine = [
     prev TEXT NOT NULL) STRICT`,
   `CREATE TABLE source (peer TEXT PRIMARY KEY, feed TEXT NOT NULL, n INTEGER NOT NULL,
     prev TEXT NOT NULL, seen_n INTEGER NOT NULL, at INTEGER NOT NULL, error TEXT,
-    stale_at INTEGER, stale_why TEXT) STRICT`,
+    stale_at INTEGER, stale_why TEXT, cosigned_at INTEGER) STRICT`,
   `CREATE TABLE receipt_out (id INTEGER PRIMARY KEY, peer TEXT NOT NULL, order_id TEXT NOT NULL,
     leaf TEXT NOT NULL, state TEXT NOT NULL, code TEXT, day TEXT NOT NULL, sent INTEGER NOT NULL)
     STRICT`,

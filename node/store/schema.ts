@@ -227,6 +227,11 @@ export type Schema = {
     /** since when, and by which code, its feed is not whole; null while it is */
     stale_at: number | null
     stale_why: string | null
+    /**
+     * time of the newest quorum of its witnesses that it has shown, before the first since when one is
+     * waited for; null while it names no witnesses
+     */
+    cosigned_at: number | null
   }
   /** Statements of ours about what we got, until the peer has them. */
   receipt_out: {
