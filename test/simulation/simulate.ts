@@ -1,0 +1,122 @@
+import { PeerUnreachable } from "../../node/env.ts"
+import { NodeError } from "../../node/errors.ts"
+import { ProtocolError } from "../../protocol/errors.ts"
+import type { Action, Step } from "./action.ts"
+import { byzantine } from "./byzantine/all.ts"
+import { faults } from "./faults/all.ts"
+import { homes } from "./founding.ts"
+import { Died } from "./life.ts"
+import { heal } from "./liveness.ts"
+import { OfficerRefused } from "./officer.ts"
+import { dayMs, type Repertoire, type Scenario } from "./options.ts"
+import { installRepeatable } from "./primitives.ts"
+import { Random } from "./random.ts"
+import { safety } from "./safety/all.ts"
+import type { Invariant } from "./safety/invariant.ts"
+import { setTraps, WorldTouched } from "./traps.ts"
+import { workload } from "./workload/all.ts"
+import { type Violation, World } from "./world.ts"
+
+export const repertoire: Repertoire = { workload, faults, byzantine }
+
+const actions = new Map<string, Action>(
+  [...workload, ...faults, ...byzantine].map((action) => [action.name, action]),
+)
+
+export type Outcome = {
+  readonly events: number
+  readonly nodeDays: number
+  readonly traceHash: string
+  readonly violation: Violation | null
+  readonly story: readonly string[]
+}
+
+/** Told of promises that nobody waited for, while a world is running. */
+let unexpected: ((cause: unknown) => void) | null = null
+
+export function prepare(): void {
+  installRepeatable()
+  setTraps()
+  process.on("unhandledRejection", (cause) => {
+    if (cause instanceof Died) return
+    if (unexpected === null) throw cause
+    unexpected(cause)
+  })
+}
+
+/** One run from the first day to its end, and whether everything held. */
+export async function simulate(scenario: Scenario): Promise<Outcome> {
+  const { options, seed } = scenario
+  const world = new World(seed, options, await homes(options.members))
+  unexpected = (cause) => world.violate("S0 nothing fails unheard", describe(cause))
+  const invariants = safety.map((make) => make(world))
+  world.watchers.push((sent) => {
+    for (const { heard } of invariants) heard?.(sent)
+  })
+  for (const [number, hostility] of Object.entries(options.hostile))
+    world.actors[Number(number)]!.hostility = hostility
+  world.network.laws = options.laws
+  try {
+    for (const actor of world.actors) await world.start(actor)
+    const start = world.scheduler.now
+    for (const step of scenario.steps)
+      world.scheduler.at(start + step.at, step.do, () => perform(world, step))
+    const isOver = () => world.violation !== null
+    const each = (kind: string) => look(world, invariants, kind)
+    await world.scheduler.run(start + options.days * dayMs, each, isOver)
+    await heal(world, each)
+    for (const { finish } of invariants) if (!isOver()) await finish?.()
+    const days = (world.scheduler.now - start) / dayMs
+    return {
+      events: world.scheduler.events,
+      nodeDays: days * world.actors.length,
+      traceHash: world.trace.digest(),
+      violation: world.violation,
+      story: world.trace.story,
+    }
+  } finally {
+    unexpected = null
+    world.close()
+  }
+}
+
+function look(world: World, invariants: readonly Invariant[], kind: string): void {
+  world.trace.note(world.scheduler.now, kind)
+  for (const actor of world.changed) {
+    if (actor.disk.isInTransaction) continue
+    world.changed.delete(actor)
+    if (!actor.isHonest || !actor.isUp) continue
+    if (actor.isRestored && world.hasCaughtUp(actor)) actor.isRestored = false
+    for (const { look } of invariants) look?.(actor)
+  }
+}
+
+export function perform(world: World, step: Step): void {
+  const action = actions.get(step.do)
+  const actor = world.actors[step.who]
+  if (action === undefined || actor === undefined) throw new RangeError(step.do)
+  const random = new Random(`${world.seed} step ${step.salt}`)
+  action.run({ world, actor, random }).then(
+    (said) => {
+      if (said !== null) world.tell(`${actor.name} ${step.do}: ${said}`)
+    },
+    (cause: unknown) => world.tell(`${actor.name} ${step.do}: ${codeOf(world, cause)}`),
+  )
+}
+
+/** What a person would have been told; anything that has no name is a finding. */
+function codeOf(world: World, cause: unknown): string {
+  if (cause instanceof Died) return "unknown, the node is gone"
+  if (cause instanceof PeerUnreachable) return "peer.unreachable"
+  if (cause instanceof OfficerRefused) return "an officer would not sign"
+  if (cause instanceof NodeError || cause instanceof ProtocolError) return cause.code
+  const { code } = cause as { code?: unknown }
+  if (typeof code === "string" && code.startsWith("SQLITE_") && world.faulty.size > 0) return code
+  world.violate("S0 every failure has a name", describe(cause))
+  return "failed"
+}
+
+function describe(cause: unknown): string {
+  if (cause instanceof WorldTouched) throw cause
+  return cause instanceof Error ? `${cause.stack}` : String(cause)
+}
