@@ -6,6 +6,7 @@ import { peerApp } from "../../node/http/peer-app.ts"
 import { createNode } from "../../node/node.ts"
 import { renewKeys } from "../../node/renew.ts"
 import { storeFailure } from "../../node/store/sqlite.ts"
+import { Books } from "./books.ts"
 import { WallClock } from "./clock.ts"
 import { Disk } from "./disk.ts"
 import type { Home } from "./founding.ts"
@@ -31,6 +32,7 @@ export class Actor implements Host {
   readonly host: string
   readonly founded: Founded
   readonly disk: Disk
+  readonly books: Books
   readonly clock: WallClock
   readonly officers: readonly Officer[]
   /** null for those who keep to the rules */
@@ -61,6 +63,7 @@ export class Actor implements Host {
     this.host = home.host
     this.founded = home.founded
     this.disk = new Disk(home.image, new Map(home.files))
+    this.books = new Books(this.disk)
     this.clock = new WallClock(world.scheduler)
     this.officers = home.founded.officers.map((key) => new Officer(key))
     this.#random = new Random(`${world.seed} disk ${home.name}`)
@@ -128,7 +131,7 @@ export class Actor implements Host {
       transport: { send: (request) => this.#world.network.send(this, life, request) },
       files: disk.filesOf(life),
       openDatabase: () => disk.database(life),
-      log: this.#log(),
+      log: this.#log(life),
     }
   }
 
@@ -154,8 +157,10 @@ export class Actor implements Host {
     return this.#app.fetch(request)
   }
 
-  #log(): Log {
+  #log(life: Life): Log {
     const complain = (event: string, fields?: LogFields) => {
+      // A dead process fails at everything, and says it to nobody.
+      if (!life.isAlive) return
       this.complaints.push(`${event} ${fields?.code ?? ""}`.trim())
     }
     return { info: () => {}, warn: () => {}, error: complain }

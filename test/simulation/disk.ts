@@ -54,7 +54,7 @@ export class Disk {
     return this.#raw.serialize()
   }
 
-  failNext(failure: Failure): void {
+  failNext(failure: Failure | null): void {
     this.#failure = failure
   }
 
@@ -187,6 +187,8 @@ export class Disk {
     const isDoubted = this.#isDoubted()
     const result = act()
     if (isDoubted) this.#doubt()
+    // A later commit overwrites the one in doubt, which ends it.
+    this.#doubtful = null
     this.#unsynced?.push(this.image())
     this.onWrite()
     // Committed, and not yet told.

@@ -150,6 +150,7 @@ export class Exchange {
       return { ...this.#request, body: flipped(body, this.#random) }
     const names = [...headers.keys()]
     const changed = new Headers(headers)
+    if (names.length === 0) return this.#request
     const name = this.#random.pick(names)
     changed.set(name, `${headers.get(name)}x`)
     return { ...this.#request, headers: changed }

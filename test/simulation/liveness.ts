@@ -4,6 +4,7 @@ import type { Actor } from "./actor.ts"
 import { rightClock } from "./clock.ts"
 import { calm } from "./network.ts"
 import { Random } from "./random.ts"
+import { Facts, isLive } from "./safety/facts.ts"
 import { resume } from "./workload/release.ts"
 import type { World } from "./world.ts"
 
@@ -26,6 +27,8 @@ export async function heal(world: World, each: (kind: string) => void): Promise<
     actor.interceptor = null
     actor.clock.law = rightClock
     actor.disk.isFull = false
+    actor.disk.failNext(null)
+    actor.life?.endAfter(Number.POSITIVE_INFINITY)
     if (actor.isUp && actor.context.stopped !== null) actor.crash(false)
   }
   world.isHealed = true
@@ -47,10 +50,7 @@ async function finishOrders(world: World, pass: (minutes: number) => Promise<voi
     if (world.violation !== null || !actor.isUp) return
     const random = new Random(`${world.seed} healing ${actor.name}`)
     const { context } = actor
-    const open = actor.disk.read("SELECT id FROM release_order WHERE state = 'open'") as {
-      id: string
-    }[]
-    for (const { id } of open) {
+    for (const id of actor.books.openOrders()) {
       const outcome = await resume({ world, actor, random }, context, id)
       world.tell(`${actor.name} finishes ${outcome}`)
     }
@@ -59,54 +59,48 @@ async function finishOrders(world: World, pass: (minutes: number) => Promise<voi
 }
 
 async function askAll(world: World, pass: (minutes: number) => Promise<void>, round: number) {
+  const waiting = new Set<string>()
   for (const actor of world.honest)
     for (const peer of world.honest) {
       if (peer === actor || !actor.isUp) continue
+      const question = `${actor.name} of ${peer.name}`
+      waiting.add(question)
       void sync(actor.context, peer.name).then(({ peers: [line] }) => {
+        waiting.delete(question)
         if (line?.code !== undefined && round === rounds)
-          world.violate("L6 alarms end", `${actor.name} of ${peer.name}: ${line.code}`)
+          world.violate("L6 alarms end", `${question}: ${line.code}`)
       })
     }
   await pass(5)
+  const [hanging] = waiting
+  if (hanging !== undefined) world.violate("L5 nothing hangs", hanging)
 }
 
 /** L1, L2: everyone holds exactly what is released to it and not taken back. */
 async function judge(world: World): Promise<void> {
-  for (const origin of world.honest)
-    for (const holder of world.honest) if (holder !== origin) compare(world, origin, holder)
+  for (const origin of world.honest) {
+    const facts = new Facts(origin)
+    facts.read()
+    for (const holder of world.honest) if (holder !== origin) compare(world, origin, holder, facts)
+  }
   for (const actor of world.honest) await inbox(actor.context)
 }
 
-function compare(world: World, origin: Actor, holder: Actor): void {
-  const due = new Set(
-    (
-      origin.disk.read(
-        `SELECT DISTINCT r.record_id || ' ' || r.version AS place FROM fact r
-         WHERE r.act = 'release' AND r.order_origin = @origin AND r.recipient = @holder
-           AND NOT EXISTS (SELECT 1 FROM fact w WHERE w.act = 'withdraw'
-             AND w.order_origin = @origin AND w.recipient = @holder
-             AND w.record_id = r.record_id AND w.version >= r.version
-             AND w.rule_profile = r.rule_profile AND w.rule_kind = r.rule_kind
-             AND w.idx >= r.base_size)`,
-        { origin: origin.id, holder: holder.id },
-      ) as { place: string }[]
-    ).map(({ place }) => place),
-  )
+function compare(world: World, origin: Actor, holder: Actor, facts: Facts): void {
+  const due = new Set<string>()
+  for (const about of facts.all())
+    for (const { recordOrigin, record, version, recipient } of about)
+      if (recordOrigin === origin.id && recipient === holder.id && isLive(about, version))
+        due.add(`${record} version ${version}`)
   const held = new Set(
-    (
-      holder.disk.read(
-        "SELECT id || ' ' || version AS place FROM content WHERE origin = ?",
-        origin.id,
-      ) as { place: string }[]
-    ).map(({ place }) => place),
+    holder.books
+      .held()
+      .filter((one) => one.origin === origin.id)
+      .map(({ id, version }) => `${id} version ${version}`),
   )
+  const where = `of ${origin.name} at ${holder.name}`
   for (const place of due)
-    if (!held.has(place))
-      world.violate("L1 what was released arrives", `${place} of ${origin.name} at ${holder.name}`)
+    if (!held.has(place)) world.violate("L1 what was released arrives", `${place} ${where}`)
   for (const place of held)
-    if (!due.has(place))
-      world.violate(
-        "L2 what was taken back is gone",
-        `${place} of ${origin.name} at ${holder.name}`,
-      )
+    if (!due.has(place)) world.violate("L2 what was taken back is gone", `${place} ${where}`)
 }

@@ -2,6 +2,7 @@ import { type Context, dayOf } from "../../node/context.ts"
 import type { OfficerKey } from "../../node/found.ts"
 import { type Review, reviewExport, type Seen, signReview } from "../../node/officer.ts"
 import { addSignature, exportOrder } from "../../node/orders.ts"
+import { Turn } from "../../node/turn.ts"
 import type { Intent, Truth } from "./truth.ts"
 
 /** What the server showed is not what was asked for: the officer did not sign. */
@@ -16,6 +17,7 @@ export class Officer {
   isGone = false
   isStolen = false
   #seen: Seen | null = null
+  readonly #desk = new Turn()
 
   constructor(key: OfficerKey) {
     this.key = key
@@ -25,15 +27,17 @@ export class Officer {
     return this.key.officer.person
   }
 
-  /** @throws OfficerRefused, and as reviewExport */
-  async sign(context: Context, order: string, intent: Intent, truth: Truth): Promise<void> {
-    const bytes = await exportOrder(context, order, this.#seen?.size)
-    const review = reviewExport(bytes, new Map(), this.#seen)
-    if (!isMeant(review, intent)) throw new OfficerRefused(order)
-    this.#seen = review.seen
-    const line = await signReview(review, this.key, dayOf(context.env.clock.now()))
-    truth.authorise(review.payload, authorisedBy(review), this.person)
-    await addSignature(context, order, line)
+  /** One order after the other. @throws OfficerRefused, and as reviewExport */
+  sign(context: Context, order: string, intent: Intent, truth: Truth): Promise<void> {
+    return this.#desk.take(async () => {
+      const bytes = await exportOrder(context, order, this.#seen?.size)
+      const review = reviewExport(bytes, new Map(), this.#seen)
+      if (!isMeant(review, intent)) throw new OfficerRefused(order)
+      this.#seen = review.seen
+      const line = await signReview(review, this.key, dayOf(context.env.clock.now()))
+      truth.authorise(review.payload, authorisedBy(review), this.person)
+      await addSignature(context, order, line)
+    })
   }
 }
 

@@ -42,6 +42,8 @@ export class Scheduler {
 
   /** Runs every event up to `end`, or until `isOver`; `each` looks at the world after each of them. */
   async run(end: number, each: (kind: string) => void, isOver: () => boolean): Promise<void> {
+    // What was begun between two runs may have something to schedule.
+    await idle()
     for (;;) {
       const next = this.#heap[0]
       if (next === undefined || next.at > end || isOver()) break

@@ -12,7 +12,7 @@ import { dayMs, type Repertoire, type Scenario } from "./options.ts"
 import { installRepeatable } from "./primitives.ts"
 import { Random } from "./random.ts"
 import { safety } from "./safety/all.ts"
-import type { Invariant } from "./safety/invariant.ts"
+import { Broken, type Invariant } from "./safety/invariant.ts"
 import { setTraps, WorldTouched } from "./traps.ts"
 import { workload } from "./workload/all.ts"
 import { type Violation, World } from "./world.ts"
@@ -45,13 +45,19 @@ export function prepare(): void {
 }
 
 /** One run from the first day to its end, and whether everything held. */
-export async function simulate(scenario: Scenario): Promise<Outcome> {
+export async function simulate(
+  scenario: Scenario,
+  inspect: (world: World) => void = () => {},
+): Promise<Outcome> {
   const { options, seed } = scenario
   const world = new World(seed, options, await homes(options.members))
   unexpected = (cause) => world.violate("S0 nothing fails unheard", describe(cause))
   const invariants = safety.map((make) => make(world))
   world.watchers.push((sent) => {
-    for (const { heard } of invariants) heard?.(sent)
+    for (const invariant of invariants) hold(world, () => invariant.heard?.(sent))
+  })
+  world.forgetters.push((actor) => {
+    for (const invariant of invariants) invariant.forget?.(actor)
   })
   for (const [number, hostility] of Object.entries(options.hostile))
     world.actors[Number(number)]!.hostility = hostility
@@ -65,7 +71,8 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     const each = (kind: string) => look(world, invariants, kind)
     await world.scheduler.run(start + options.days * dayMs, each, isOver)
     await heal(world, each)
-    for (const { finish } of invariants) if (!isOver()) await finish?.()
+    for (const invariant of invariants)
+      if (!isOver()) await invariant.finish?.().catch((cause: unknown) => broken(world, cause))
     const days = (world.scheduler.now - start) / dayMs
     return {
       events: world.scheduler.events,
@@ -76,6 +83,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     }
   } finally {
     unexpected = null
+    inspect(world)
     world.close()
   }
 }
@@ -87,8 +95,21 @@ function look(world: World, invariants: readonly Invariant[], kind: string): voi
     world.changed.delete(actor)
     if (!actor.isHonest || !actor.isUp) continue
     if (actor.isRestored && world.hasCaughtUp(actor)) actor.isRestored = false
-    for (const { look } of invariants) look?.(actor)
+    for (const invariant of invariants) hold(world, () => invariant.look?.(actor))
   }
+}
+
+function hold(world: World, judge: () => void): void {
+  try {
+    judge()
+  } catch (cause) {
+    broken(world, cause)
+  }
+}
+
+function broken(world: World, cause: unknown): void {
+  if (!(cause instanceof Broken)) throw cause
+  world.violate(cause.invariant, cause.detail)
 }
 
 export function perform(world: World, step: Step): void {

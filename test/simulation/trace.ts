@@ -4,9 +4,11 @@ import { createHash } from "node:crypto"
 export class Trace {
   readonly #hash = createHash("sha256")
   readonly #story: string[] = []
+  #digest: string | null = null
 
   /** Goes into the digest only. */
   note(...parts: readonly (string | number | Uint8Array)[]): void {
+    if (this.#digest !== null) return
     for (const part of parts) {
       if (part instanceof Uint8Array) this.#hash.update(`${part.length}:`).update(part)
       else this.#hash.update(`${part}\n`)
@@ -14,6 +16,7 @@ export class Trace {
   }
 
   tell(now: number, line: string): void {
+    if (this.#digest !== null) return
     const told = `${new Date(now).toISOString().slice(5, 19).replace("T", " ")} ${line}`
     this.#hash.update(`${told}\n`)
     this.#story.push(told)
@@ -23,8 +26,9 @@ export class Trace {
     return this.#story
   }
 
-  /** Once, at the end. */
+  /** The end: whatever still stirs is no part of it. */
   digest(): string {
-    return this.#hash.digest("hex")
+    this.#digest ??= this.#hash.digest("hex")
+    return this.#digest
   }
 }

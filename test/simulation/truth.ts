@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto"
 import type { Published } from "../../node/sequencer.ts"
+import type { Place } from "./books.ts"
+import { personsNeeded } from "./founding.ts"
 
 /** One version of a record to one member, under an act. */
 export type Meant = {
@@ -45,14 +47,30 @@ export class Truth {
   readonly marks = new Map<string, string[]>()
   /** `origin record version`: what no honest member may ever hold */
   readonly poison = new Set<string>()
-  /** `origin kid` → index from which its signatures no longer count */
-  readonly revoked = new Map<string, number>()
+  /** `origin kid` → the index from which its signatures do not count, and the root version that says so */
+  readonly revoked = new Map<string, { readonly from: number; readonly by: number }>()
 
   authorise(payload: Uint8Array, order: Omit<Authorised, "persons">, person: string): void {
     const digest = payloadDigest(payload)
     const known = this.authorised.get(digest) ?? { ...order, persons: new Set() }
     known.persons.add(person)
     this.authorised.set(digest, known)
+  }
+
+  /** Whether enough persons have released it to this member, ever. */
+  isMeantFor(recipient: string, { origin, id, version }: Place): boolean {
+    return [...this.authorised.values()].some(
+      ({ persons, grants }) =>
+        persons.size >= personsNeeded &&
+        grants.some(
+          (one) =>
+            one.act === "release" &&
+            one.recipient === recipient &&
+            one.origin === origin &&
+            one.record === id &&
+            one.version === version,
+        ),
+    )
   }
 
   mark(record: string, mark: string): void {

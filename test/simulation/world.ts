@@ -1,4 +1,5 @@
 import { Actor } from "./actor.ts"
+import type { Cursor } from "./books.ts"
 import { firstDay, type Home } from "./founding.ts"
 import { Network, type Sent } from "./network.ts"
 import type { Options } from "./options.ts"
@@ -9,8 +10,6 @@ import { Truth } from "./truth.ts"
 
 /** An invariant that did not hold. */
 export type Violation = { readonly invariant: string; readonly detail: string }
-
-export type Cursor = { readonly peer: string; readonly feed: string; readonly n: number }
 
 /** Everything of one run: time, network, members, and what is true of them. */
 export class World {
@@ -24,6 +23,8 @@ export class World {
   /** told of each message as it was sent, and of each member whose disk has changed */
   readonly watchers: ((sent: Sent) => void)[] = []
   readonly changed = new Set<Actor>()
+  /** told of each member whose database is one of an earlier time */
+  readonly forgetters: ((actor: Actor) => void)[] = []
   violation: Violation | null = null
   /** whose disk has failed: what such a node says of itself is no finding */
   readonly faulty = new Set<Actor>()
@@ -54,6 +55,12 @@ export class World {
     return this.actors.filter(({ isHonest }) => isHonest)
   }
 
+  named(name: string): Actor {
+    const found = this.actors.find((actor) => actor.name === name)
+    if (found === undefined) throw new RangeError(name)
+    return found
+  }
+
   byId(member: string): Actor | undefined {
     return this.actors.find(({ id }) => id === member)
   }
@@ -75,26 +82,18 @@ export class World {
     return corrupt + truncate + stale > 0 || this.#wasRestored.has(actor)
   }
 
-  ownSize(actor: Actor): number {
-    const [row] = actor.disk.read("SELECT size FROM log WHERE member = ?", actor.id)
-    return (row as { size: number }).size
-  }
-
   /** Its disk is one of an earlier time; until it has heard again what it had heard, it is excused. */
   restored(actor: Actor, cursors: readonly Cursor[]): void {
     actor.isRestored = true
     this.#wasRestored.add(actor)
+    for (const forget of this.forgetters) forget(actor)
     const heard = [...(this.#restored.get(actor) ?? []), ...cursors]
     this.#restored.set(actor, heard)
   }
 
-  cursors(actor: Actor): readonly Cursor[] {
-    return actor.disk.read("SELECT peer, feed, n FROM source") as Cursor[]
-  }
-
   /** Whether a member whose disk went back has caught up with itself. */
   hasCaughtUp(actor: Actor): boolean {
-    const now = new Map(this.cursors(actor).map((cursor) => [cursor.peer, cursor]))
+    const now = new Map(actor.books.cursors().map((cursor) => [cursor.peer, cursor]))
     return (this.#restored.get(actor) ?? []).every(({ peer, feed, n }) => {
       const cursor = now.get(peer)
       return !this.byId(peer)?.isHonest || (cursor?.feed === feed && cursor.n >= n)

@@ -29,11 +29,11 @@ const restore: Action = {
     const old = random.pick(actor.backups)
     actor.crash(false)
     const current = actor.disk.image()
-    const before = world.ownSize(actor)
-    const heard = world.cursors(actor)
+    const before = actor.books.sizeOf(actor.id)
+    const heard = actor.books.cursors()
     actor.disk.replace(old)
-    if (world.ownSize(actor) === before) world.restored(actor, heard)
-    const isBehind = world.ownSize(actor) < before
+    if (actor.books.sizeOf(actor.id) === before) world.restored(actor, heard)
+    const isBehind = actor.books.sizeOf(actor.id) < before
     await actor.boot()
     if (!isBehind) return `${actor.name}, whose log is where it was`
     if (actor.isUp)
@@ -56,7 +56,7 @@ const clone: Action = {
     const { world, actor, random } = scene
     if (!actor.isUp || actor.disk.isInTransaction) return null
     const twin = new Twin(scene)
-    const size = world.ownSize(actor)
+    const size = actor.books.sizeOf(actor.id)
     if (!(await twin.boot())) {
       twin.end()
       return null
@@ -65,7 +65,7 @@ const clone: Action = {
     await new Promise<void>((resolve) => {
       world.scheduler.after(hours * hourMs, "copy", resolve)
     })
-    const hasGoneOn = world.ownSize(actor) !== size
+    const hasGoneOn = actor.books.sizeOf(actor.id) !== size
     const signed = await twin.publish()
     const image = twin.end()
     if (signed === null) return `${actor.name}: the copy did not sign after ${hours} h`
@@ -73,7 +73,7 @@ const clone: Action = {
       world.violate("S1 a copy does not sign beside its original", `${actor.name}: ${signed}`)
     // The copy is the node from now on.
     actor.crash(false)
-    world.restored(actor, world.cursors(actor))
+    world.restored(actor, actor.books.cursors())
     actor.disk.replace(image)
     await actor.boot()
     return `${actor.name}: the copy signed ${signed} and took over`

@@ -2,9 +2,10 @@ import { feedsHaveNoGaps } from "./feeds.ts"
 import type { MakeInvariant } from "./invariant.ts"
 import { logsOnlyGrow } from "./logs.ts"
 import { logsHoldWhatWasSaid, ordersAreAuthorised } from "./orders.ts"
+import { keysAreGranted } from "./parcels.ts"
 import { nobodyIsBlamed, nothingPilesUp } from "./quiet.ts"
 import { recordsAreGranted } from "./records.ts"
-import { keysAreGranted, nothingIsReadOnTheWay, requestsAreHonouredOnce } from "./wire.ts"
+import { nothingIsReadOnTheWay, requestsAreHonouredOnce } from "./wire.ts"
 
 /** What must hold after every event. */
 export const safety: readonly MakeInvariant[] = [

@@ -1,50 +1,45 @@
 import type { Actor } from "../actor.ts"
-import type { MakeInvariant } from "./invariant.ts"
-
-type SourceRow = { readonly peer: string; readonly feed: string; readonly n: number }
+import type { Cursor } from "../books.ts"
+import { Broken, type MakeInvariant } from "./invariant.ts"
 
 /** S6, S11: of an honest member every delivery is taken once, in its order, and none is passed over. */
 export const feedsHaveNoGaps: MakeInvariant = (world) => {
-  const cursors = new Map<string, SourceRow>()
+  const cursors = new Map<Actor, Map<string, Cursor>>()
   return {
     look: (actor) => {
-      for (const row of actor.disk.read("SELECT peer, feed, n FROM source") as SourceRow[]) {
-        const key = `${actor.name} ${row.peer}`
-        const before = actor.isRestored ? undefined : cursors.get(key)
-        if (before?.feed === row.feed && before.n === row.n) continue
-        cursors.set(key, row)
-        const peer = world.byId(row.peer)
-        if (peer?.isHonest && row.feed !== "") follow(actor, peer, row, before)
+      const known = cursors.get(actor) ?? new Map<string, Cursor>()
+      cursors.set(actor, known)
+      for (const cursor of actor.books.cursors()) {
+        const before = known.get(cursor.peer)
+        if (before?.feed === cursor.feed && before.n === cursor.n) continue
+        const peer = world.byId(cursor.peer)
+        if (peer?.disk.isInTransaction) continue
+        known.set(cursor.peer, cursor)
+        if (peer?.isHonest && cursor.feed !== "") follow(actor, peer, cursor, before)
       }
     },
+    forget: (actor) => void cursors.delete(actor),
   }
 
-  function follow(actor: Actor, peer: Actor, row: SourceRow, before: SourceRow | undefined): void {
-    const isSame = before !== undefined && before.feed === row.feed
-    const from = isSame ? before.n : 0
-    const place = `${actor.name} of ${peer.name} from ${from} to ${row.n}`
-    if (row.n < from) return world.violate("S11 a cursor never goes back", place)
-    if (peer.disk.isInTransaction) return
-    const sent = peer.disk.read(
-      "SELECT order_id, n FROM delivery WHERE peer = ? AND feed = ? AND n > ? AND n <= ? ORDER BY n",
-      actor.id,
-      row.feed,
-      from,
-      row.n,
-    ) as { order_id: string; n: number }[]
-    if (sent.length !== row.n - from)
-      return world.violate("S6 a feed is the one that was sent", place)
-    for (const { order_id, n } of sent) {
-      const taken = actor.disk.read(
-        `SELECT 1 FROM logged_order WHERE origin = ? AND id = ? UNION ALL
-         SELECT 1 FROM receipt_out WHERE peer = ? AND order_id = ? AND state = 'refused'`,
-        peer.id,
-        order_id,
-        peer.id,
-        order_id,
-      )
-      if (taken.length === 0)
-        return world.violate("S6 no delivery is passed over", `${place}: number ${n}`)
-    }
+  function follow(actor: Actor, peer: Actor, cursor: Cursor, before: Cursor | undefined): void {
+    const from = before?.feed === cursor.feed ? before.n : 0
+    const place = `${actor.name} of ${peer.name} from ${from} to ${cursor.n}`
+    if (cursor.n < from) throw new Broken("S11 a cursor never goes back", place)
+    const sent = peer.books
+      .deliveries(actor.id)
+      .filter(({ feed, n }) => feed === cursor.feed && n > from && n <= cursor.n)
+    if (sent.length !== cursor.n - from)
+      throw new Broken("S6 a feed is the one that was sent", place)
+    const taken = new Set(
+      actor.books
+        .orders(0)
+        .rows.filter(({ origin }) => origin === peer.id)
+        .map(({ id }) => id),
+    )
+    for (const { order, state } of actor.books.receiptsTo(peer.id))
+      if (state === "refused") taken.add(order)
+    for (const { order, n } of sent)
+      if (!taken.has(order))
+        throw new Broken("S6 no delivery is passed over", `${place}: number ${n}`)
   }
 }

@@ -11,8 +11,23 @@ export interface Invariant {
   look?(actor: Actor): void
   /** A message, as its sender sent it. */
   heard?(sent: Sent): void
+  /** This member's database is one of an earlier time: what was seen in it since is no measure. */
+  forget?(actor: Actor): void
   /** Once the last event is over. */
   finish?(): Promise<void>
+}
+
+/** It did not hold. */
+export class Broken extends Error {
+  override readonly name = "Broken"
+  readonly invariant: string
+  readonly detail: string
+
+  constructor(invariant: string, detail: string) {
+    super(`${invariant}: ${detail}`)
+    this.invariant = invariant
+    this.detail = detail
+  }
 }
 
 export type MakeInvariant = (world: World) => Invariant

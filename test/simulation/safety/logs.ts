@@ -6,118 +6,113 @@ import {
 } from "../../../protocol/log/compact-range.ts"
 import { leafHash } from "../../../protocol/log/merkle.ts"
 import type { Actor } from "../actor.ts"
+import type { LogRow } from "../books.ts"
+import type { World } from "../world.ts"
 import { piecesOf } from "./frames.ts"
-import { hex, type MakeInvariant } from "./invariant.ts"
+import { Broken, hex, type Invariant, type MakeInvariant } from "./invariant.ts"
 
-type LogRow = { readonly member: string; readonly size: number; readonly range: Uint8Array }
-/** A log as one member holds it, computed from its entries and from nothing else. */
-type Seen = { range: CompactRange; readonly roots: string[] }
-
-const history = "S1 a log only grows"
+const onlyGrows = "S1 a log only grows"
 const oneView = "S9 no second history is taken over"
 
-/**
- * S1, S9, S11: every log that an honest member holds, its own or a mirror, is what it was and more; what it
- * signs and shows of its own is a prefix of that; and all hold the same of an honest member.
- */
-export const logsOnlyGrow: MakeInvariant = (world) => {
-  const seen = new Map<string, Seen>()
-  const shown = new Map<string, number>()
+/** S1, S9, S11: own logs and mirrors alike. What went out is judged when the disk behind it has been read. */
+export const logsOnlyGrow: MakeInvariant = (world) => new Logs(world)
 
-  const place = (holder: Actor, member: string) => `${holder.name} ${member}`
+/** A log as one member holds it, computed from its entries and from nothing else. */
+class History {
+  range: CompactRange = emptyRange
+  /** of each size, from 0 */
+  readonly roots = [hex(rangeRoot(emptyRange))]
+  stored = ""
 
-  function look(actor: Actor): void {
-    for (const row of actor.disk.read("SELECT member, size, range FROM log") as LogRow[])
-      follow(actor, row)
+  append(entry: Uint8Array): void {
+    this.range = appendLeaves(this.range, [leafHash(entry)])
+    this.roots.push(hex(rangeRoot(this.range)))
+  }
+}
+
+class Logs implements Invariant {
+  readonly #world: World
+  readonly #histories = new Map<string, History>()
+  readonly #shown: { readonly sender: Actor; readonly checkpoint: string }[] = []
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  look(actor: Actor): void {
+    for (const row of actor.books.logs()) this.#follow(actor, row)
+    this.#judgeMark(actor)
+    for (const { sender, checkpoint } of this.#shown.splice(0)) {
+      const { epoch, size, root } = read(checkpoint)
+      const own = this.#histories.get(place(sender, sender.id, epoch))
+      if (own !== undefined && own.roots[size] !== root)
+        throw new Broken(onlyGrows, `${sender.name} showed another tree of ${size} entries`)
+    }
+  }
+
+  forget(actor: Actor): void {
+    // Its own it must not have lost.
+    for (const key of this.#histories.keys())
+      if (key.startsWith(`${actor.name} `) && !key.startsWith(`${actor.name} ${actor.id}`))
+        this.#histories.delete(key)
+  }
+
+  heard({ from, answer, bytes }: Parameters<NonNullable<Invariant["heard"]>>[0]): void {
+    const sender = this.#world.named(from)
+    if (!sender.isHonest || answer === undefined || answer.isHead) return
+    for (const { type, content } of piecesOf(bytes))
+      if (type === "checkpoint")
+        this.#shown.push({ sender, checkpoint: new TextDecoder().decode(content) })
+  }
+
+  /** Between the commit and the write of the file it is behind; ahead, or elsewhere, it never is. */
+  #judgeMark(actor: Actor): void {
     const file = actor.disk.shelf.get("high-water")
     if (file === undefined) return
-    const { size, root } = JSON.parse(new TextDecoder().decode(file)) as {
-      size: number
-      root: string
-    }
-    const own = seen.get(place(actor, actor.id))
-    // Between the commit and the write of the file it is behind; ahead it never is.
-    if (own?.roots[size] !== root)
-      world.violate("S11 the high-water mark is of this log", `${actor.name} at ${size}`)
+    const mark = JSON.parse(new TextDecoder().decode(file))
+    const own = this.#histories.get(place(actor, actor.id, mark.epoch))
+    if (own?.roots[mark.size] !== mark.root)
+      throw new Broken("S11 the high-water mark is of this log", `${actor.name} at ${mark.size}`)
   }
 
-  function follow(actor: Actor, { member, size, range }: LogRow): void {
-    const isOwn = member === actor.id
-    const key = place(actor, member)
-    let before = seen.get(key) ?? { range: emptyRange, roots: [hex(rangeRoot(emptyRange))] }
-    if (size < before.range.size) {
-      if (isOwn || !actor.isRestored)
-        return world.violate(
-          isOwn ? history : oneView,
-          `${actor.name} holds ${size} entries of ${nameOf(member)} and held ${before.range.size}`,
-        )
-      before = { range: emptyRange, roots: [hex(rangeRoot(emptyRange))] }
-    }
-    const rows = actor.disk.read(
-      "SELECT entry FROM log_entry WHERE member = ? AND idx >= ? ORDER BY idx",
-      member,
-      before.range.size,
-    ) as { entry: Uint8Array }[]
-    for (const { entry } of rows) {
-      before.range = appendLeaves(before.range, [leafHash(new Uint8Array(entry))])
-      before.roots.push(hex(rangeRoot(before.range)))
-    }
-    seen.set(key, before)
-    const root = before.roots.at(-1)
-    const stored = actor.disk.read("SELECT checkpoint FROM log WHERE member = ?", member)
-    const checkpoint = (stored[0] as { checkpoint: string | null }).checkpoint
-    const isSigned = checkpoint === null || rootIn(checkpoint) === `${size} ${root}`
-    if (before.range.size !== size || !isSigned || !isRangeOf(range, before.range))
-      return world.violate(
-        isOwn ? history : oneView,
-        `${actor.name} holds of ${nameOf(member)} what its entries do not make up`,
+  #follow(actor: Actor, row: LogRow): void {
+    const { id, member, epoch, size, range, checkpoint } = row
+    const key = place(actor, member, epoch)
+    const history = this.#histories.get(key) ?? new History()
+    const stored = hex(range)
+    if (history.stored === stored) return
+    const rule = member === actor.id ? onlyGrows : oneView
+    const name = this.#world.byId(member)?.name ?? member
+    if (size < history.range.size)
+      throw new Broken(
+        rule,
+        `${actor.name} holds ${size} entries of ${name}, and held ${history.range.size}`,
       )
-    const origin = world.byId(member)
-    if (isOwn || !origin?.isHonest) return
-    const theirs = seen.get(place(origin, member))
-    if (theirs !== undefined && theirs.roots.length > size && theirs.roots[size] !== root)
-      world.violate(oneView, `${actor.name} and ${origin.name} differ at ${size}`)
-  }
-
-  function nameOf(member: string): string {
-    return world.byId(member)?.name ?? member
-  }
-
-  /** What went out, judged when the disk behind it has been looked at. */
-  const pending: { readonly from: string; readonly checkpoint: string }[] = []
-
-  return {
-    look: (actor) => {
-      look(actor)
-      for (const { from, checkpoint } of pending.splice(0)) {
-        const sender = world.actors.find(({ name }) => name === from)!
-        const roots = seen.get(place(sender, sender.id))?.roots
-        const [size = "", root] = rootIn(checkpoint).split(" ")
-        if (roots !== undefined && roots[Number(size)] !== root)
-          world.violate(history, `${from} showed another tree of ${size} entries`)
-      }
-    },
-    heard: ({ from, answer, bytes }) => {
-      const sender = world.actors.find(({ name }) => name === from)
-      if (!sender?.isHonest || answer === undefined || answer.isHead) return
-      for (const { type, content } of piecesOf(bytes))
-        if (type === "checkpoint") {
-          const checkpoint = new TextDecoder().decode(content)
-          pending.push({ from, checkpoint })
-          const size = Number(rootIn(checkpoint).split(" ")[0])
-          if (size < (shown.get(from) ?? 0) && !sender.isRestored)
-            world.violate("S11 a log shown never goes back", `${from} showed ${size}`)
-          shown.set(from, Math.max(size, shown.get(from) ?? 0))
-        }
-    },
+    for (const entry of actor.books.entries(id, history.range.size)) history.append(entry)
+    history.stored = stored
+    this.#histories.set(key, history)
+    const root = history.roots.at(-1)
+    const isSigned = checkpoint !== null && read(checkpoint).root === root
+    if (history.range.size !== size || !isSigned || !stored.endsWith(spelt(history.range)))
+      throw new Broken(rule, `${actor.name} holds of ${name} what its entries do not make up`)
+    const origin = this.#world.byId(member)
+    if (origin === actor || !origin?.isHonest) return
+    const theirs = this.#histories.get(place(origin, member, epoch))
+    if (theirs !== undefined && theirs.range.size >= size && theirs.roots[size] !== root)
+      throw new Broken(oneView, `${actor.name} and ${name} differ at ${size}`)
   }
 }
 
-function rootIn(checkpoint: string): string {
-  const [, size = "", root = ""] = checkpoint.split("\n")
-  return `${size} ${Buffer.from(root, "base64").toString("hex")}`
+function place(holder: Actor, member: string, epoch: number): string {
+  return `${holder.name} ${member} ${epoch}`
 }
 
-function isRangeOf(stored: Uint8Array, range: CompactRange): boolean {
-  return hex(stored).slice(16) === range.hashes.map(hex).join("")
+function read(checkpoint: string) {
+  const [origin = "", size = "", root = ""] = checkpoint.split("\n")
+  const epoch = Number(origin.split("/").at(-1))
+  return { epoch, size: Number(size), root: Buffer.from(root, "base64").toString("hex") }
+}
+
+function spelt({ hashes }: CompactRange): string {
+  return hashes.map(hex).join("")
 }

@@ -1,42 +1,32 @@
 import { blindedEntry } from "../../../protocol/log/entry.ts"
 import { decodeOrder } from "../../../protocol/release/order.ts"
 import type { Actor } from "../actor.ts"
+import type { OrderRow } from "../books.ts"
 import { personsNeeded } from "../founding.ts"
 import { payloadDigest } from "../truth.ts"
-import type { MakeInvariant } from "./invariant.ts"
-
-type OrderRow = {
-  readonly rowid: number
-  readonly origin: string
-  readonly id: string
-  readonly digest: string
-  readonly document: Uint8Array
-  readonly idx: number
-  readonly salt: Uint8Array
-}
+import { Facts } from "./facts.ts"
+import { Broken, type MakeInvariant } from "./invariant.ts"
 
 /** S4, S7: whatever stands anywhere was signed by enough persons, of their own will, over these bytes. */
 export const ordersAreAuthorised: MakeInvariant = (world) => {
   const read = new Map<Actor, number>()
   return {
     look: (actor) => {
-      const rows = actor.disk.read(
-        "SELECT rowid, * FROM logged_order WHERE rowid > ? ORDER BY rowid",
-        actor.isRestored ? 0 : (read.get(actor) ?? 0),
-      ) as OrderRow[]
+      const { rows, position } = actor.books.orders(read.get(actor) ?? 0)
+      read.set(actor, position)
       for (const row of rows) {
-        read.set(actor, row.rowid)
         const missing = lacking(actor, row)
         if (missing !== null)
-          world.violate(
+          throw new Broken(
             "S4 nothing is released without enough persons",
             `order ${row.id} at ${actor.name}: ${missing}`,
           )
       }
     },
+    forget: (actor) => void read.delete(actor),
   }
 
-  function lacking(holder: Actor, { document, idx }: OrderRow): string | null {
+  function lacking(holder: Actor, { document, index }: OrderRow): string | null {
     const { payload, payloadBytes, signatures } = decodeOrder(new Uint8Array(document))
     const origin = world.byId(payload.origin)
     if (origin === undefined) return "an origin that nobody knows"
@@ -48,83 +38,90 @@ export const ordersAreAuthorised: MakeInvariant = (world) => {
         truth?.persons.has(header.person) ||
         officer?.isStolen === true ||
         origin.hostility === "whole"
-      const from = world.truth.revoked.get(`${origin.id} ${header.kid}`)
-      const counts = from === undefined || idx < from || !knowsRevocation(holder, origin)
+      const revoked = world.truth.revoked.get(`${origin.id} ${header.kid}`)
+      const counts =
+        revoked === undefined ||
+        index < revoked.from ||
+        holder.books.rootVersionOf(origin.id) < revoked.by
       if (officer !== undefined && isTheirs && counts) persons.add(header.person)
     }
     return persons.size < personsNeeded ? `only ${[...persons].join(" and ") || "nobody"}` : null
-  }
-
-  function knowsRevocation(holder: Actor, origin: Actor): boolean {
-    const rows = holder.disk.read(
-      "SELECT 1 FROM root_document WHERE member = ? AND version > 1",
-      origin.id,
-    )
-    return rows.length > 0
   }
 }
 
 /** S2, S14: what was acknowledged is in the log, once, and nothing else is. */
 export const logsHoldWhatWasSaid: MakeInvariant = (world) => {
+  const own = new Map<Actor, { facts: Facts; orders: Map<string, OrderRow>; position: number }>()
+  const queued = new Map<Actor, Set<string>>()
   let judged = 0
   return {
     look: (actor) => {
+      account(actor)
       const fresh = world.truth.acknowledged.slice(judged)
       judged = world.truth.acknowledged.length
-      for (const { origin } of fresh) {
-        const owner = world.byId(origin)
-        if (owner?.isHonest && owner !== actor) account(owner)
+      for (const origin of new Set(fresh.map((one) => world.byId(one.origin)!)))
+        if (origin !== actor && origin.isHonest) account(origin)
+    },
+    forget: (actor) => {
+      own.delete(actor)
+      queued.delete(actor)
+    },
+    finish: async () => {
+      for (const actor of world.honest) {
+        own.delete(actor)
+        queued.delete(actor)
+        account(actor)
       }
-      account(actor)
     },
   }
 
   function account(actor: Actor): void {
     if (!actor.isUp || actor.disk.isInTransaction) return
-    const rows = actor.disk.read(
-      "SELECT rowid, * FROM logged_order WHERE origin = ?",
-      actor.id,
-    ) as OrderRow[]
-    const places = new Map(rows.map((row) => [row.id, row]))
+    const { books } = actor
+    const known = own.get(actor) ?? { facts: new Facts(actor), orders: new Map(), position: 0 }
+    own.set(actor, known)
+    const { rows, position } = books.orders(known.position)
+    known.position = position
+    const fresh = rows.filter(({ origin }) => origin === actor.id)
+    for (const row of fresh) known.orders.set(row.id, row)
     for (const { origin, order, index } of world.truth.acknowledged)
-      if (origin === actor.id && places.get(order)?.idx !== index)
-        return world.violate(
+      if (origin === actor.id && known.orders.get(order)?.index !== index)
+        throw new Broken(
           "S2 what was acknowledged is not lost",
           `${actor.name} said that order ${order} is at ${index}`,
         )
-    const [counted] = actor.disk.read(
-      `SELECT (SELECT size FROM log WHERE member = @own) AS size,
-        (SELECT count(*) FROM root_document WHERE member = @own) +
-        (SELECT count(*) FROM keys_document WHERE member = @own) AS documents,
-        (SELECT count(*) FROM delivery) AS deliveries,
-        (SELECT count(*) FROM (SELECT DISTINCT order_id, recipient FROM fact
-          WHERE order_origin = @own)) AS owed,
-        (SELECT count(*) FROM release_order WHERE state = 'logged') AS logged`,
-      { own: actor.id },
-    ) as { size: number; documents: number; deliveries: number; owed: number; logged: number }[]
-    const { size, documents, deliveries, owed, logged } = counted!
-    if (size !== documents + 2 * rows.length || logged !== rows.length)
-      return world.violate(
+    const [size, documents] = [ownEntries(actor), books.documentsOf(actor.id)]
+    if (size !== documents + 2 * known.orders.size || books.loggedOrders() !== known.orders.size)
+      throw new Broken(
         "S14 every entry has its order, and every order its entry",
-        `${actor.name}: ${size} entries, ${documents} documents, ${rows.length} orders`,
+        `${actor.name}: ${size} entries, ${documents} documents, ${known.orders.size} orders`,
       )
-    if (deliveries !== owed)
-      return world.violate(
+    for (const row of fresh) standsOnce(actor, row)
+    const owed = queued.get(actor) ?? new Set()
+    queued.set(actor, owed)
+    for (const { orderOrigin, order, recipient } of known.facts.read())
+      if (orderOrigin === actor.id) owed.add(`${order} ${recipient}`)
+    if (books.allDeliveries() !== owed.size)
+      throw new Broken(
         "S14 every grant is queued once",
-        `${actor.name}: ${deliveries} deliveries for ${owed} orders and recipients`,
+        `${actor.name}: ${books.allDeliveries()} deliveries for ${owed.size} recipients of orders`,
       )
-    for (const { id, idx, salt, digest } of rows) {
-      const entry = blindedEntry(1, new Uint8Array(salt), Buffer.from(digest, "hex"))
-      const found = actor.disk.read(
-        "SELECT idx FROM log_entry WHERE member = ? AND entry = ?",
-        actor.id,
-        Buffer.from(entry),
-      ) as { idx: number }[]
-      if (found.length !== 1 || found[0]!.idx !== idx)
-        return world.violate(
-          "S14 an order is in the log once",
-          `${actor.name}: order ${id} at ${found.map((one) => one.idx).join(",") || "no place"}`,
-        )
-    }
   }
+
+  function standsOnce(actor: Actor, { id, index, salt, digest }: OrderRow): void {
+    const entry = blindedEntry(1, new Uint8Array(salt), Buffer.from(digest, "hex"))
+    const places = actor.books.placesOf(actor.id, entry)
+    if (places.join() !== String(index))
+      throw new Broken(
+        "S14 an order is in the log once",
+        `${actor.name}: order ${id} at ${places.join() || "no place"}`,
+      )
+  }
+}
+
+function ownEntries(actor: Actor): number {
+  return actor.books
+    .logs()
+    .filter(({ member }) => member === actor.id)
+    .reduce((sum, { size }) => sum + size, 0)
 }

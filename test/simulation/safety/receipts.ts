@@ -2,42 +2,48 @@ import type { ReceiptView } from "../../../node/receipts.ts"
 import type { Why } from "../../../node/records.ts"
 import type { Actor } from "../actor.ts"
 import type { World } from "../world.ts"
+import { Facts } from "./facts.ts"
 
-/** What is said of a record's fate at an honest member is what that member did, and its last word. */
-export function truthOfReceipts(
+/** S18: what is said of a record's fate at an honest member is what that member did, and its last word. */
+export function judgeReceipts(
   world: World,
   actor: Actor,
   record: string,
   receipts: readonly ReceiptView[],
-  asked: Actor,
-  why: Why,
 ): void {
-  for (const { member, order, state, version } of receipts) {
+  for (const { member, order, state } of receipts) {
     const peer = world.byId(member)
     if (!peer?.isHonest || peer.isRestored || peer.disk.isInTransaction || state === "queued")
       continue
-    const said = peer.disk.read(
-      "SELECT 1 FROM receipt_out WHERE peer = ? AND order_id = ? AND state = ?",
-      actor.id,
-      order,
-      state,
-    )
-    if (said.length === 0)
+    const said = peer.books
+      .receiptsTo(actor.id)
+      .some((one) => one.order === order && one.state === state)
+    if (!said)
       world.violate(
         "S18 a receipt is what its member said",
-        `${peer.name} never said ${state} of ${record} version ${version} to ${actor.name}`,
+        `${peer.name} never said ${state} of ${record} to ${actor.name}`,
       )
   }
-  const latest = actor.disk.read(
-    `SELECT f.order_id, f.act, i.state FROM fact f LEFT JOIN receipt_in i
-       ON i.peer = f.recipient AND i.order_id = f.order_id AND i.leaf = f.leaf
-     WHERE f.record_id = ? AND f.recipient = ? AND f.order_origin = ? ORDER BY f.idx DESC LIMIT 1`,
-    record,
-    asked.id,
-    actor.id,
-  ) as { act: string; state: string | null }[]
-  const [last] = latest
-  if (last?.act === "withdraw" && last.state === "purged" && why.have)
+}
+
+/** Clocks order nothing: what the log has last is the last word. */
+export function judgeAnswer(
+  world: World,
+  actor: Actor,
+  record: string,
+  asked: Actor,
+  why: Why,
+): void {
+  const facts = new Facts(actor)
+  facts.read()
+  const last = facts
+    .about(actor.id, record, asked.id)
+    .toSorted((a, b) => a.index - b.index)
+    .at(-1)
+  const isPurged = actor.books
+    .receiptsFrom(asked.id)
+    .some(({ order, state }) => order === last?.order && state === "purged")
+  if (last?.act === "withdraw" && isPurged && why.have)
     world.violate(
       "S18 the last word counts",
       `${actor.name} believes that ${asked.name} still has ${record}`,

@@ -4,22 +4,16 @@ import { show, why } from "../../../node/records.ts"
 import { renewKeys } from "../../../node/renew.ts"
 import { parsePin, verifyEvidence } from "../../../protocol/evidence.ts"
 import type { Action } from "../action.ts"
-import { truthOfReceipts } from "../safety/receipts.ts"
+import { judgeAnswer, judgeReceipts } from "../safety/receipts.ts"
 
 /** What a member can show of what it has, and of what became of what it gave. */
-
-type Held = { readonly origin: string; readonly id: string; readonly version: number }
 
 /** A file about a record held here proves it to anyone, and one bit less proves nothing. */
 const proving: Action = {
   name: "evidence",
   perDay: 0.1,
   run: async ({ world, actor, random }) => {
-    const held = actor.disk.read(
-      `SELECT origin, id, version FROM content c WHERE origin <> ?
-       AND version = (SELECT max(version) FROM record r WHERE r.origin = c.origin AND r.id = c.id)`,
-      actor.id,
-    ) as Held[]
+    const held = actor.books.held().filter((one) => one.origin !== actor.id)
     if (held.length === 0) return null
     const { origin, id } = random.pick(held)
     const { file } = await exportEvidence(actor.context, id)
@@ -39,7 +33,7 @@ const showing: Action = {
   name: "show",
   perDay: 0.1,
   run: async ({ world, actor, random }) => {
-    const held = actor.disk.read("SELECT origin, id, version FROM content") as Held[]
+    const held = actor.books.held()
     if (held.length === 0) return null
     const { id } = random.pick(held)
     const { provenance } = await show(actor.context, id)
@@ -57,13 +51,16 @@ const asking: Action = {
   name: "receipts",
   perDay: 0.1,
   run: async ({ world, actor, random }) => {
-    const drafts = actor.disk.read("SELECT id FROM draft WHERE released > 0") as Held[]
-    if (drafts.length === 0) return null
-    const { id } = random.pick(drafts)
+    const own = actor.books.held().filter((one) => one.origin === actor.id)
+    if (own.length === 0) return null
+    const { id } = random.pick(own)
     const { receipts } = await receiptsOf(actor.context, id)
     const peer = random.pick(world.actors.filter((one) => one !== actor))
     const answer = await why(actor.context, id, peer.name)
-    if (actor.isHonest) truthOfReceipts(world, actor, id, receipts, peer, answer)
+    if (actor.isHonest) {
+      judgeReceipts(world, actor, id, receipts)
+      judgeAnswer(world, actor, id, peer, answer)
+    }
     return `${id.slice(0, 6)}: ${receipts.map(({ state }) => state).join(",")}; ${answer.reason}`
   },
 }

@@ -71,15 +71,10 @@ const searching: Action = {
     if (marks.length === 0) return null
     const mark = random.pick(marks)
     const { records } = await search(actor.context, random.chance(0.5) ? mark : `${canary}*`)
-    for (const { record, version, title } of records) {
-      const held = actor.disk.read(
-        "SELECT title FROM content WHERE id = ? AND version = ?",
-        record,
-        version,
-      )
-      if (held.length === 0 || title === "")
+    const held = new Set(actor.books.held().map(({ id, version }) => `${id} ${version}`))
+    for (const { record, version, title } of records)
+      if (!held.has(`${record} ${version}`) || title === "")
         world.violate("S8 what was withdrawn is not found", `${record} at ${actor.name}`)
-    }
     return `${records.length} found`
   },
 }
