@@ -35,6 +35,10 @@ export const commandTable: readonly {
   },
   { names: ["verify"], load: async () => (await import("./commands/evidence.ts")).registerVerify },
   { names: ["log"], load: async () => (await import("./commands/log.ts")).registerLog },
+  {
+    names: ["inconsistency"],
+    load: async () => (await import("./commands/inconsistency.ts")).registerInconsistency,
+  },
   { names: ["doctor"], load: async () => (await import("./commands/doctor.ts")).registerDoctor },
   { names: ["demo"], load: async () => (await import("./commands/demo.ts")).registerDemo },
   { names: ["conform"], load: async () => (await import("./commands/conform.ts")).registerConform },

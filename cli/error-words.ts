@@ -48,6 +48,8 @@ export const protocolErrorWords = {
   "checkpoint.origin": "The checkpoint belongs to another log.",
   "checkpoint.forked": "The log shows two different histories.",
   "checkpoint.rollback": "The log is shorter than it was before.",
+  "inconsistency.malformed": "This is no proof of an inconsistent history.",
+  "inconsistency.unproven": "What the file shows is no contradiction.",
   "cosignature.malformed": "This is not a cosignature of a witness.",
   "cosignature.invalid": "The witness's cosignature is missing or does not verify.",
   "policy.malformed": "This is not a witness policy.",

@@ -79,6 +79,7 @@ const nodeExits = {
   "peer.refused": exitCodes.failed,
   "peer.stale": exitCodes.failed,
   "peer.forked": exitCodes.forked,
+  "inconsistency.unknown": exitCodes.notFound,
   "record.unknown": exitCodes.notFound,
   "record.ambiguous": exitCodes.usage,
   "record.withdrawn": exitCodes.failed,

@@ -22,6 +22,7 @@ export type Context = {
   readonly sequencing: Turn
   readonly receiving: Map<string, Turn>
   readonly epochs: Epochs
+  readonly gossip: GossipState
   /** set when a write may not have reached the disk: nothing is signed any more */
   stopped: { readonly code: string } | null
 }
@@ -31,6 +32,8 @@ export type Config = {
   readonly url: string | null
   /** marking as sent → marking as handled here; absent: as it is */
   readonly markings: Readonly<Record<string, string>>
+  /** what a proof of inconsistency does to new entries of its member: wait for an officer, or only be shown */
+  readonly onInconsistency: "wait" | "note"
 }
 
 /** In memory only, at most a day: PROTOCOL.md §8. */
@@ -40,6 +43,14 @@ export type Epochs = {
     { readonly kemKey: string; readonly until: number; readonly epoch: ParcelEpoch }
   >
   readonly reading: Map<string, readonly ParcelEpoch[]>
+}
+
+/** Saves looking for news of third members where there can be none. */
+export type GossipState = {
+  /** grows whenever anything was learnt of a third member */
+  revision: number
+  /** the revision up to which each peer has been told, since this process began */
+  readonly told: Map<string, number>
 }
 
 export function ownRoot(context: Context): Root {

@@ -24,6 +24,7 @@ import { endOf } from "../protocol/release/precedence.ts"
 import { entryOf } from "../protocol/verify.ts"
 import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
+import { gossipFrames } from "./gossip.ts"
 import { StoreDamage } from "./store/damage.ts"
 import { asFact } from "./store/queries/facts.ts"
 import { entriesFrom, type LogState, logOf, placesOf } from "./store/queries/logs.ts"
@@ -90,27 +91,34 @@ export async function* feedFrames(
       after = n
     }
   }
+  yield* gossipFrames(context, peer)
   yield encodeFrame("head", utf8(formatHead(head)))
   return { feed: head.feed, after: head.n, epoch: log.epoch, size: head.size }
 }
 
-/** What our log has gained: of epochs that ended meanwhile what survives, then of the present one. */
-async function* logFrames(
+/**
+ * What a log held here has gained since `position`: of epochs that ended meanwhile what survives, then of
+ * the present one. A position that is up to date gets nothing: who holds this size has a checkpoint of it.
+ */
+export async function* logFrames(
   context: Context,
   log: LogState,
-  position: FeedPosition,
+  position: Pick<FeedPosition, "epoch" | "size">,
 ): AsyncGenerator<Uint8Array> {
-  // A poll with nothing new stays small: who holds this size has a checkpoint of it.
   if (position.epoch === log.epoch && position.size === log.range.size) return
-  yield encodeFrame("checkpoint", utf8(log.checkpoint ?? ""))
+  const { db } = context
+  const member = await memberById(db, log.member)
+  if (member === null || log.checkpoint === null)
+    throw new NodeError("store.corrupt", "The log is not signed.")
+  yield encodeFrame("checkpoint", utf8(log.checkpoint))
   const first = Math.min(position.epoch, log.epoch)
   for (let epoch = first; epoch <= log.epoch; epoch++) {
-    const one = epoch === log.epoch ? log : await logOf(context.db, context.self.id, epoch)
+    const one = epoch === log.epoch ? log : await logOf(db, log.member, epoch)
     if (one === null) continue
-    const end = endOfEpoch(context.self, epoch)?.size ?? one.range.size
+    const end = Math.min(endOfEpoch(member, epoch)?.size ?? one.range.size, one.range.size)
     const start = epoch === position.epoch ? Math.min(position.size, end) : 0
     yield* entryFrames(context, one, start, end)
-    yield* documentFrames(context, epoch, start)
+    yield* documentFrames(context, log.member, epoch, start)
   }
 }
 
@@ -128,7 +136,8 @@ async function* entryFrames(
 
 /** The documents of an epoch's open entries from `start` on. */
 async function* documentFrames(
-  { db, self }: Context,
+  { db }: Context,
+  member: string,
   epoch: number,
   start: number,
 ): AsyncGenerator<Uint8Array> {
@@ -139,7 +148,7 @@ async function* documentFrames(
     const rows = await db
       .selectFrom(table)
       .select("bytes")
-      .where("member", "=", self.id)
+      .where("member", "=", member)
       .where("epoch", "=", epoch)
       .where("idx", ">=", start)
       .orderBy("idx")

@@ -19,6 +19,7 @@ export const nodeErrorCodes = [
     "peer.stale",
     "peer.forked",
   ],
+  "inconsistency.unknown",
   ...[
     "record.unknown",
     "record.ambiguous",

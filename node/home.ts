@@ -36,6 +36,7 @@ const names = {
 const configShape = object({
   cipher: oneOf(["aegis", "chacha20"]),
   markings: dictionary(/^[A-Z:+]{1,32}$/, markingShape, 16),
+  onInconsistency: optional(oneOf(["wait", "note"])),
   type: literal("comity/home/v1"),
   url: optional(text({ min: 1, max: 512 })),
 })
@@ -50,19 +51,26 @@ export function readConfig(files: Files): HomeConfig {
       hint: 'Found one: comity init --state XA --name "Authority XA"',
     })
   try {
-    const { cipher, markings, url } = decodeShape(
+    const { cipher, markings, onInconsistency, url } = decodeShape(
       configShape,
       JSON.parse(new TextDecoder().decode(bytes)),
       "json.profile",
     )
-    return { cipher, markings, url: url ?? null }
+    return { cipher, markings, onInconsistency: onInconsistency ?? "wait", url: url ?? null }
   } catch (cause) {
     throw new NodeError("config.invalid", `${names.config} is not as it should be.`, { cause })
   }
 }
 
-export function writeConfig(files: Files, { cipher, markings, url }: HomeConfig): void {
-  const fields = { cipher, markings, type: "comity/home/v1", ...(url === null ? {} : { url }) }
+export function writeConfig(files: Files, config: HomeConfig): void {
+  const { cipher, markings, onInconsistency, url } = config
+  const fields = {
+    cipher,
+    markings,
+    onInconsistency,
+    type: "comity/home/v1",
+    ...(url === null ? {} : { url }),
+  }
   files.write(names.config, encodeCanonical(fields))
 }
 
@@ -107,7 +115,12 @@ export async function initHome(env: Env, founder: Founder): Promise<Identity> {
   for (const [i, pair] of founded.nextPairs.entries())
     rootFiles.write(`${directory}next-${i + 1}.json`, await seal(storedPair(pair)))
   await storeFounded(env, founded)
-  writeConfig(files, { cipher, markings: {}, url: founding.url ?? null })
+  writeConfig(files, {
+    cipher,
+    markings: {},
+    onInconsistency: "wait",
+    url: founding.url ?? null,
+  })
   return identityOf(founded.member)
 }
 
@@ -117,12 +130,12 @@ function storedPair({ ed25519, mldsa65 }: RootPair): Json {
 
 /** @throws `key.unavailable` before anything else is touched; as createNode */
 export async function openHome(env: Env, unlocking: Unlocking): Promise<Context> {
-  const { url, markings } = readConfig(env.files)
+  const config = readConfig(env.files)
   const bytes = env.files.read(names.keys)
   if (bytes === null) throw new NodeError("key.unavailable", "The node's key file is missing.")
   const content = await openKeyFileContent(bytes, unlocking)
   const keys = loadNodeKeys(content as StoredKeys)
-  return createNode(env, keys, { url, markings })
+  return createNode(env, keys, config)
 }
 
 /** Whether root keys still lie in the home, where a thief of the server finds them. */

@@ -79,12 +79,17 @@ async function contextOf(
     env,
     db,
     keys,
-    config: { url: config.url ?? null, markings: config.markings ?? {} },
+    config: {
+      url: config.url ?? null,
+      markings: config.markings ?? {},
+      onInconsistency: config.onInconsistency ?? "wait",
+    },
     self,
     bell: new Bell(),
     sequencing: new Turn(),
     receiving: new Map(),
     epochs: { sending: new Map(), reading: new Map() },
+    gossip: { revision: 0, told: new Map() },
     stopped: null,
   }
 }

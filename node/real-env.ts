@@ -61,10 +61,11 @@ export const realClock: Clock = {
         signal?.removeEventListener("abort", done)
         resolve()
       }
+      // A timer counts from the time of its event loop's turn, and so may be early.
       const wait = () => {
         const left = end - performance.now()
-        if (left > longestTimeout) timer = setTimeout(wait, longestTimeout)
-        else timer = setTimeout(done, left)
+        if (left <= 0) done()
+        else timer = setTimeout(wait, Math.min(Math.ceil(left), longestTimeout))
       }
       if (signal?.aborted) return resolve()
       signal?.addEventListener("abort", done, { once: true })

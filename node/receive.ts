@@ -27,14 +27,18 @@ import {
   verifyOrder,
   verifyRelease,
 } from "../protocol/verify.ts"
-import { type Context, dayOf, today } from "./context.ts"
+import { type Context, today } from "./context.ts"
+import { noteEvent } from "./event.ts"
+import { checkHeard, hearOf, memberOfCheckpoint, takeProof } from "./gossip.ts"
 import { ownHolder } from "./holder.ts"
+import { examine } from "./inconsistency.ts"
 import { loggedOf } from "./logged.ts"
 import { type LogNews, mirrorLog, noteDisowned } from "./mirror.ts"
 import { indexRecord, unindexRecord } from "./search.ts"
 import { truncateWal } from "./store/purge.ts"
 import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
 import { keepCheckpoint, type LogState } from "./store/queries/logs.ts"
+import { memberById } from "./store/queries/members.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
 /**
@@ -90,6 +94,7 @@ export class FeedReader {
   readonly #fetchSealed: FetchSealed
   /** secrets of this stream; they are kept for later ones once a parcel has passed every step */
   #epochs: readonly ParcelEpoch[] = []
+  /** of the peer's own log, or, from others' mouths, of a third member */
   #news: { checkpoint: string; entries: EntriesFrame[]; documents: Uint8Array[] } | null = null
   #bundles: Bundle[] = []
   #heldBytes = 0
@@ -133,6 +138,10 @@ export class FeedReader {
         bundle.sealed.set(encodeHex(sha256(frame.bytes)), frame.bytes)
         return
       }
+      case "evidence":
+        await this.#flush()
+        await takeProof(this.#context, frame.bytes)
+        return
       case "head":
         await this.#flush()
         await this.#noteHead(decodeUtf8(frame.bytes))
@@ -140,6 +149,11 @@ export class FeedReader {
       default:
         throw new ProtocolError("feature.unsupported", { detail: `frame ${frame.type}` })
     }
+  }
+
+  /** What was pushed has come to its end. */
+  async flush(): Promise<void> {
+    await this.#flush()
   }
 
   /** @throws `frames.malformed` for an answer that stops before its head */
@@ -162,21 +176,28 @@ export class FeedReader {
   async #flush(): Promise<void> {
     const news = this.#news
     this.#news = null
-    if (news !== null) await this.#mirror(news)
+    if (news !== null) await this.#takeNews(news)
     const bundles = this.#bundles
     this.#bundles = []
     this.#heldBytes = 0
     if (bundles.length > 0 && this.#code === undefined) await this.#takeBundles(bundles)
   }
 
-  async #mirror(news: LogNews): Promise<void> {
-    const { db } = this.#context
+  async #takeNews(news: LogNews): Promise<void> {
+    const context = this.#context
+    const { db } = context
+    if (memberOfCheckpoint(news.checkpoint) !== this.#peer) return hearOf(context, this.#peer, news)
+    const before = await memberById(db, this.#peer)
+    if (before === null) throw new ProtocolError("root.unknown")
     try {
-      await db.transaction().execute((trx) => mirrorLog(this.#context, trx, this.#peer, news))
+      await db.transaction().execute((trx) => mirrorLog(context, trx, this.#peer, news))
     } catch (cause) {
       await noteDisowned(db, cause)
+      await examine(context, before, cause, news.checkpoint)
       throw cause
     }
+    context.gossip.revision++
+    await checkHeard(context, this.#peer)
   }
 
   async #takeBundles(bundles: readonly Bundle[]): Promise<void> {
@@ -558,16 +579,4 @@ async function owe(
       sent: 0,
     })
     .execute()
-}
-
-export async function noteEvent(
-  context: Context,
-  db: Db,
-  kind: string,
-  subject: string,
-  detail: string,
-): Promise<void> {
-  const at = context.env.clock.now()
-  await db.insertInto("event").values({ at, kind, subject, detail }).execute()
-  context.env.log.warn(kind, { subject, day: dayOf(at) })
 }

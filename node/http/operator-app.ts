@@ -8,6 +8,12 @@ import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../draf
 import { PeerUnreachable } from "../env.ts"
 import { NodeError } from "../errors.ts"
 import { exportEvidence } from "../evidence.ts"
+import {
+  continueWith,
+  explain,
+  listInconsistencies,
+  showInconsistency,
+} from "../inconsistencies.ts"
 import { logConsistency, logHead, logProof, logTiles } from "../log.ts"
 import {
   addSignature,
@@ -201,6 +207,20 @@ export const operations = {
       files.push({ path, bytes: encodeBase64(bytes) })
     return { files }
   }),
+  "inconsistency.list": operation(nothing, listInconsistencies),
+  "inconsistency.show": operation(z.strictObject({ proof: id }), async (context, { proof }) => {
+    const { file, ...view } = await showInconsistency(context, proof)
+    return { ...view, file: encodeBase64(file) }
+  }),
+  "inconsistency.explain": operation(
+    z.strictObject({ proof: id, text: z.string().min(1).max(4000) }),
+    (context, input) => explain(context, input.proof, input.text),
+  ),
+  "inconsistency.continue": operation(
+    z.strictObject({ proof: id, payload: base64, protected: text.max(32_768), signature: text }),
+    (context, { proof, payload, protected: header, signature }) =>
+      continueWith(context, proof, decodeBase64(payload), { protected: header, signature }),
+  ),
   doctor: operation(nothing, doctor),
 } satisfies Record<string, Operation>
 

@@ -16,9 +16,17 @@ import { formatTlogProof } from "../../protocol/log/tlog-proof.ts"
 import { kidOf } from "../../protocol/member/key.ts"
 import { newestRoot, rootVersion } from "../../protocol/member/root.ts"
 import type { Context } from "../context.ts"
-import { type FeedPosition, feedFrames, feedHead, parseFeedQuery, sealedFor } from "../deliver.ts"
+import {
+  type FeedPosition,
+  feedFrames,
+  feedHead,
+  logFrames,
+  parseFeedQuery,
+  sealedFor,
+} from "../deliver.ts"
+import { gossipFrames } from "../gossip.ts"
 import { nodeKid, nodeSigner } from "../keys.ts"
-import { takeReceipts } from "../receipts.ts"
+import { takePushed } from "../push.ts"
 import { fromNodes, logOf, placesOf } from "../store/queries/logs.ts"
 import { keysInForce, memberById, peerById } from "../store/queries/members.ts"
 import { signResponse, type VerifiedRequest, verifyRequest } from "./message-signature.ts"
@@ -59,13 +67,19 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
       return bytes === null ? answer.problem(404, "record.unknown") : answer.bytes(bytes)
     }),
   )
+  app.get("/log/:member", (c) =>
+    asPeer(context, options, c.req.raw, async ({ peer, query, answer }) => {
+      const position = parseFeedQuery(query)
+      if (position === null) throw new ProtocolError("http.malformed", { detail: "query" })
+      const log = await readableLog(context, peer, c.req.param("member"))
+      if (log === null) return answer.problem(404, "record.unknown")
+      const head = { feed: "0".repeat(32), n: 0, size: log.range.size }
+      return answer.frames(head, withHeader(logFrames(context, log, position)))
+    }),
+  )
   app.post("/frames", (c) =>
     asPeer(context, options, c.req.raw, async ({ peer, body, answer }) => {
-      for (const { type, bytes } of await decodeFrames(body)) {
-        if (type !== "receipts")
-          throw new ProtocolError("feature.unsupported", { detail: `frame ${type}` })
-        await takeReceipts(context, peer, bytes)
-      }
+      await takePushed(context, peer, await decodeFrames(body))
       return answer.bytes(new Uint8Array(0))
     }),
   )
@@ -296,6 +310,16 @@ function streamOf(
   )
 }
 
+/** Our own log, for whoever is a peer; a peer's own, which it may have lost. PROTOCOL.md §7 */
+async function readableLog(context: Context, peer: string, member: string) {
+  return member === context.self.id || member === peer ? logOf(context.db, member) : null
+}
+
+async function* withHeader(frames: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield framesHeader()
+  yield* frames
+}
+
 /** Once to the head, or, while `live` is not aborted, again whenever something was added. */
 async function* framesFor(
   context: Context,
@@ -311,6 +335,7 @@ async function* framesFor(
     // Armed before the look, so that nothing added meanwhile is slept over.
     const rung = context.bell.next(signal)
     if (!(await hasNews(context, peer, at))) {
+      yield* gossipFrames(context, peer)
       await Promise.race([rung, context.env.clock.sleep(heartbeatMs, signal)])
       waiting.abort()
       if (!(await hasNews(context, peer, at))) {

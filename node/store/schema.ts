@@ -203,6 +203,32 @@ export type Schema = {
     at: number
   }
   receipt_document: { digest: string; peer: string; bytes: Uint8Array }
+  /** Checkpoints of others' logs that only third parties have shown, beyond what is mirrored. */
+  heard: {
+    member: string
+    epoch: number
+    size: number
+    root: Uint8Array
+    note: string
+    at: number
+  }
+  /** What each peer was told last of a third member or proof: the same is not told again. */
+  told: { peer: string; subject: string; state: string }
+  /** Proofs that a member has told two histories. */
+  inconsistency: {
+    digest: string
+    member: string
+    kind: string
+    bytes: Uint8Array
+    at: number
+    /** 1 once its member has been told, or could not be reached: others are told after it */
+    told: number
+    /** the decision of this member's officers, as they signed it; null while new entries wait for it */
+    decided: string | null
+  }
+  /** What officers of ours decided for this node, as they signed it. */
+  decision: { digest: string; bytes: Uint8Array; at: number }
+  explanation: { digest: string; subject: string; bytes: Uint8Array }
   nonce: { keyid: string; nonce: string; expires: number }
   /** What an operator may want to know happened; ids and codes only. */
   event: { id: Generated<number>; at: number; kind: string; subject: string; detail: string }
