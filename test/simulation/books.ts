@@ -154,6 +154,19 @@ export class Books {
     return row?.digest ?? null
   }
 
+  sealedDigests(origin: string): readonly (Place & { readonly digest: string })[] {
+    return this.#rows(
+      "SELECT origin, id, version, sealed_digest AS digest FROM record WHERE origin = ?",
+      origin,
+    )
+  }
+
+  /** Members that this one has a proof against. */
+  accused(): readonly string[] {
+    const rows: { member: string }[] = this.#rows("SELECT DISTINCT member FROM inconsistency")
+    return rows.map(({ member }) => member)
+  }
+
   openOrders(): readonly string[] {
     const rows: { id: string }[] = this.#rows(
       "SELECT id FROM release_order WHERE state = 'open' ORDER BY created_at, id",

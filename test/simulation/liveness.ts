@@ -28,6 +28,7 @@ export async function heal(world: World, each: (kind: string) => void): Promise<
     actor.clock.law = rightClock
     actor.disk.isFull = false
     actor.disk.failNext(null)
+    for (const officer of actor.officers) officer.isGone = officer.isDismissed
     actor.life?.endAfter(Number.POSITIVE_INFINITY)
     if (actor.isUp && actor.context.stopped !== null) actor.crash(false)
   }

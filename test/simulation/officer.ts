@@ -13,8 +13,10 @@ export class OfficerRefused extends Error {
 /** One key of one person, on a machine of its own that no crash of the node touches. */
 export class Officer {
   readonly key: OfficerKey
-  /** has left, and signs nothing more */
+  /** signs nothing, for the time being */
   isGone = false
+  /** no longer listed in the root document */
+  isDismissed = false
   isStolen = false
   #seen: Seen | null = null
   readonly #desk = new Turn()

@@ -2,6 +2,7 @@ import { PeerUnreachable } from "../../node/env.ts"
 import { NodeError } from "../../node/errors.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import type { Action, Step } from "./action.ts"
+import type { Actor, Hostility } from "./actor.ts"
 import { byzantine } from "./byzantine/all.ts"
 import { faults } from "./faults/all.ts"
 import { homes } from "./founding.ts"
@@ -60,7 +61,7 @@ export async function simulate(
     for (const invariant of invariants) invariant.forget?.(actor)
   })
   for (const [number, hostility] of Object.entries(options.hostile))
-    world.actors[Number(number)]!.hostility = hostility
+    turn(world, world.actors[Number(number)]!, hostility)
   world.network.laws = options.laws
   try {
     for (const actor of world.actors) await world.start(actor)
@@ -86,6 +87,13 @@ export async function simulate(
     inspect(world)
     world.close()
   }
+}
+
+/** Whoever has the server has one person's keys too: nobody's alone are enough. */
+function turn(world: World, actor: Actor, hostility: Hostility): void {
+  const person = new Random(`${world.seed} theft ${actor.name}`).pick(["p1", "p1", "p2"])
+  actor.hostility = hostility
+  for (const officer of actor.officers) officer.isStolen = officer.person === person
 }
 
 function look(world: World, invariants: readonly Invariant[], kind: string): void {

@@ -50,6 +50,9 @@ export class Truth {
   /** `origin kid` → the index from which its signatures do not count, and the root version that says so */
   readonly revoked = new Map<string, { readonly from: number; readonly by: number }>()
 
+  /** members that have signed two histories */
+  readonly equivocators = new Set<string>()
+
   authorise(payload: Uint8Array, order: Omit<Authorised, "persons">, person: string): void {
     const digest = payloadDigest(payload)
     const known = this.authorised.get(digest) ?? { ...order, persons: new Set() }

@@ -2,6 +2,7 @@ import type { Action } from "../action.ts"
 import { clocks } from "./clocks.ts"
 import { disks } from "./disks.ts"
 import { networks } from "./networks.ts"
+import { people } from "./people.ts"
 import { processes } from "./processes.ts"
 import { restores } from "./restores.ts"
 
@@ -12,4 +13,5 @@ export const faults: readonly Action[] = [
   ...networks,
   ...clocks,
   ...restores,
+  ...people,
 ]

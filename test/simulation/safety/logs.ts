@@ -43,10 +43,15 @@ class Logs implements Invariant {
     for (const row of actor.books.logs()) this.#follow(actor, row)
     this.#judgeMark(actor)
     for (const { sender, checkpoint } of this.#shown.splice(0)) {
-      const { epoch, size, root } = read(checkpoint)
-      const own = this.#histories.get(place(sender, sender.id, epoch))
+      const { member, epoch, size, root } = read(checkpoint)
+      const origin = this.#world.byId(member)
+      if (!origin?.isHonest) continue
+      const own = this.#histories.get(place(origin, member, epoch))
       if (own !== undefined && own.roots[size] !== root)
-        throw new Broken(onlyGrows, `${sender.name} showed another tree of ${size} entries`)
+        throw new Broken(
+          onlyGrows,
+          `${sender.name} showed another tree of ${size} entries of ${origin.name}`,
+        )
     }
   }
 
@@ -109,8 +114,9 @@ function place(holder: Actor, member: string, epoch: number): string {
 
 function read(checkpoint: string) {
   const [origin = "", size = "", root = ""] = checkpoint.split("\n")
-  const epoch = Number(origin.split("/").at(-1))
-  return { epoch, size: Number(size), root: Buffer.from(root, "base64").toString("hex") }
+  const [member = "", epoch = ""] = origin.split("/").slice(-2)
+  const hash = Buffer.from(root, "base64").toString("hex")
+  return { member, epoch: Number(epoch), size: Number(size), root: hash }
 }
 
 function spelt({ hashes }: CompactRange): string {

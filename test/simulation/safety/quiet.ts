@@ -17,6 +17,14 @@ export const nobodyIsBlamed: MakeInvariant = (world) => {
             `${actor.name} says ${kind} of ${accused.name}`,
           )
       }
+      for (const member of actor.books.accused()) {
+        const accused = world.byId(member)
+        if (accused?.isHonest)
+          throw new Broken(
+            "S10 no proof is ever made against an honest member",
+            `${actor.name} has one against ${accused.name}`,
+          )
+      }
       for (const complaint of actor.complaints.splice(0))
         if (!world.faulty.has(actor) && complaint !== "feed.failed ERR_INVALID_STATE")
           throw new Broken("S0 nothing fails inside a node", `${actor.name}: ${complaint}`)
