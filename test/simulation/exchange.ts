@@ -27,6 +27,7 @@ type Fate = {
   readonly truncateAfter: number
   readonly corruptRequest: boolean
   readonly corruptPiece: number
+  readonly skipPiece: number
   /** pieces that come together */
   readonly together: number
 }
@@ -47,6 +48,7 @@ function drawFate(random: Random, laws: NetworkLaws): Fate {
     truncateAfter: piece(laws.truncate),
     corruptRequest: random.chance(laws.corrupt),
     corruptPiece: piece(laws.corrupt),
+    skipPiece: piece(laws.skip),
     together: random.between(1, 6),
   }
 }
@@ -227,10 +229,7 @@ export class Exchange {
             this.#fail("too much")
             throw new ProtocolError("http.too-large")
           }
-          const isHit = pieces.length === this.#fate.corruptPiece + 1 && piece.length > 0
-          controller.enqueue(
-            (isHit ? flipped(piece, this.#random) : piece) as Uint8Array<ArrayBuffer>,
-          )
+          controller.enqueue(this.#tampered(piece, pieces.length - 1) as Uint8Array<ArrayBuffer>)
         },
         cancel: () => {
           this.#fail("cancelled")
@@ -238,6 +237,12 @@ export class Exchange {
       },
       { highWaterMark: 0 },
     )
+  }
+
+  #tampered(piece: Uint8Array, place: number): Uint8Array {
+    if (place === this.#fate.skipPiece) return new Uint8Array(0)
+    const isHit = place === this.#fate.corruptPiece && piece.length > 0
+    return isHit ? flipped(piece, this.#random) : piece
   }
 
   /** The next piece of the body once it has come this far; null at its end. */

@@ -19,6 +19,8 @@ export type NetworkLaws = {
   readonly corrupt: number
   /** an earlier answer comes instead */
   readonly stale: number
+  /** a piece of an answer is left out */
+  readonly skip: number
 }
 
 export const calm: NetworkLaws = {
@@ -29,6 +31,7 @@ export const calm: NetworkLaws = {
   truncate: 0,
   corrupt: 0,
   stale: 0,
+  skip: 0,
 }
 
 /** Whoever answers at a host. Null while its process does not run. */

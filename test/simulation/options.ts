@@ -54,14 +54,14 @@ function drawOptions(random: Random, members: number, repertoire: Repertoire): O
   const laws = drawLaws(random)
   const hostile: Record<number, Hostility> = {}
   const most = Math.floor((members - 1) / 2)
-  for (let count = random.between(0, most); count > 0; count--)
+  for (let count = random.chance(0.25) ? 0 : random.between(1, most); count > 0; count--)
     hostile[random.below(members)] = random.pick(["server", "whole"] as const)
   const isCalm = random.chance(0.15)
   const off = (action: Action, chance: number) => (random.chance(chance) ? [action.name] : [])
   const without = [
     ...repertoire.workload.flatMap((action) => off(action, 0.1)),
     ...repertoire.faults.flatMap((action) => off(action, isCalm ? 1 : 0.45)),
-    ...repertoire.byzantine.flatMap((action) => off(action, 0.5)),
+    ...repertoire.byzantine.flatMap((action) => off(action, 0.35)),
   ]
   return { members, days, pace, laws, hostile, without }
 }
@@ -76,6 +76,7 @@ function drawLaws(random: Random): NetworkLaws {
     truncate: rate(0.1),
     corrupt: rate(0.05),
     stale: rate(0.1),
+    skip: rate(0.05),
   }
   return random.chance(0.15) ? { ...calm, delay: laws.delay } : laws
 }

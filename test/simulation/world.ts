@@ -78,8 +78,8 @@ export class World {
 
   /** Whether what is said of this member may come from somebody on the way, or from its own past. */
   isTampered(actor: Actor): boolean {
-    const { corrupt, truncate, stale } = this.options.laws
-    return corrupt + truncate + stale > 0 || this.#wasRestored.has(actor)
+    const { corrupt, truncate, stale, skip } = this.options.laws
+    return corrupt + truncate + stale + skip > 0 || this.#wasRestored.has(actor)
   }
 
   /** Its disk is one of an earlier time; until it has heard again what it had heard, it is excused. */
