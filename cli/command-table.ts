@@ -39,6 +39,10 @@ export const commandTable: readonly {
     names: ["inconsistency"],
     load: async () => (await import("./commands/inconsistency.ts")).registerInconsistency,
   },
+  {
+    names: ["backup", "restore", "recover"],
+    load: async () => (await import("./commands/backup.ts")).registerBackup,
+  },
   { names: ["doctor"], load: async () => (await import("./commands/doctor.ts")).registerDoctor },
   { names: ["demo"], load: async () => (await import("./commands/demo.ts")).registerDemo },
   { names: ["conform"], load: async () => (await import("./commands/conform.ts")).registerConform },

@@ -97,7 +97,7 @@ export async function openLocally(context: CliContext, home: string) {
   const lease = acquireLease(home)
   const env = await environmentOf(context, home, config)
   try {
-    const node = await openHome(env, unlocking)
+    const node = await openHome(env, unlocking, home)
     const close = async () => {
       const { closeNode } = await import("../node/node.ts")
       await closeNode(node)

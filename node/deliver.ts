@@ -1,3 +1,4 @@
+import { jsonOf } from "../protocol/canonical.ts"
 import { sha256 } from "../protocol/crypto/hash.ts"
 import { sealObject } from "../protocol/crypto/seal.ts"
 import { decodeHex, encodeBase64url, encodeHex, utf8 } from "../protocol/encoding.ts"
@@ -57,7 +58,10 @@ export async function feedHead(
       .selectAll()
       .where("peer", "=", peer)
       .executeTakeFirst()
-    return { head: { feed: feed?.feed ?? noFeed, n: feed?.n ?? 0, size: log.range.size }, log }
+    // With a gap in our log, what was queued may have been taken back by an order that is lost.
+    const isSilent = feed === undefined || context.gap !== null
+    const { size } = log.range
+    return { head: isSilent ? { feed: noFeed, n: 0, size } : { ...feed, size }, log }
   })
 }
 
@@ -72,7 +76,9 @@ export async function* feedFrames(
 ): AsyncGenerator<Uint8Array, FeedPosition> {
   const { head, log } = await feedHead(context, peer)
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
-  yield* logFrames(context, log, position)
+  // A poll with nothing new stays small: who holds this size has a checkpoint of it.
+  if (position.epoch !== log.epoch || position.size !== log.range.size)
+    yield* logFrames(context, log, position)
   const isSameFeed = position.feed === head.feed && position.after <= head.n
   let after = isSameFeed ? position.after : 0
   while (after < head.n) {
@@ -98,14 +104,13 @@ export async function* feedFrames(
 
 /**
  * What a log held here has gained since `position`: of epochs that ended meanwhile what survives, then of
- * the present one. A position that is up to date gets nothing: who holds this size has a checkpoint of it.
+ * the present one. The checkpoint comes in any case.
  */
 export async function* logFrames(
   context: Context,
   log: LogState,
   position: Pick<FeedPosition, "epoch" | "size">,
 ): AsyncGenerator<Uint8Array> {
-  if (position.epoch === log.epoch && position.size === log.range.size) return
   const { db } = context
   const member = await memberById(db, log.member)
   if (member === null || log.checkpoint === null)
@@ -163,7 +168,7 @@ async function* parcelFrames(
   peer: string,
   deliveryBytes: Uint8Array,
 ): AsyncGenerator<Uint8Array> {
-  const delivery = decodeDeliveryValue(JSON.parse(new TextDecoder().decode(deliveryBytes)))
+  const delivery = decodeDeliveryValue(jsonOf(deliveryBytes))
   await assertOrdered(context, peer, delivery)
   const open = await openGrants(context.db, peer, delivery)
   const keys = open.map(({ place, key }) => ({ grant: place, key }))
@@ -215,6 +220,12 @@ async function openGrants(
     .where("record_id", "in", ids)
     .where("recipient", "=", peer)
     .execute()
+  const doubts = await db
+    .selectFrom("doubt")
+    .selectAll()
+    .where("record_id", "in", ids)
+    .where("recipient", "=", peer)
+    .execute()
   const contents = await db
     .selectFrom("content")
     .select(["origin", "id", "version", "bytes", "content_key"])
@@ -234,6 +245,7 @@ async function openGrants(
         row.id === record.id && row.version === record.version && row.origin === record.origin,
     )
     if (content === undefined || own === undefined || endOf(own, about) !== null) continue
+    if (doubts.some((one) => one.record_id === record.id && own.baseSize <= one.size)) continue
     const contentKey = new Uint8Array(content.content_key)
     const bytes = new Uint8Array(content.bytes)
     if (recordDigest(bytes) !== record.digest) throw new StoreDamage("a record's content")
@@ -272,7 +284,7 @@ export async function sealedFor(
     .where("record.sealed_digest", "=", digest)
     .where("record.origin", "=", context.self.id)
     .executeTakeFirst()
-  if (row === undefined) return null
+  if (row === undefined || context.gap !== null) return null
   const about = (
     await context.db
       .selectFrom("fact")
@@ -283,8 +295,18 @@ export async function sealedFor(
       .where("repudiated", "=", 0)
       .execute()
   ).map(asFact)
+  const doubt = await context.db
+    .selectFrom("doubt")
+    .select("size")
+    .where("record_id", "=", row.id)
+    .where("recipient", "=", peer)
+    .executeTakeFirst()
   const isLive = about.some(
-    (fact) => fact.act === "release" && fact.version === row.version && endOf(fact, about) === null,
+    (fact) =>
+      fact.act === "release" &&
+      fact.version === row.version &&
+      fact.baseSize > (doubt?.size ?? -1) &&
+      endOf(fact, about) === null,
   )
   if (!isLive) return null
   const sealed = sealObject(new Uint8Array(row.content_key), 0, new Uint8Array(row.bytes))
@@ -295,7 +317,7 @@ export async function sealedFor(
 const epochMs = 86_400_000
 
 /** The shared secret of today: new each day and with each keys document of the peer. PROTOCOL.md §8 */
-async function epochFor(context: Context, peer: string): Promise<ParcelEpoch> {
+export async function epochFor(context: Context, peer: string): Promise<ParcelEpoch> {
   const { db, env, epochs, self } = context
   const member = await memberById(db, peer)
   const keys = member === null ? null : await keysInForce(db, member)

@@ -1,4 +1,14 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml"
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  stringify,
+  visit,
+} from "yaml"
 import { ProtocolError } from "../protocol/errors.ts"
 import {
   checkRecord,
@@ -60,6 +70,13 @@ export function parseDraft(text: string, options: { readonly profileId?: string 
 /** Whether it may become a record. */
 export function hasErrors(findings: readonly Finding[]): boolean {
   return findings.some(({ severity }) => severity === "error")
+}
+
+/** A text that reads back as this record's fields: for records whose draft was lost. */
+export function formatDraft(record: ComityRecord): string {
+  const { title, profile, kind, areas, language, marking, fields, body } = record
+  const matter = { title, profile: profile.id, kind, areas, language, marking, ...fields }
+  return `---\n${stringify(matter)}---\n${body}\n`
 }
 
 type RecordIdentity = Pick<ComityRecord, "network" | "origin" | "id" | "version"> &

@@ -1,6 +1,7 @@
 import { sha256 } from "../protocol/crypto/hash.ts"
 import { sealObject } from "../protocol/crypto/seal.ts"
 import { encodeHex, utf8 } from "../protocol/encoding.ts"
+import { withdrawalTag } from "../protocol/log/entry.ts"
 import { encodeRecord, recordDigest } from "../protocol/record/record.ts"
 import type { Context } from "./context.ts"
 import { buildRecord, hasErrors, parseDraft } from "./draft.ts"
@@ -184,6 +185,7 @@ export async function freezeDraft(context: Context, trx: Db, row: DraftRow): Pro
       title: record.title,
       bytes,
       content_key: key,
+      tag: withdrawalTag(key),
     })
     .returning("rid")
     .executeTakeFirstOrThrow()

@@ -9,7 +9,9 @@ export const nodeErrorCodes = [
     "key.unavailable",
   ],
   ...["store.failed", "store.full", "store.corrupt", "store.rolled-back", "signer.stopped"],
+  ...["store.restored", "store.copied", "store.forked"],
   "socket.failed",
+  "backup.malformed",
   ...["peer.unknown", "peer.ambiguous", "peer.unverified", "peer.blocked", "peer.exists"],
   ...[
     "peer.words",
@@ -25,6 +27,7 @@ export const nodeErrorCodes = [
     "record.ambiguous",
     "record.withdrawn",
     "record.repudiated",
+    "record.suspended",
     "record.not-ours",
     "record.too-large",
   ],

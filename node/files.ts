@@ -7,11 +7,15 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs"
 import { dirname, join } from "node:path"
 import type { Files } from "./env.ts"
 import { NodeError } from "./errors.ts"
+
+/** The encrypted database of a home. */
+export const databaseName = "comity.db"
 
 const temporary = /^\..*\.tmp$/
 
@@ -53,6 +57,16 @@ export function diskFiles(home: string): Files {
         rmSync(path, { force: true })
         unlessMissing(() => syncDirectory(dirname(path)), undefined)
       })
+    },
+
+    identity(name) {
+      const path = inside(home, name)
+      return onDisk(() =>
+        unlessMissing(() => {
+          const { ino, birthtimeMs } = statSync(path)
+          return `${ino} ${birthtimeMs}`
+        }, null),
+      )
     },
 
     list(directory) {

@@ -1,4 +1,4 @@
-import type { Json } from "../protocol/canonical.ts"
+import { jsonOf } from "../protocol/canonical.ts"
 import { encodeHex, equalBytes } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { verifyExplanation } from "../protocol/explanation.ts"
@@ -221,8 +221,4 @@ export async function undecided(db: Db, member: string): Promise<readonly string
     .orderBy("at")
     .execute()
   return rows.map(({ digest }) => digest)
-}
-
-function jsonOf(bytes: Uint8Array): Json {
-  return JSON.parse(new TextDecoder().decode(bytes))
 }

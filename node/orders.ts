@@ -1,4 +1,4 @@
-import { encodeCanonical, type Json } from "../protocol/canonical.ts"
+import { encodeCanonical, type Json, jsonOf } from "../protocol/canonical.ts"
 import { encodeHex } from "../protocol/encoding.ts"
 import { proveConsistencyFrom } from "../protocol/log/compact-range.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
@@ -64,10 +64,6 @@ function stateOf(context: Context, row: OrderRow): string {
 
 function payloadOf(row: OrderRow): Order {
   return decodeShape(orderFormat.payload, jsonOf(new Uint8Array(row.payload)), "order.malformed")
-}
-
-function jsonOf(bytes: Uint8Array): Json {
-  return JSON.parse(new TextDecoder().decode(bytes))
 }
 
 function signaturesOf(db: Db, orderId: string) {
@@ -301,7 +297,7 @@ async function close(
     .updateTable("release_order")
     .set({ state, reason: reason ?? row.reason })
     .where("id", "=", row.id)
-    .where("state", "=", "open")
+    .where("state", "in", ["open", "scheduled"])
     .executeTakeFirst()
   if (moved.numUpdatedRows !== 1n)
     throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`, {

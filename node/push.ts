@@ -1,4 +1,4 @@
-import { concat } from "../protocol/encoding.ts"
+import { concat, decodeUtf8 } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import {
   encodeFrame,
@@ -8,6 +8,7 @@ import {
 } from "../protocol/exchange/frames.ts"
 import { limits } from "../protocol/limits.ts"
 import type { Context } from "./context.ts"
+import { logFrames } from "./deliver.ts"
 import { PeerUnreachable } from "./env.ts"
 import { NodeError } from "./errors.ts"
 import {
@@ -20,7 +21,10 @@ import {
 } from "./gossip.ts"
 import { askPeer } from "./http/peer-client.ts"
 import { takeReceipts } from "./receipts.ts"
+import { FeedReader } from "./receive.ts"
+import { logOf } from "./store/queries/logs.ts"
 import { type Peer, peerById } from "./store/queries/members.ts"
+import { turnOf } from "./turn.ts"
 
 /** The same frames the other way: what one side tells the other without being asked. DESIGN.md §5 */
 
@@ -34,6 +38,9 @@ export async function takePushed(
   peer: string,
   frames: readonly Frame[],
 ): Promise<void> {
+  const [first] = frames
+  if (first?.type === "checkpoint" && memberOfCheckpoint(decodeUtf8(first.bytes)) === peer)
+    return takePushedLog(context, peer, frames)
   let gossip: { checkpoint: string; documents: Uint8Array[] } | null = null
   const finish = async (): Promise<void> => {
     const told: Gossip | null = gossip
@@ -47,10 +54,7 @@ export async function takePushed(
         break
       case "checkpoint":
         await finish()
-        gossip = { checkpoint: new TextDecoder().decode(bytes), documents: [] }
-        // Of its own log a peer's word is taken where every entry comes with it: in its feed.
-        if (memberOfCheckpoint(gossip.checkpoint) === peer)
-          throw new ProtocolError("feature.unsupported", { detail: "a log pushed" })
+        gossip = { checkpoint: decodeUtf8(bytes), documents: [] }
         break
       case "root":
       case "keys":
@@ -65,6 +69,30 @@ export async function takePushed(
         throw new ProtocolError("feature.unsupported", { detail: `frame ${type}` })
     }
   await finish()
+}
+
+/** Its own log, every entry with it: taken as in its feed, in turn with the reading of that. */
+function takePushedLog(context: Context, peer: string, frames: readonly Frame[]): Promise<void> {
+  const reader = new FeedReader(context, peer, () => {
+    throw new ProtocolError("frames.malformed", { detail: "sealed" })
+  })
+  return turnOf(context, peer).take(async () => {
+    for (const frame of frames) await reader.take(frame)
+    await reader.flush()
+  })
+}
+
+/** Tells a peer what our log has gained since what it holds. Not within its turn: it may be reading us. */
+export async function pushLog(
+  context: Context,
+  peer: Peer,
+  held: { readonly epoch: number; readonly size: number },
+): Promise<void> {
+  const log = await logOf(context.db, context.self.id)
+  if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
+  const frames: Uint8Array[] = []
+  for await (const frame of logFrames(context, log, held)) frames.push(frame)
+  if (frames.length > 0) await post(context, peer, frames)
 }
 
 /** Tells a peer what it has not been told of third members; one that will not hear it loses nothing else. */

@@ -1,3 +1,4 @@
+import type { Selectable } from "kysely"
 import { concat } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { encodeFrame, framesHeader } from "../protocol/exchange/frames.ts"
@@ -7,6 +8,7 @@ import {
   type ReceiptsDocument,
   verifyReceipts,
 } from "../protocol/exchange/receipt.ts"
+import { limits } from "../protocol/limits.ts"
 import { newestRoot } from "../protocol/member/root.ts"
 import { encodeSigned, signLine } from "../protocol/signed.ts"
 import type { Context } from "./context.ts"
@@ -14,6 +16,7 @@ import { draftById } from "./drafts.ts"
 import { nodeKid, nodeSigner } from "./keys.ts"
 import { nameOf } from "./peers.ts"
 import { memberById } from "./store/queries/members.ts"
+import type { Schema } from "./store/schema.ts"
 
 /** Receipts that `peer` is owed, at most `count`, as one container to post; null when it is owed none. */
 export async function owedReceipts(
@@ -30,6 +33,36 @@ export async function owedReceipts(
     .limit(count)
     .execute()
   if (rows.length === 0) return null
+  const signed = await signReceipts(context, peer, rows)
+  return {
+    frames: concat(framesHeader(), encodeFrame("receipts", signed)),
+    ids: rows.map(({ id }) => id),
+  }
+}
+
+/** All that we ever stated to `peer`, for when it has lost it. */
+export async function* statedFrames(context: Context, peer: string): AsyncGenerator<Uint8Array> {
+  for (let after = 0; ; ) {
+    const rows = await context.db
+      .selectFrom("receipt_out")
+      .selectAll()
+      .where("peer", "=", peer)
+      .where("sent", "!=", 2)
+      .where("id", ">", after)
+      .orderBy("id")
+      .limit(limits.receiptsPerBatch)
+      .execute()
+    if (rows.length === 0) return
+    yield encodeFrame("receipts", await signReceipts(context, peer, rows))
+    after = rows.at(-1)!.id
+  }
+}
+
+async function signReceipts(
+  context: Context,
+  peer: string,
+  rows: readonly Selectable<Schema["receipt_out"]>[],
+): Promise<Uint8Array> {
   const items = rows.map(({ order_id, leaf, state, code, day }) => ({
     ...(code === null ? {} : { code }),
     day,
@@ -50,11 +83,7 @@ export async function owedReceipts(
     network: context.self.network,
     typ: "comity-receipts+jws",
   } as const
-  const signed = encodeSigned(payload, [await signLine(header, payload, nodeSigner(context.keys))])
-  return {
-    frames: concat(framesHeader(), encodeFrame("receipts", signed)),
-    ids: rows.map(({ id }) => id),
-  }
+  return encodeSigned(payload, [await signLine(header, payload, nodeSigner(context.keys))])
 }
 
 export async function markSent(context: Context, ids: readonly number[]): Promise<void> {

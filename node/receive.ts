@@ -18,6 +18,7 @@ import {
   parcelEnc,
 } from "../protocol/exchange/parcel.ts"
 import { limits } from "../protocol/limits.ts"
+import { withdrawalTag } from "../protocol/log/entry.ts"
 import type { ComityRecord } from "../protocol/record/record.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import {
@@ -35,6 +36,7 @@ import { examine } from "./inconsistency.ts"
 import { loggedOf } from "./logged.ts"
 import { type LogNews, mirrorLog, noteDisowned } from "./mirror.ts"
 import { indexRecord, unindexRecord } from "./search.ts"
+import { staleWhy } from "./staleness.ts"
 import { truncateWal } from "./store/purge.ts"
 import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
 import { keepCheckpoint, type LogState } from "./store/queries/logs.ts"
@@ -301,7 +303,16 @@ export class FeedReader {
       await noteEvent(this.#context, db, "feed.behind", this.#peer, `${head.n} < ${source.seen_n}`)
     // It ends below its own head: the rest was left out.
     if (this.#code === undefined && head.n > (isSameFeed ? source.n : 0)) this.#fail("delivery.gap")
-    const seen = { seen_n: head.n, at: env.clock.now(), error: this.#code ?? null }
+    const now = env.clock.now()
+    const why = staleWhy(this.#code ?? (this.#isBehind ? "feed.behind" : null))
+    const seen = {
+      // A head that steps back is still measured by the furthest that was seen.
+      seen_n: isSameFeed ? Math.max(head.n, source.seen_n) : head.n,
+      at: now,
+      error: this.#code ?? null,
+      stale_at: why === null ? null : (source.stale_at ?? now),
+      stale_why: why,
+    }
     await db
       .insertInto("source")
       .values({ ...source, ...seen })
@@ -336,7 +347,9 @@ function tryOpen(epoch: ParcelEpoch, parcel: Uint8Array): Uint8Array | null {
 
 export async function sourceOf(db: Db, peer: string): Promise<Source> {
   const row = await db.selectFrom("source").selectAll().where("peer", "=", peer).executeTakeFirst()
-  return row ?? { peer, feed: "", n: 0, prev: firstPrev, seen_n: 0, at: 0, error: null }
+  if (row !== undefined) return row
+  const nothing = { feed: "", n: 0, prev: firstPrev, seen_n: 0, at: 0 }
+  return { peer, ...nothing, error: null, stale_at: null, stale_why: null }
 }
 
 type Outcome = {
@@ -505,7 +518,15 @@ async function storeRecord(
       .execute()
   const inserted = await trx
     .insertInto("content")
-    .values({ origin, id, version, title: record.title, bytes, content_key: contentKey })
+    .values({
+      origin,
+      id,
+      version,
+      title: record.title,
+      bytes,
+      content_key: contentKey,
+      tag: withdrawalTag(contentKey),
+    })
     .onConflict((conflict) => conflict.doNothing())
     .returning("rid")
     .executeTakeFirst()

@@ -352,6 +352,7 @@ async function makeOrder(
       state: "open",
       reason,
       created_at: now,
+      scheduled_at: null,
     })
     .execute()
   const rows = grants.map(({ grant, bytes, position }) => ({

@@ -5,11 +5,14 @@ import type { Socket } from "node:net"
 import { tmpdir, userInfo } from "node:os"
 import { join } from "node:path"
 import { createAdaptorServer } from "@hono/node-server"
+import { keepAuditing } from "./audit.ts"
+import { keepCadence } from "./cadence.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { makeDirectory } from "./files.ts"
 import { operatorApp } from "./http/operator-app.ts"
 import { peerApp } from "./http/peer-app.ts"
+import { keepRecovering } from "./recover.ts"
 import { renewKeys } from "./renew.ts"
 import { allPeers } from "./store/queries/members.ts"
 import { follow } from "./subscribe.ts"
@@ -56,8 +59,14 @@ export async function serve(context: Context, options: ServeOptions): Promise<Se
   await listen(operators, { path: socket })
   chmodSync(socket, 0o600)
 
-  await renewKeys(context)
+  await renewAtStart(context)
   void keepRenewing(context, closing.signal)
+  void keepRecovering(context, closing.signal).catch((cause: unknown) => {
+    const { code } = cause as { code?: string }
+    context.env.log.error("recover.failed", { code: code ?? "internal" })
+  })
+  void keepCadence(context, closing.signal)
+  void keepAuditing(context, closing.signal)
   void followPeers(context, closing.signal)
   context.env.log.info("node.serving", { port })
   return {
@@ -114,6 +123,11 @@ export function operatorSocket(home: string): string {
 }
 
 const renewEveryMs = 6 * 3_600_000
+
+/** A node that may not sign yet renews nothing; it serves what it has. */
+async function renewAtStart(context: Context): Promise<void> {
+  if (context.stopped === null) await renewKeys(context)
+}
 
 async function keepRenewing(context: Context, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {

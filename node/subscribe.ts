@@ -15,9 +15,10 @@ import { tellConcerned, tellPeer } from "./push.ts"
 import { markRefused, markSent, owedReceipts } from "./receipts.ts"
 import { FeedReader, type Received, receive, sourceOf } from "./receive.ts"
 import { refreshRoots } from "./refresh.ts"
+import { staleWhy } from "./staleness.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, memberById, type Peer } from "./store/queries/members.ts"
-import { Turn } from "./turn.ts"
+import { turnOf } from "./turn.ts"
 
 export type Synced = Received & {
   readonly name: string
@@ -46,13 +47,6 @@ export async function sync(
 
 function isReadable(peer: Peer): boolean {
   return peer.verified_on !== null && peer.blocked === 0
-}
-
-/** One at a time for each peer: two readers would race for its cursor. */
-function turnOf(context: Context, peer: string): Turn {
-  const turn = context.receiving.get(peer) ?? new Turn()
-  context.receiving.set(peer, turn)
-  return turn
 }
 
 async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
@@ -197,10 +191,14 @@ async function failureOf(
   if (!isKnown) throw cause
   const code = cause instanceof PeerUnreachable ? "peer.unreachable" : cause.code
   const source = await sourceOf(context.db, peer.member)
+  const why = staleWhy(code)
+  const stale =
+    why === null ? {} : { stale_at: source.stale_at ?? context.env.clock.now(), stale_why: why }
+  const failed = { error: code, ...stale }
   await context.db
     .insertInto("source")
-    .values({ ...source, error: code })
-    .onConflict((conflict) => conflict.column("peer").doUpdateSet({ error: code }))
+    .values({ ...source, ...failed })
+    .onConflict((conflict) => conflict.column("peer").doUpdateSet(failed))
     .execute()
   if (alarms.has(code)) await noteEvent(context, context.db, "peer.alarm", peer.member, code)
   context.env.log.warn("sync.failed", { peer: peer.member, code })

@@ -205,7 +205,8 @@ async function release(
       const review = reviewExport(await exportOrder(node, order), new Map(), null)
       await addSignature(node, order, await signReview(review, officer, day))
     }
-    indexes.push((await publish(node, order)).index)
+    const published = await publish(node, order)
+    if ("index" in published) indexes.push(published.index)
   }
   return indexes
 }

@@ -1,9 +1,11 @@
 import { mkdir, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import type { Command } from "commander"
+import type { Audited } from "../../node/audit.ts"
 import type { LogHead } from "../../node/log.ts"
 import { decodeBase64 } from "../../protocol/encoding.ts"
 import type { CliContext } from "../context.ts"
+import { exitCodes } from "../errors.ts"
 import { connect } from "../node-client.ts"
 import { UsageError } from "../usage-error.ts"
 
@@ -42,6 +44,59 @@ export function registerLog(program: Command, context: CliContext): void {
       output.block(proof.proof)
     })
   log
+    .command("audit [peer]")
+    .description("recompute our own log and all mirrors from their entries; or that of one peer")
+    .action(async (peer: string | undefined, _options: object, command: Command) => {
+      const output = context.output(command)
+      await using node = await connect(context, command)
+      const input = peer === undefined ? {} : { peer }
+      const audited = await node.call<{ logs: readonly Audited[] }>("log.audit", input)
+      output.document(audited)
+      output.table(
+        ["LOG OF", "SIZE", "", ""],
+        audited.logs.map(({ peer: name, size, ok, text }) => [
+          name,
+          String(size),
+          ok ? "ok" : "DAMAGED",
+          text,
+        ]),
+      )
+      if (!audited.logs.every(({ ok }) => ok)) context.exit(exitCodes.verificationFailed)
+    })
+  log
+    .command("cadence")
+    .description("when entries are made: at once, or so many every so many seconds")
+    .option("--every <seconds>", "length of a slot", numberOf)
+    .option("--entries <number>", "entries in each slot, two for each order", numberOf)
+    .option("--immediate", "at once, which shows every member when an order was logged")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ comity log cadence
+  $ comity log cadence --every 3600 --entries 16
+  $ comity log cadence --immediate
+`,
+    )
+    .action(async (options: CadenceOptions, command: Command) => {
+      const { readConfig, writeConfig } = await import("../../node/home.ts")
+      const { diskFiles } = await import("../../node/files.ts")
+      const files = diskFiles(context.home(command))
+      const config = readConfig(files)
+      const cadence = chosenCadence(options) ?? config.cadence
+      const chosen = options.immediate === true ? null : cadence
+      writeConfig(files, { ...config, cadence: chosen })
+      const output = context.output(command)
+      output.document({ cadence: chosen })
+      output.line(
+        chosen === null
+          ? "Entries are made when there is something to log."
+          : `${String(chosen.entries)} entries are made every ${String(chosen.everySeconds)} seconds, while the node serves.`,
+      )
+      if (chosen !== config.cadence)
+        output.note("A running node takes it over when it is restarted.")
+    })
+  log
     .command("export <dir>")
     .description("write the log as static tiles (C2SP tlog-tiles)")
     .action(async (directory: string, _options: object, command: Command) => {
@@ -59,6 +114,25 @@ export function registerLog(program: Command, context: CliContext): void {
       output.document({ directory, files: files.length })
       output.line(`${String(files.length)} files in ${directory}`)
     })
+}
+
+type CadenceOptions = {
+  readonly every?: number
+  readonly entries?: number
+  readonly immediate?: boolean
+}
+
+function chosenCadence({ every, entries }: CadenceOptions) {
+  if (every === undefined && entries === undefined) return null
+  if (every === undefined || entries === undefined || every < 1 || entries < 2)
+    throw new UsageError(
+      "usage.invalid",
+      "A cadence needs both: --every SECONDS --entries NUMBER.",
+      {
+        hint: "At least 2 entries: an order takes two.",
+      },
+    )
+  return { everySeconds: every, entries }
 }
 
 function numberOf(text: string): number {

@@ -92,7 +92,9 @@ function printRecords(output: Output, records: readonly RecordView[]): void {
       one.record.slice(0, 12),
       one.from,
       one.receivedAt.slice(0, 10),
-      one.withdrawn ? "withdrawn" : one.verdict,
+      one.withdrawn
+        ? "withdrawn"
+        : one.verdict + (one.stale === undefined ? "" : `, stale since ${one.stale}`),
       one.profile,
       one.withdrawn ? "(withdrawn: content destroyed)" : one.title,
     ]),

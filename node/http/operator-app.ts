@@ -2,7 +2,10 @@ import { Hono } from "hono"
 import { z } from "zod"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
+import { auditLogs } from "../audit.ts"
+import { backUp } from "../backup.ts"
 import type { Context } from "../context.ts"
+import { verifyDecision } from "../decision.ts"
 import { doctor } from "../doctor.ts"
 import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
 import { PeerUnreachable } from "../env.ts"
@@ -27,6 +30,7 @@ import {
   addPeer,
   addPeerByUrl,
   blockPeer,
+  findPeer,
   identityOf,
   listPeers,
   movePeer,
@@ -38,6 +42,8 @@ import {
 } from "../peers.ts"
 import { receiptsOf } from "../receipts.ts"
 import { findRecord, inbox, search, show, why } from "../records.ts"
+import { recover, resumeAnyway } from "../recover.ts"
+import { giveUp } from "../regain.ts"
 import { requestRelease, requestWithdrawal } from "../release.ts"
 import { publish } from "../sequencer.ts"
 import { follow, sync } from "../subscribe.ts"
@@ -65,6 +71,8 @@ function operation<T extends z.ZodType>(
   return { input, run }
 }
 
+/** An officer's decision for this node, as signed. */
+const decision = { payload: base64, protected: z.string().max(32_768), signature: text }
 const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/)
 
 export const operations = {
@@ -163,6 +171,15 @@ export const operations = {
   publish: operation(z.strictObject({ order: id }), async (context, { order }) => {
     const { order: full } = await showOrder(context, order)
     const published = await publish(context, full)
+    if ("slotAt" in published)
+      return {
+        order: published.order,
+        slotAt: new Date(published.slotAt).toISOString(),
+        index: null,
+        size: null,
+        delivered: [],
+        queued: [],
+      }
     const queued: string[] = []
     for (const member of published.queued) queued.push(await nameOf(context, member))
     return { ...published, delivered: [], queued }
@@ -201,12 +218,44 @@ export const operations = {
   "log.consistency": operation(z.strictObject({ from: z.int().nonnegative() }), (context, input) =>
     logConsistency(context, input.from),
   ),
+  "log.audit": operation(z.strictObject({ peer: text.optional() }), async (context, { peer }) =>
+    auditLogs(context, peer === undefined ? undefined : (await findPeer(context, peer)).member),
+  ),
   "log.export": operation(nothing, async (context) => {
     const files: { path: string; bytes: string }[] = []
     for await (const { path, bytes } of logTiles(context))
       files.push({ path, bytes: encodeBase64(bytes) })
     return { files }
   }),
+  backup: operation(z.strictObject({ file: text }), (context, { file }) => {
+    const { home } = context.config
+    if (home === null) throw new NodeError("request.malformed", "This node has no home on a disk.")
+    return backUp(context, home, file)
+  }),
+  recover: operation(nothing, recover),
+  "recover.resume": operation(z.strictObject(decision), async (context, input) => {
+    const { digest } = verifyDecision(
+      context,
+      decodeBase64(input.payload),
+      { protected: input.protected, signature: input.signature },
+      { act: "resume", subject: "signer" },
+    )
+    await resumeAnyway(context, digest)
+    return recover(context)
+  }),
+  "recover.giveUp": operation(
+    z.strictObject({ indexes: z.array(z.int().nonnegative()).min(1).max(4096), ...decision }),
+    async (context, { indexes, ...input }) => {
+      verifyDecision(
+        context,
+        decodeBase64(input.payload),
+        { protected: input.protected, signature: input.signature },
+        { act: "lose", subject: indexes.join(" ") },
+      )
+      await giveUp(context, indexes)
+      return recover(context)
+    },
+  ),
   "inconsistency.list": operation(nothing, listInconsistencies),
   "inconsistency.show": operation(z.strictObject({ proof: id }), async (context, { proof }) => {
     const { file, ...view } = await showInconsistency(context, proof)
@@ -217,7 +266,7 @@ export const operations = {
     (context, input) => explain(context, input.proof, input.text),
   ),
   "inconsistency.continue": operation(
-    z.strictObject({ proof: id, payload: base64, protected: text.max(32_768), signature: text }),
+    z.strictObject({ proof: id, ...decision }),
     (context, { proof, payload, protected: header, signature }) =>
       continueWith(context, proof, decodeBase64(payload), { protected: header, signature }),
   ),

@@ -24,6 +24,7 @@ import {
   parseFeedQuery,
   sealedFor,
 } from "../deliver.ts"
+import { returnedFrames } from "../give-back.ts"
 import { gossipFrames } from "../gossip.ts"
 import { nodeKid, nodeSigner } from "../keys.ts"
 import { takePushed } from "../push.ts"
@@ -74,7 +75,12 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
       const log = await readableLog(context, peer, c.req.param("member"))
       if (log === null) return answer.problem(404, "record.unknown")
       const head = { feed: "0".repeat(32), n: 0, size: log.range.size }
-      return answer.frames(head, withHeader(logFrames(context, log, position)))
+      const isOwner = c.req.param("member") === peer
+      const frames =
+        query.has("returned") && isOwner
+          ? returnedFrames(context, peer, position.epoch, position.size)
+          : logFrames(context, log, position)
+      return answer.frames(head, withHeader(frames))
     }),
   )
   app.post("/frames", (c) =>

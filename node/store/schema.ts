@@ -90,6 +90,8 @@ export type Schema = {
     /** the record's JCS form */
     bytes: Uint8Array
     content_key: Uint8Array
+    /** the entry by which its origin's log would say that it is withdrawn for everybody */
+    tag: Uint8Array
   }
 
   /** Own orders, from the request on. */
@@ -103,6 +105,8 @@ export type Schema = {
     state: OrderState
     reason: string | null
     created_at: number
+    /** when it was put in line for a slot of the log; null with cadence `immediate` */
+    scheduled_at: number | null
   }
   order_grant: {
     order_id: string
@@ -158,6 +162,15 @@ export type Schema = {
     at: number
   }
 
+  /**
+   * Where a withdrawal was taken back from one recipient, and may have named this one too: releases with a
+   * base below `size` are not served to it.
+   */
+  doubt: { record_id: string; recipient: string; size: number }
+
+  /** Withdrawal tags of ours, and where our log has them; no place yet while they wait for one. */
+  tag: { id: Generated<number>; entry: Uint8Array; epoch: number | null; idx: number | null }
+
   /** What is queued for a peer, for good: a feed has no gaps. */
   delivery: {
     peer: string
@@ -177,6 +190,9 @@ export type Schema = {
     seen_n: number
     at: number
     error: string | null
+    /** since when, and by which code, its feed is not whole; null while it is */
+    stale_at: number | null
+    stale_why: string | null
   }
   /** Statements of ours about what we got, until the peer has them. */
   receipt_out: {
@@ -234,7 +250,7 @@ export type Schema = {
   event: { id: Generated<number>; at: number; kind: string; subject: string; detail: string }
 }
 
-export const orderStates = ["open", "refused", "cancelled", "logged"] as const
+export const orderStates = ["open", "scheduled", "refused", "cancelled", "logged"] as const
 export type OrderState = (typeof orderStates)[number]
 
 /** A transaction is one too, so that callers choose the boundary. */

@@ -1,4 +1,4 @@
-import type { Context } from "../../node/context.ts"
+import type { Config, Context } from "../../node/context.ts"
 import { type Env, PeerUnreachable, type Transport } from "../../node/env.ts"
 import { type Founded, foundMember } from "../../node/found.ts"
 import { peerApp } from "../../node/http/peer-app.ts"
@@ -7,7 +7,7 @@ import { closeNode, createNode, prepareCrypto, storeFounded } from "../../node/n
 import { reviewExport, signReview } from "../../node/officer.ts"
 import { addSignature, exportOrder } from "../../node/orders.ts"
 import { addPeer, ownCard, verifyPeer } from "../../node/peers.ts"
-import { publish } from "../../node/sequencer.ts"
+import { type Published, publish } from "../../node/sequencer.ts"
 import { memoryDatabase } from "../../node/store/sqlite.ts"
 import { wordsOf } from "../../protocol/words.ts"
 import { seededRandom } from "./world.ts"
@@ -42,6 +42,7 @@ export async function network(
     readonly officers?: Parameters<typeof foundMember>[1]["officers"]
     readonly acquainted?: boolean
     readonly seed?: string
+    readonly config?: Partial<Config>
   } = {},
 ): Promise<TestNetwork> {
   prepareCrypto()
@@ -92,7 +93,10 @@ export async function network(
       openDatabase: () => Object.assign(database, { close: () => database }),
     }
     await storeFounded(held, founded)
-    const context = await createNode(held, founded.keys, { url: `https://${host}` })
+    const context = await createNode(held, founded.keys, {
+      ...options.config,
+      url: `https://${host}`,
+    })
     const app = peerApp(context, { authorities: [host], closing: closing.signal })
     hosts.set(host, async (request) => {
       const from = request.headers.get("comity-from") ?? "stranger"
@@ -169,10 +173,12 @@ export async function authorise(node: TestNode, order: string): Promise<void> {
 }
 
 export async function authoriseAndPublish(node: TestNode, orders: readonly string[]) {
-  const published = []
+  const published: Published[] = []
   for (const order of orders) {
     await authorise(node, order)
-    published.push(await publish(node.context, order))
+    const done = await publish(node.context, order)
+    if ("slotAt" in done) throw new TypeError("this log has a cadence: publish, then fillSlot")
+    published.push(done)
   }
   return published
 }
