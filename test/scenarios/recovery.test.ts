@@ -84,6 +84,25 @@ describe("a backup that is brought back", () => {
     expect(await titles(xb)).toEqual(["", "", "Life goes on"])
   })
 
+  test("counts as taken back what peers gave, not what it signed while it waited for them", async () => {
+    await using net = await network(["xa", "xb"])
+    const { xa, xb } = net.nodes as Record<"xa" | "xb", TestNode>
+    const honest = net.hosts.get(xb.host)!
+    const gate = Promise.withResolvers<void>()
+    net.hosts.set(xb.host, async (request) => {
+      await gate.promise
+      return honest(request)
+    })
+    xa.context.beforeSigning = async () => {}
+    const asked = recover(xa.context)
+    await release(xa, "Meanwhile", ["xb"])
+    gate.resolve()
+    expect(await asked).toMatchObject({ state: "sound", regained: 0 })
+    expect(xa.context.gap).toBeNull()
+    await sync(xb.context)
+    expect(await titles(xb)).toEqual(["Meanwhile"])
+  })
+
   test("waits while nobody can be reached; an officer's decision ends the waiting", async () => {
     await using net = await network(["xa", "xb"])
     const { xa } = net.nodes as Record<"xa" | "xb", TestNode>
