@@ -4,6 +4,7 @@ import { NodeError } from "../../node/errors.ts"
 import type { Founded } from "../../node/found.ts"
 import { peerApp } from "../../node/http/peer-app.ts"
 import { createNode } from "../../node/node.ts"
+import { keepRecovering } from "../../node/recover.ts"
 import { renewKeys } from "../../node/renew.ts"
 import { storeFailure } from "../../node/store/sqlite.ts"
 import { Books } from "./books.ts"
@@ -108,6 +109,10 @@ export class Actor implements Host {
       life.whenOver(() => closing.abort())
       this.#app = peerApp(context, { authorities: [this.host], closing: closing.signal })
       this.#context = context
+      if (random.chance(0.3))
+        void keepRecovering(context, closing.signal).catch((cause: unknown) => {
+          if (!(cause instanceof Died)) throw cause
+        })
       return true
     } catch (thrown) {
       if (thrown instanceof Died) return false

@@ -39,6 +39,7 @@ export type FactRow = {
   readonly baseEpoch: number
   readonly baseSize: number
   readonly after: readonly string[]
+  readonly repudiated: number
 }
 
 export type Place = { readonly origin: string; readonly id: string; readonly version: number }
@@ -122,7 +123,7 @@ export class Books {
       `SELECT rowid, act, order_origin AS orderOrigin, order_id AS "order",
          record_origin AS recordOrigin, record_id AS record, version, recipient,
          rule_profile || ' ' || rule_kind AS rule, epoch, idx AS "index", base_epoch AS baseEpoch,
-         base_size AS baseSize, after
+         base_size AS baseSize, after, repudiated
        FROM fact WHERE rowid > ? ORDER BY rowid`,
       position,
     )

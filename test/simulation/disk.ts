@@ -1,6 +1,6 @@
 import SQLite, { type Database, type Statement } from "better-sqlite3"
 import type { Files } from "../../node/env.ts"
-import { checkName, diskFailure } from "../../node/files.ts"
+import { checkName, databaseName, diskFailure } from "../../node/files.ts"
 import { memoryDatabase } from "../../node/store/sqlite.ts"
 import type { Life } from "./life.ts"
 import type { Random } from "./random.ts"
@@ -25,6 +25,8 @@ export class Disk {
   onWrite: () => void = () => {}
   /** no room until it is set back */
   isFull = false
+  /** which file this is: another one after every replacement */
+  identity = "file 1"
   #raw: Database
   #statements = new Map<string, Statement>()
   readonly shelf: Shelf
@@ -58,20 +60,20 @@ export class Disk {
     this.#failure = failure
   }
 
-  /** The database of another time in place of this one; the files beside it stay. */
-  replace(image: Uint8Array): void {
-    this.#use(memoryDatabase(image))
-    this.#unsynced = null
-    this.#doubtful = null
+  /** The database of another time in place of this one, as another file; those beside it stay. */
+  replace(image: Uint8Array, change: (database: Database) => void = () => {}): void {
+    this.#put(image)
+    change(this.#raw)
+    this.identity = `file ${Number(this.identity.slice(5)) + 1}`
   }
 
   /** What is on the disk once the process is gone; with the power, what was not synced may be gone too. */
   settle(withPower: boolean, random: Random): void {
     if (this.#raw.inTransaction) this.#raw.exec("rollback")
     const doubtful = this.#doubtful
-    if (doubtful !== null) this.replace(doubtful)
+    if (doubtful !== null) this.#put(doubtful)
     const images = this.#unsynced ?? []
-    if (withPower && images.length > 1) this.replace(images[random.below(images.length)]!)
+    if (withPower && images.length > 1) this.#put(images[random.below(images.length)]!)
     this.#unsynced = null
     this.#failure = null
     this.#before = null
@@ -112,6 +114,7 @@ export class Disk {
       },
       write,
       remove: (name) => write(name, null),
+      identity: (name) => (name === databaseName ? this.identity : null),
       list: (directory) => {
         life.step()
         const prefix = directory === "" ? "" : `${checkName(directory)}/`
@@ -121,6 +124,12 @@ export class Disk {
           .sort()
       },
     }
+  }
+
+  #put(image: Uint8Array): void {
+    this.#use(memoryDatabase(image))
+    this.#unsynced = null
+    this.#doubtful = null
   }
 
   #prepare(sql: string): Statement {

@@ -1,6 +1,7 @@
 import { inbox } from "../../node/records.ts"
 import { sync } from "../../node/subscribe.ts"
 import type { Actor } from "./actor.ts"
+import type { FactRow } from "./books.ts"
 import { rightClock } from "./clock.ts"
 import { calm } from "./network.ts"
 import { Random } from "./random.ts"
@@ -15,11 +16,8 @@ const rounds = 3
  * Liveness: no fault happens any more, adversaries fall silent, everybody is at their desk; within three
  * rounds of asking, everyone has what is theirs and nothing hangs.
  */
-export async function heal(world: World, each: (kind: string) => void): Promise<void> {
-  const isOver = () => world.violation !== null
-  const pass = (minutes: number) =>
-    world.scheduler.run(world.scheduler.now + minutes * minuteMs, each, isOver)
-  if (isOver()) return
+export async function heal(world: World): Promise<void> {
+  if (world.violation !== null) return
   world.tell("healed")
   world.network.laws = calm
   world.network.cuts.clear()
@@ -30,36 +28,36 @@ export async function heal(world: World, each: (kind: string) => void): Promise<
     actor.disk.failNext(null)
     for (const officer of actor.officers) officer.isGone = officer.isDismissed
     actor.life?.endAfter(Number.POSITIVE_INFINITY)
-    if (actor.isUp && actor.context.stopped !== null) actor.crash(false)
+    if (actor.isUp && actor.context.stopped?.code === "store.failed") actor.crash(false)
   }
-  world.isHealed = true
   // What is still on its way comes in or is given up; who is down is started.
-  await pass(15)
-  for (const actor of world.actors) await world.start(actor)
-  await pass(15)
-  for (const actor of world.honest)
-    if (!actor.isUp)
-      world.violate("L3 a node starts again", `${actor.name}: ${actor.refusal ?? "no reason"}`)
-  await finishOrders(world, pass)
-  for (let round = 1; round <= rounds && !isOver(); round++) await askAll(world, pass, round)
-  if (!isOver()) await judge(world)
+  await world.pass(15 * minuteMs)
+  for (const actor of world.actors) await world.during(world.start(actor))
+  await world.pass(75 * minuteMs)
+  for (const actor of world.honest) judgeStart(world, actor)
+  for (const actor of world.honest) await world.during(finishOrders(world, actor))
+  for (let round = 1; round <= rounds && world.violation === null; round++)
+    await askAll(world, round)
+  if (world.violation === null) await judge(world)
+}
+
+/** L3: a node starts again, and signs. */
+function judgeStart(world: World, actor: Actor): void {
+  const why = actor.isUp ? actor.context.stopped?.code : (actor.refusal ?? "no reason")
+  if (why !== undefined) world.violate("L3 a node starts again", `${actor.name}: ${why}`)
 }
 
 /** L4: an order that was made is published, or somebody is told why it can't be. */
-async function finishOrders(world: World, pass: (minutes: number) => Promise<void>) {
-  for (const actor of world.honest) {
-    if (world.violation !== null || !actor.isUp) return
-    const random = new Random(`${world.seed} healing ${actor.name}`)
-    const { context } = actor
-    for (const id of actor.books.openOrders()) {
-      const outcome = await resume({ world, actor, random }, context, id)
-      world.tell(`${actor.name} finishes ${outcome}`)
-    }
-    await pass(1)
+async function finishOrders(world: World, actor: Actor): Promise<void> {
+  if (!actor.isUp) return
+  const random = new Random(`${world.seed} healing ${actor.name}`)
+  for (const id of actor.books.openOrders()) {
+    const outcome = await resume({ world, actor, random }, actor.context, id)
+    world.tell(`${actor.name} finishes ${outcome}`)
   }
 }
 
-async function askAll(world: World, pass: (minutes: number) => Promise<void>, round: number) {
+async function askAll(world: World, round: number): Promise<void> {
   const waiting = new Set<string>()
   for (const actor of world.honest)
     for (const peer of world.honest) {
@@ -72,7 +70,7 @@ async function askAll(world: World, pass: (minutes: number) => Promise<void>, ro
           world.violate("L6 alarms end", `${question}: ${line.code}`)
       })
     }
-  await pass(5)
+  await world.pass(5 * minuteMs)
   const [hanging] = waiting
   if (hanging !== undefined) world.violate("L5 nothing hangs", hanging)
 }
@@ -87,12 +85,23 @@ async function judge(world: World): Promise<void> {
   for (const actor of world.honest) await inbox(actor.context)
 }
 
+/** Held up by a release that its origin has not repudiated. */
+function isDue(about: readonly FactRow[], version: number): boolean {
+  return isLive(
+    about.filter(({ act, repudiated }) => act === "withdraw" || repudiated === 0),
+    version,
+  )
+}
+
 function compare(world: World, origin: Actor, holder: Actor, facts: Facts): void {
   const due = new Set<string>()
+  /** what its origin has lost the order of, or repudiates: it may stay */
+  const kept = new Set<string>()
   for (const about of facts.all())
-    for (const { recordOrigin, record, version, recipient } of about)
-      if (recordOrigin === origin.id && recipient === holder.id && isLive(about, version))
+    for (const { recordOrigin, record, version, recipient, repudiated } of about)
+      if (recordOrigin === origin.id && recipient === holder.id && isDue(about, version))
         due.add(`${record} version ${version}`)
+      else if (repudiated === 1) kept.add(`${record} version ${version}`)
   const held = new Set(
     holder.books
       .held()
@@ -103,5 +112,6 @@ function compare(world: World, origin: Actor, holder: Actor, facts: Facts): void
   for (const place of due)
     if (!held.has(place)) world.violate("L1 what was released arrives", `${place} ${where}`)
   for (const place of held)
-    if (!due.has(place)) world.violate("L2 what was taken back is gone", `${place} ${where}`)
+    if (!due.has(place) && !kept.has(place))
+      world.violate("L2 what was taken back is gone", `${place} ${where}`)
 }

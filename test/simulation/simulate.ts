@@ -64,16 +64,16 @@ export async function simulate(
     turn(world, world.actors[Number(number)]!, hostility)
   world.network.laws = options.laws
   try {
-    for (const actor of world.actors) await world.start(actor)
+    for (const actor of world.actors) await world.during(world.start(actor))
     const start = world.scheduler.now
     for (const step of scenario.steps)
       world.scheduler.at(start + step.at, step.do, () => perform(world, step))
-    const isOver = () => world.violation !== null
-    const each = (kind: string) => look(world, invariants, kind)
-    await world.scheduler.run(start + options.days * dayMs, each, isOver)
-    await heal(world, each)
+    world.look = (kind) => look(world, invariants, kind)
+    await world.pass(options.days * dayMs)
+    await heal(world)
     for (const invariant of invariants)
-      if (!isOver()) await invariant.finish?.().catch((cause: unknown) => broken(world, cause))
+      if (world.violation === null)
+        await invariant.finish?.().catch((cause: unknown) => broken(world, cause))
     const days = (world.scheduler.now - start) / dayMs
     return {
       events: world.scheduler.events,

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import type { Published } from "../../node/sequencer.ts"
+import type { Published, Scheduled } from "../../node/sequencer.ts"
 import type { Place } from "./books.ts"
 import { personsNeeded } from "./founding.ts"
 
@@ -22,7 +22,7 @@ export type Authorised = {
 }
 
 /** An order that its origin was told to be published. */
-export type Acknowledged = Pick<Published, "order" | "index" | "size"> & { readonly origin: string }
+export type Acknowledged = Pick<Published, "order" | "index"> & { readonly origin: string }
 
 /** What an author and the officers of a member agreed on, apart from any server. */
 export type Intent = {
@@ -42,7 +42,7 @@ export class Truth {
   readonly authorised = new Map<string, Authorised>()
   /** `order` → what it is for, for those who asked for it */
   readonly intents = new Map<string, Intent>()
-  readonly acknowledged: Acknowledged[] = []
+  acknowledged: readonly Acknowledged[] = []
   /** record id → the mark in its text, of every text ever written for it */
   readonly marks = new Map<string, string[]>()
   /** `origin record version`: what no honest member may ever hold */
@@ -52,6 +52,12 @@ export class Truth {
 
   /** members that have signed two histories */
   readonly equivocators = new Set<string>()
+
+  acknowledge(origin: string, published: Published | Scheduled): void {
+    if (!("index" in published)) return
+    const { order, index } = published
+    this.acknowledged = [...this.acknowledged, { origin, order, index }]
+  }
 
   authorise(payload: Uint8Array, order: Omit<Authorised, "persons">, person: string): void {
     const digest = payloadDigest(payload)

@@ -46,9 +46,8 @@ export class Twin {
     const context = this.#context!
     const done = await Promise.allSettled(this.#orders.map((order) => publish(context, order)))
     const signed = done.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []))
-    for (const published of signed)
-      world.truth.acknowledged.push({ ...published, origin: actor.id })
-    return signed.length === 0 ? null : signed.map(({ index }) => index).join(",")
+    for (const published of signed) world.truth.acknowledge(actor.id, published)
+    return signed.length === 0 ? null : signed.map(({ order }) => order.slice(0, 6)).join(",")
   }
 
   /** @returns the database as it leaves it */

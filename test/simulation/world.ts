@@ -1,11 +1,15 @@
+import { NodeError } from "../../node/errors.ts"
+import { recover } from "../../node/recover.ts"
 import { Actor } from "./actor.ts"
 import type { Cursor } from "./books.ts"
 import { firstDay, type Home } from "./founding.ts"
+import { Died } from "./life.ts"
 import { Network, type Sent } from "./network.ts"
 import type { Options } from "./options.ts"
 import { Random } from "./random.ts"
 import { Scheduler } from "./scheduler.ts"
 import { Trace } from "./trace.ts"
+import { idle } from "./traps.ts"
 import { Truth } from "./truth.ts"
 
 /** An invariant that did not hold. */
@@ -28,10 +32,12 @@ export class World {
   violation: Violation | null = null
   /** whose disk has failed: what such a node says of itself is no finding */
   readonly faulty = new Set<Actor>()
+  /** entries of each member's log that others have seen a checkpoint of */
+  readonly shownSize = new Map<Actor, number>()
+  /** after every event */
+  look: (kind: string) => void = () => {}
   readonly #restored = new Map<Actor, readonly Cursor[]>()
   readonly #wasRestored = new Set<Actor>()
-  /** nothing fails any more */
-  isHealed = false
   #isClosing = false
 
   constructor(seed: string, options: Options, homes: readonly Home[]) {
@@ -87,8 +93,18 @@ export class World {
     actor.isRestored = true
     this.#wasRestored.add(actor)
     for (const forget of this.forgetters) forget(actor)
+    // What nobody has seen, nobody can give back.
+    const shown = this.shownSize.get(actor) ?? 0
+    this.truth.acknowledged = this.truth.acknowledged.filter(
+      ({ origin, index }) => origin !== actor.id || index < shown,
+    )
     const heard = [...(this.#restored.get(actor) ?? []), ...cursors]
     this.#restored.set(actor, heard)
+  }
+
+  /** Its books are not those that it once kept. */
+  wasRestored(actor: Actor): boolean {
+    return this.#wasRestored.has(actor)
   }
 
   /** Whether a member whose disk went back has caught up with itself. */
@@ -98,6 +114,48 @@ export class World {
       const cursor = now.get(peer)
       return !this.byId(peer)?.isHonest || (cursor?.feed === feed && cursor.n >= n)
     })
+  }
+
+  /** Its operator asks the peers until they have given back what they can. */
+  recover(actor: Actor): void {
+    const again = () => {
+      this.scheduler.after(3_600_000, "recover", () => this.recover(actor))
+    }
+    if (!actor.isUp) again()
+    else void this.#recover(actor, again)
+  }
+
+  async #recover(actor: Actor, again: () => void): Promise<void> {
+    await recover(actor.context).then(
+      ({ state, regained }) => {
+        if (regained > 0) this.tell(`${actor.name} takes ${regained} entries back: ${state}`)
+        if (state === "forked" && actor.isHonest)
+          this.violate("S1 a log only grows", `${actor.name} is held to have forked`)
+        if (state !== "sound") again()
+      },
+      (cause: unknown) => {
+        if (!(cause instanceof Died || cause instanceof NodeError)) throw cause
+        again()
+      },
+    )
+  }
+
+  /** Lets the world go on for some time. */
+  async pass(ms: number): Promise<void> {
+    await this.scheduler.run(this.scheduler.now + ms, this.look, () => this.violation !== null)
+  }
+
+  /** Lets it go on until the work is done, for an hour at most. */
+  async during<T>(work: Promise<T>): Promise<T | null> {
+    let done: { readonly value: T } | null = null
+    const finished = work.then((value) => {
+      done = { value }
+    })
+    for (let second = 0; second < 3600 && done === null && this.violation === null; second++) {
+      await Promise.race([finished, idle()])
+      if (done === null) await this.pass(1000)
+    }
+    return done === null ? null : (done as { readonly value: T }).value
   }
 
   /** Somebody looks after every machine, sooner or later. */

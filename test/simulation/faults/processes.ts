@@ -3,7 +3,7 @@ import type { Action } from "../action.ts"
 /** The process ends at whatever it is about to do: in the middle of a transaction, of an answer, of a start. */
 const crash: Action = {
   name: "crash",
-  perDay: 0.35,
+  perDay: 0.2,
   run: async ({ actor, random }) => {
     if (actor.life === null) return null
     const steps = random.pick([1, random.between(1, 40), random.between(1, 600)])
@@ -14,7 +14,7 @@ const crash: Action = {
 
 const powerCut: Action = {
   name: "power-cut",
-  perDay: 0.25,
+  perDay: 0.15,
   run: async ({ actor, random }) => {
     if (actor.life === null) return null
     const steps = random.pick([1, random.between(1, 40), random.between(1, 600)])
@@ -27,7 +27,7 @@ const powerCut: Action = {
 /** A start that is asked for: requests end where they are. */
 const restart: Action = {
   name: "restart",
-  perDay: 0.1,
+  perDay: 0.05,
   run: async ({ actor }) => {
     actor.crash(false)
     await actor.boot()

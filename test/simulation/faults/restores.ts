@@ -1,3 +1,5 @@
+import type { Database } from "better-sqlite3"
+import { metaIdentity, metaRestored } from "../../../node/recover.ts"
 import type { Action } from "../action.ts"
 import { Twin } from "../twin.ts"
 
@@ -18,31 +20,36 @@ const backup: Action = {
 }
 
 /**
- * The database comes from a backup, the rest of the home stays. Where the log has gone on since, the node
- * must not start: its operator then puts the right database back.
+ * The database is one of an earlier time: an old file in the place of the present one, or a backup brought
+ * back into an empty home. The node signs nothing before its peers have said how far its log has come.
  */
 const restore: Action = {
   name: "restore",
-  perDay: 0.06,
+  perDay: 0.05,
   run: async ({ world, actor, random }) => {
     if (actor.backups.length === 0 || actor.life === null) return null
     const old = random.pick(actor.backups)
+    const isByCommand = random.chance(0.5)
     actor.crash(false)
-    const current = actor.disk.image()
     const before = actor.books.sizeOf(actor.id)
-    const heard = actor.books.cursors()
-    actor.disk.replace(old)
-    if (actor.books.sizeOf(actor.id) === before) world.restored(actor, heard)
-    const isBehind = actor.books.sizeOf(actor.id) < before
-    await actor.boot()
-    if (!isBehind) return `${actor.name}, whose log is where it was`
-    if (actor.isUp)
-      world.violate("S1 a database from a backup signs nothing", `${actor.name} started`)
-    actor.crash(false)
-    actor.disk.replace(current)
-    await actor.boot()
-    return `${actor.name}, refused: ${actor.refusal ?? "not at all"}`
+    world.restored(actor, actor.books.cursors())
+    actor.disk.replace(old, isByCommand ? strip : () => {})
+    if (isByCommand) actor.disk.shelf.clear()
+    const after = actor.books.sizeOf(actor.id)
+    await world.start(actor)
+    if (actor.isUp && actor.context.stopped === null)
+      world.violate("S1 a database from a backup signs nothing by itself", actor.name)
+    world.recover(actor)
+    return `${actor.name} from ${before} entries to ${after}${isByCommand ? ", by command" : ""}`
   },
+}
+
+/** As a backup is made, and brought back. */
+function strip(database: Database): void {
+  database.exec("DELETE FROM kem_key")
+  database.exec("DELETE FROM nonce")
+  database.prepare("DELETE FROM meta WHERE name = ?").run(metaIdentity)
+  database.prepare("INSERT INTO meta VALUES (?, ?)").run(metaRestored, Buffer.from("1"))
 }
 
 /**
@@ -75,7 +82,8 @@ const clone: Action = {
     actor.crash(false)
     world.restored(actor, actor.books.cursors())
     actor.disk.replace(image)
-    await actor.boot()
+    await world.start(actor)
+    world.recover(actor)
     return `${actor.name}: the copy signed ${signed} and took over`
   },
 }

@@ -33,6 +33,8 @@ class History {
 class Logs implements Invariant {
   readonly #world: World
   readonly #histories = new Map<string, History>()
+  /** roots that a log had before it was lost, and must have again */
+  readonly #bound = new Map<string, readonly string[]>()
   readonly #shown: { readonly sender: Actor; readonly checkpoint: string }[] = []
 
   constructor(world: World) {
@@ -46,8 +48,8 @@ class Logs implements Invariant {
       const { member, epoch, size, root } = read(checkpoint)
       const origin = this.#world.byId(member)
       if (!origin?.isHonest) continue
-      const own = this.#histories.get(place(origin, member, epoch))
-      if (own !== undefined && own.roots[size] !== root)
+      const own = this.#rootOf(origin, epoch, size)
+      if (own !== undefined && own !== root)
         throw new Broken(
           onlyGrows,
           `${sender.name} showed another tree of ${size} entries of ${origin.name}`,
@@ -56,18 +58,33 @@ class Logs implements Invariant {
   }
 
   forget(actor: Actor): void {
-    // Its own it must not have lost.
-    for (const key of this.#histories.keys())
-      if (key.startsWith(`${actor.name} `) && !key.startsWith(`${actor.name} ${actor.id}`))
+    const own = `${actor.name} ${actor.id}`
+    for (const [key, history] of this.#histories)
+      if (key.startsWith(own)) {
+        // What others have seen of it must come back; the rest may be written anew.
+        const shown = history.roots.slice(0, 1 + (this.#world.shownSize.get(actor) ?? 0))
+        this.#bound.set(key, shown)
         this.#histories.delete(key)
+      } else if (key.startsWith(`${actor.name} `)) this.#histories.delete(key)
   }
 
   heard({ from, answer, bytes }: Parameters<NonNullable<Invariant["heard"]>>[0]): void {
     const sender = this.#world.named(from)
     if (!sender.isHonest || answer === undefined || answer.isHead) return
-    for (const { type, content } of piecesOf(bytes))
-      if (type === "checkpoint")
-        this.#shown.push({ sender, checkpoint: new TextDecoder().decode(content) })
+    for (const { type, content } of piecesOf(bytes)) {
+      if (type !== "checkpoint") continue
+      const checkpoint = new TextDecoder().decode(content)
+      this.#shown.push({ sender, checkpoint })
+      const { member, size } = read(checkpoint)
+      if (member === sender.id)
+        this.#world.shownSize.set(sender, Math.max(size, this.#world.shownSize.get(sender) ?? 0))
+    }
+  }
+
+  /** Of a member's own log; undefined where it is not known to be so long. */
+  #rootOf(origin: Actor, epoch: number, size: number): string | undefined {
+    const key = place(origin, origin.id, epoch)
+    return this.#histories.get(key)?.roots[size] ?? this.#bound.get(key)?.[size]
   }
 
   /** Between the commit and the write of the file it is behind; ahead, or elsewhere, it never is. */
@@ -75,8 +92,9 @@ class Logs implements Invariant {
     const file = actor.disk.shelf.get("high-water")
     if (file === undefined) return
     const mark = JSON.parse(new TextDecoder().decode(file))
-    const own = this.#histories.get(place(actor, actor.id, mark.epoch))
-    if (own?.roots[mark.size] !== mark.root)
+    const root = this.#rootOf(actor, mark.epoch, mark.size)
+    // After a loss it may name what nobody has any more.
+    if (root !== mark.root && !this.#world.wasRestored(actor))
       throw new Broken("S11 the high-water mark is of this log", `${actor.name} at ${mark.size}`)
   }
 
@@ -97,13 +115,16 @@ class Logs implements Invariant {
     history.stored = stored
     this.#histories.set(key, history)
     const root = history.roots.at(-1)
+    const bound = this.#bound.get(key)?.[size]
+    if (bound !== undefined && bound !== root)
+      throw new Broken(onlyGrows, `${actor.name} has another tree of ${size} than before its loss`)
     const isSigned = checkpoint !== null && read(checkpoint).root === root
     if (history.range.size !== size || !isSigned || !stored.endsWith(spelt(history.range)))
       throw new Broken(rule, `${actor.name} holds of ${name} what its entries do not make up`)
     const origin = this.#world.byId(member)
     if (origin === actor || !origin?.isHonest) return
-    const theirs = this.#histories.get(place(origin, member, epoch))
-    if (theirs !== undefined && theirs.range.size >= size && theirs.roots[size] !== root)
+    const theirs = this.#rootOf(origin, epoch, size)
+    if (theirs !== undefined && theirs !== root)
       throw new Broken(oneView, `${actor.name} and ${name} differ at ${size}`)
   }
 }

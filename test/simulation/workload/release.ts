@@ -41,8 +41,8 @@ async function authoriseAndPublish(
 
 async function publishOrder(world: World, actor: Actor, context: Context, order: string) {
   const published = await publish(context, order)
-  world.truth.acknowledged.push({ ...published, origin: actor.id })
-  return `${order.slice(0, 6)} at ${published.index}`
+  world.truth.acknowledge(actor.id, published)
+  return `${order.slice(0, 6)} ${"index" in published ? `at ${published.index}` : "in line"}`
 }
 
 /** Some of the others, as the local names under which they are known. */
