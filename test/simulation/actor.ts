@@ -104,7 +104,7 @@ export class Actor implements Host {
     try {
       const url = `https://${this.host}`
       const context = await createNode(env, this.founded.keys, { url })
-      await renewKeys(context)
+      if (context.stopped === null) await renewKeys(context)
       const closing = new AbortController()
       life.whenOver(() => closing.abort())
       this.#app = peerApp(context, { authorities: [this.host], closing: closing.signal })

@@ -6,7 +6,7 @@ import { rightClock } from "./clock.ts"
 import { calm } from "./network.ts"
 import { Random } from "./random.ts"
 import { Facts, isLive } from "./safety/facts.ts"
-import { resume } from "./workload/release.ts"
+import { codeOf, resume } from "./workload/release.ts"
 import type { World } from "./world.ts"
 
 const minuteMs = 60_000
@@ -52,8 +52,11 @@ async function finishOrders(world: World, actor: Actor): Promise<void> {
   if (!actor.isUp) return
   const random = new Random(`${world.seed} healing ${actor.name}`)
   for (const id of actor.books.openOrders()) {
-    const outcome = await resume({ world, actor, random }, actor.context, id)
+    const outcome = await resume({ world, actor, random }, actor.context, id).catch(codeOf)
     world.tell(`${actor.name} finishes ${outcome}`)
+    // An officer's machine remembers what a restored node has lost, and signs nothing that contradicts it.
+    if (outcome === "checkpoint.forked" && !world.wasRestored(actor))
+      world.violate("L4 orders come to an end", `${actor.name}: ${outcome}`)
   }
 }
 
@@ -82,7 +85,31 @@ async function judge(world: World): Promise<void> {
     facts.read()
     for (const holder of world.honest) if (holder !== origin) compare(world, origin, holder, facts)
   }
+  judgeViews(world)
   for (const actor of world.honest) await inbox(actor.context)
+}
+
+/** L8: where two honest members hold two histories of one log, all of them have the proof. */
+function judgeViews(world: World): void {
+  const views = new Map<string, Map<number, string>>()
+  const forked = new Set<string>()
+  for (const actor of world.honest)
+    for (const { id, member, epoch } of actor.books.logs()) {
+      const known = views.get(`${member} ${epoch}`) ?? new Map<number, string>()
+      views.set(`${member} ${epoch}`, known)
+      for (const [index, entry] of actor.books.entries(id, 0).entries()) {
+        const digest = Buffer.from(entry).toString("hex")
+        if ((known.get(index) ?? digest) !== digest) forked.add(member)
+        known.set(index, digest)
+      }
+    }
+  for (const member of forked)
+    for (const actor of world.honest)
+      if (!actor.books.accused().includes(member))
+        world.violate(
+          "L8 two histories become known",
+          `${actor.name} has no proof against ${world.byId(member)?.name}`,
+        )
 }
 
 /** Held up by a release that its origin has not repudiated. */

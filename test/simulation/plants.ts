@@ -39,9 +39,16 @@ export const plants: readonly Plant[] = [
     edits: [
       {
         file: "node/sequencer.ts",
-        from: "outcomes.set(waiting, { order, index, size: after.range.size, queued })",
-        to: `outcomes.set(waiting, { order, index, size: after.range.size, queued })
-      waiting.resolve({ order, index, size: after.range.size, queued })`,
+        from: "queue.push({ orderId, resolve, reject })",
+        to: `queue.push({ orderId, resolve, reject })
+    Object.assign(globalThis, { [\`told \${orderId}\`]: resolve })`,
+      },
+      {
+        file: "node/sequencer.ts",
+        from: "return { order: admitted.order.payload.id, index, size: 0, queued }",
+        to: `const told = { order: admitted.order.payload.id, index, size: 0, queued }
+  globalThis[\`told \${orderId}\`]?.(told)
+  return told`,
       },
     ],
   },
@@ -51,8 +58,8 @@ export const plants: readonly Plant[] = [
     edits: [
       {
         file: "node/sequencer.ts",
-        from: "const after = await appendOwn(context, trx, entries)",
-        to: `const after = await appendOwn(context, trx, entries)
+        from: "const after = await appendOwn(context, trx, filler.entries)",
+        to: `const after = await appendOwn(context, trx, filler.entries)
     noteHighWater(context, after)`,
       },
     ],
@@ -62,11 +69,9 @@ export const plants: readonly Plant[] = [
     breaks: "S1",
     edits: [
       {
-        file: "node/high-water.ts",
-        from: `throw new NodeError(
-    "store.rolled-back",`,
-        to: `void new NodeError(
-    "store.rolled-back",`,
+        file: "node/node.ts",
+        from: "context.stopped = (await haltAtStart(context)) ?? (await behindHighWater(context))",
+        to: "void (await haltAtStart(context)) ?? (await behindHighWater(context))",
       },
     ],
   },

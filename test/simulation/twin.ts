@@ -20,6 +20,7 @@ export class Twin {
     const { disk } = scene.actor
     this.#scene = scene
     this.#disk = new Disk(disk.image(), disk.shelf)
+    this.#disk.identity = "a copy"
   }
 
   /** Starts, and has some orders signed. @returns false when it would not */

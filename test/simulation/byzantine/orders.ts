@@ -3,6 +3,7 @@ import { encodeCanonical } from "../../../protocol/canonical.ts"
 import { sha256 } from "../../../protocol/crypto/hash.ts"
 import { sealObject } from "../../../protocol/crypto/seal.ts"
 import { encodeHex } from "../../../protocol/encoding.ts"
+import type { Frame } from "../../../protocol/exchange/frames.ts"
 import { findProfileById } from "../../../protocol/profiles/registry.ts"
 import { decodeRecord, encodeRecord, recordDigest } from "../../../protocol/record/record.ts"
 import { type Grant, grantLeaf } from "../../../protocol/release/grant.ts"
@@ -166,6 +167,18 @@ const byAll: Readonly<Record<string, Forge>> = {
     const options = two(scene)
     return [await logged(scene, await forgeOrder(scene.actor, [{ ...meant, record }], options))]
   },
+  "sealed under another commitment": async (scene, victim) => {
+    const meant = await grant(scene, victim)
+    const { context } = scene.actor
+    const { content_key, bytes } = await context.db
+      .selectFrom("content")
+      .select(["content_key", "bytes"])
+      .where("id", "=", meant.record.id)
+      .executeTakeFirstOrThrow()
+    const object = miscommitted(sealObject(new Uint8Array(content_key), 0, new Uint8Array(bytes)))
+    const sealed = [{ digest: encodeHex(sha256(object)), size: object.length }]
+    return [await logged(scene, await forgeOrder(scene.actor, [{ ...meant, sealed }], two(scene)))]
+  },
   "a record of another member": async (scene, victim) => {
     const held = scene.actor.books
       .held()
@@ -190,6 +203,13 @@ const byAll: Readonly<Record<string, Forge>> = {
     const { id } = scene.random.pick(others)
     return [await underId(scene, victim, id)]
   },
+}
+
+/** The same ciphertext behind a commitment to some other key. */
+function miscommitted(sealed: Uint8Array): Uint8Array {
+  const changed = sealed.slice()
+  changed[0]! ^= 1
+  return changed
 }
 
 /** A record of its own that has the id of another's: both may stand side by side, neither in the other's way. */
@@ -221,7 +241,14 @@ async function underId(scene: Scene, victim: Actor, id: string): Promise<Forgery
   return logged(scene, await forgeOrder(scene.actor, [meant], two(scene)))
 }
 
-function serve(scene: Scene, victim: Actor, forgeries: readonly Forgery[]): void {
+const asGranted = ({ type, bytes }: Frame) => (type === "sealed" ? miscommitted(bytes) : bytes)
+
+function serve(
+  scene: Scene,
+  victim: Actor,
+  forgeries: readonly Forgery[],
+  isMiscommitted: boolean,
+): void {
   const { actor, random } = scene
   const feed = new ForgedFeed(encodeHex(random.bytes(16)))
   for (const forgery of forgeries) feed.add(forgery)
@@ -232,7 +259,8 @@ function serve(scene: Scene, victim: Actor, forgeries: readonly Forgery[]): void
     const after = searchParams.get("feed") === feed.feed ? Number(searchParams.get("after")) : 0
     const frames = [...(await logFrames(actor, request))]
     for (const sent of feed.sent.slice(after))
-      frames.push(...(await parcelOf(actor, victim.id, sent)))
+      for (const frame of await parcelOf(actor, victim.id, sent))
+        frames.push(isMiscommitted ? { ...frame, bytes: asGranted(frame) } : frame)
     const head = { feed: feed.feed, n: feed.sent.length, size: actor.books.sizeOf(actor.id) }
     return signedAnswer(actor, request, { frames: [...frames, headFrame(head)], head })
   })
@@ -253,7 +281,7 @@ function forging(
       const what = scene.random.pick(Object.keys(forges))
       const forgeries = await forges[what]!(scene, victim)
       if (forgeries.length === 0) return null
-      serve(scene, victim, forgeries)
+      serve(scene, victim, forgeries, what === "sealed under another commitment")
       return `${what}, to ${victim.name}`
     },
   }

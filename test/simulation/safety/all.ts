@@ -3,8 +3,9 @@ import type { MakeInvariant } from "./invariant.ts"
 import { logsOnlyGrow } from "./logs.ts"
 import { logsHoldWhatWasSaid, ordersAreAuthorised } from "./orders.ts"
 import { keysAreGranted } from "./parcels.ts"
-import { nobodyIsBlamed, nothingPilesUp } from "./quiet.ts"
+import { nobodyIsBlamed, nobodyStorms, nothingPilesUp } from "./quiet.ts"
 import { recordsAreGranted } from "./records.ts"
+import { nothingIsLeft } from "./traces.ts"
 import { nothingIsReadOnTheWay, requestsAreHonouredOnce } from "./wire.ts"
 
 /** What must hold after every event. */
@@ -19,4 +20,6 @@ export const safety: readonly MakeInvariant[] = [
   nothingIsReadOnTheWay,
   requestsAreHonouredOnce,
   keysAreGranted,
+  nothingIsLeft,
+  nobodyStorms,
 ]

@@ -15,7 +15,9 @@ export const feedsHaveNoGaps: MakeInvariant = (world) => {
         const peer = world.byId(cursor.peer)
         if (peer?.disk.isInTransaction) continue
         known.set(cursor.peer, cursor)
-        if (peer?.isHonest && cursor.feed !== "") follow(actor, peer, cursor, before)
+        // A member that comes back begins its feeds anew: what was sent before is in no book.
+        if (peer?.isHonest && !world.wasRestored(peer) && cursor.feed !== "")
+          follow(actor, peer, cursor, before)
       }
     },
     forget: (actor) => void cursors.delete(actor),

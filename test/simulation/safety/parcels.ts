@@ -13,7 +13,7 @@ import type { FactRow } from "../books.ts"
 import type { World } from "../world.ts"
 import { endsOf, Facts } from "./facts.ts"
 import { piecesOf } from "./frames.ts"
-import { Broken, type Invariant, type MakeInvariant } from "./invariant.ts"
+import { Broken, hex, type Invariant, type MakeInvariant } from "./invariant.ts"
 
 type Parcel = {
   readonly from: Actor
@@ -30,6 +30,8 @@ class Parcels implements Invariant {
   readonly #sent: Parcel[] = []
   readonly #opened = new Map<string, ParcelEpoch>()
   readonly #facts = new Map<Actor, Facts>()
+  /** every seed that a member ever had: a backup has none */
+  readonly #seeds = new Map<Actor, Map<string, Uint8Array>>()
   /** order → when its commit was seen */
   readonly #endedAt = new Map<string, number>()
 
@@ -37,9 +39,9 @@ class Parcels implements Invariant {
     this.#world = world
   }
 
-  heard({ from, to, answer, bytes }: Parameters<NonNullable<Invariant["heard"]>>[0]): void {
+  heard({ from, to, path, answer, bytes }: Parameters<NonNullable<Invariant["heard"]>>[0]): void {
     const sender = this.#world.named(from)
-    if (answer === undefined || answer.isHead || !sender.isHonest) return
+    if (answer === undefined || answer.isHead || !sender.isHonest || path !== "/feed") return
     for (const { type, content } of piecesOf(bytes))
       if (type === "parcel")
         this.#sent.push({
@@ -53,9 +55,16 @@ class Parcels implements Invariant {
   look(actor: Actor): void {
     const facts = this.#facts.get(actor) ?? new Facts(actor)
     this.#facts.set(actor, facts)
+    this.#learnSeeds(actor)
     for (const { act, order } of facts.read())
       if (act === "withdraw" && !this.#endedAt.has(order))
         this.#endedAt.set(order, this.#world.scheduler.now)
+  }
+
+  #learnSeeds(actor: Actor): void {
+    const known = this.#seeds.get(actor) ?? new Map<string, Uint8Array>()
+    this.#seeds.set(actor, known)
+    for (const seed of actor.books.kemSeeds()) known.set(hex(seed), seed)
   }
 
   forget(actor: Actor): void {
@@ -91,7 +100,8 @@ class Parcels implements Invariant {
     const name = `${to.name} ${Buffer.from(enc).toString("latin1")}`
     const known = this.#opened.get(name)
     if (known !== undefined) return decodeParcelContent(openParcel(known, bytes))
-    for (const seed of to.books.kemSeeds()) {
+    this.#learnSeeds(to)
+    for (const seed of this.#seeds.get(to)!.values()) {
       const epoch = await joinEpoch(from.id, to.id, kemKeyPair(seed), enc)
       try {
         const content = decodeParcelContent(openParcel(epoch, bytes))

@@ -48,3 +48,23 @@ export const nothingPilesUp: MakeInvariant = () => {
     },
   }
 }
+
+const requestsPerMinute = 900
+
+/** L5: whoever gets no answer asks again, and not at once. */
+export const nobodyStorms: MakeInvariant = (world) => {
+  const minutes = new Map<string, number>()
+  let minute = 0
+  return {
+    heard: ({ from, answer }) => {
+      if (answer !== undefined) return
+      const now = Math.floor(world.scheduler.now / 60_000)
+      if (now !== minute) minutes.clear()
+      minute = now
+      const count = (minutes.get(from) ?? 0) + 1
+      minutes.set(from, count)
+      if (count > requestsPerMinute && world.named(from).isHonest)
+        throw new Broken("L5 nobody asks without a pause", `${from}: ${count} in a minute`)
+    },
+  }
+}

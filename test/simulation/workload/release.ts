@@ -171,7 +171,8 @@ const together: Action = {
   },
 }
 
-function codeOf(cause: unknown): string {
+/** The code of a refusal. @throws whatever has none */
+export function codeOf(cause: unknown): string {
   const { code } = cause as { code?: unknown }
   if (typeof code !== "string") throw cause
   return code
