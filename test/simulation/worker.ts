@@ -10,4 +10,5 @@ prepare()
 process.on("message", async (asked: Asked) => {
   process.send!(await run(asked))
 })
+process.on("disconnect", () => process.exit())
 process.send!("ready")
