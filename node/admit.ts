@@ -13,9 +13,10 @@ import { encodeSigned } from "../protocol/signed.ts"
 import { factOf, type Standing } from "../protocol/verify.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
+import { stillMissing } from "./orders.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
 import { type LogState, rootAt } from "./store/queries/logs.ts"
-import { orderById } from "./store/queries/orders.ts"
+import { assertOpen, orderById, requestAgain } from "./store/queries/orders.ts"
 import type { Db } from "./store/schema.ts"
 
 /** An order that may be logged, as every recipient will judge it. */
@@ -34,32 +35,27 @@ export async function admit(
   index: number,
 ): Promise<Admitted> {
   const row = await orderById(trx, orderId)
-  if (row.state !== "open" && row.state !== "scheduled")
-    throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`)
+  const day = today(context)
+  const state = row.state === "scheduled" ? "open" : row.state
+  assertOpen({ ...row, state }, day)
   const signatures = await trx
     .selectFrom("order_signature")
     .selectAll()
     .where("order_id", "=", row.id)
     .execute()
   const root = ownRoot(context)
-  if (signatures.length === 0) throw unsatisfied(row.id, ["no officer has signed"])
+  if (signatures.length === 0)
+    throw unsatisfied(row.id, await stillMissing({ ...context, db: trx }, row))
   const order = decodeOrder(encodeSigned(new Uint8Array(row.payload), signatures))
   const { payload } = order
   if (payload.origin !== context.self.id || payload.network !== context.self.network)
     throw new NodeError("order.unknown", "This order is another member's.")
   if (payload.rootVersion !== root.version)
     throw new NodeError("order.stale", "The root document has changed since this order was made.", {
-      hint: "Request the release again; officers sign it anew.",
+      hint: requestAgain,
     })
-  const day = today(context)
-  if (payload.notAfter < day)
-    throw new NodeError(
-      "order.expired",
-      `Order ${row.id} had to be published by ${payload.notAfter}.`,
-      {
-        hint: "Request the release again; officers sign it anew.",
-      },
-    )
+  // The day that was signed, whatever the row says.
+  assertOpen({ ...row, state, not_after: payload.notAfter }, day)
   if (root.expires < day)
     throw new NodeError("order.expired", `Our root document expired on ${root.expires}.`, {
       hint: "A root ceremony makes the next version.",
@@ -93,7 +89,7 @@ function unsatisfied(orderId: string, missing: readonly string[]): NodeError {
   return new NodeError(
     "order.unsatisfied",
     `Order ${orderId} still needs: ${missing.join("; ")}.`,
-    { hint: `comity order sign ${orderId} --as PERSON` },
+    { hint: `comity order sign ${orderId.slice(0, 12)} --as PERSON` },
   )
 }
 

@@ -79,8 +79,7 @@ export async function* feedFrames(
   // A poll with nothing new stays small: who holds this size has a checkpoint of it.
   if (position.epoch !== log.epoch || position.size !== log.range.size)
     yield* logFrames(context, log, position)
-  const isSameFeed = position.feed === head.feed && position.after <= head.n
-  let after = isSameFeed ? position.after : 0
+  let after = firstAfter(head, position)
   while (after < head.n) {
     const rows = await context.db
       .selectFrom("delivery")
@@ -314,6 +313,25 @@ export async function sealedFor(
   return sealed
 }
 
+/**
+ * Whether what waits for the peer can be sealed to it, asked while it can still be told.
+ *
+ * @throws `keys.expired`
+ */
+export async function assertSealable(
+  context: Context,
+  peer: string,
+  head: FeedHead,
+  position: FeedPosition,
+): Promise<void> {
+  if (head.n > firstAfter(head, position)) await epochFor(context, peer)
+}
+
+/** From another feed, or from beyond this one, a reader begins anew. */
+function firstAfter(head: FeedHead, { feed, after }: FeedPosition): number {
+  return feed === head.feed && after <= head.n ? after : 0
+}
+
 const epochMs = 86_400_000
 
 /** The shared secret of today: new each day and with each keys document of the peer. PROTOCOL.md §8 */
@@ -332,18 +350,26 @@ export async function epochFor(context: Context, peer: string): Promise<ParcelEp
   return epoch
 }
 
+/** Null for anything but plain decimals, and for a name that stands twice: one reading of each query. */
 export function parseFeedQuery(query: URLSearchParams): FeedPosition | null {
+  const names = [...query.keys()]
   const feed = query.get("feed")
-  const after = Number(query.get("after") ?? "0")
-  const epoch = Number(query.get("epoch") ?? "1")
-  const size = Number(query.get("size") ?? "0")
+  const after = numberOf(query.get("after"), 0)
+  const epoch = numberOf(query.get("epoch"), 1)
+  const size = numberOf(query.get("size"), 0)
   const isSane =
+    new Set(names).size === names.length &&
     (feed === null || /^[0-9a-f]{32}$/.test(feed)) &&
-    Number.isSafeInteger(after) &&
-    after >= 0 &&
-    Number.isSafeInteger(epoch) &&
+    after !== null &&
+    epoch !== null &&
     epoch >= 1 &&
-    Number.isSafeInteger(size) &&
-    size >= 0
+    size !== null
   return isSane ? { feed, after, epoch, size } : null
+}
+
+function numberOf(text: string | null, otherwise: number): number | null {
+  if (text === null) return otherwise
+  if (!/^(?:0|[1-9]\d{0,15})$/.test(text)) return null
+  const number = Number(text)
+  return Number.isSafeInteger(number) ? number : null
 }

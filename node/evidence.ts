@@ -100,14 +100,15 @@ async function chooseFact(
         ? undefined
         : context.self.id
   const fact = live.find(({ recipient }) => wanted === undefined || recipient === wanted)
-  if (fact === undefined)
-    throw new NodeError(
-      "record.withdrawn",
-      "No release of this record stands that could be shown.",
-      {
-        hint: isOurs ? "Name a recipient with --peer." : "comity why RECORD --peer NAME",
-      },
-    )
+  if (fact === undefined) {
+    const holders = await Promise.all(live.map(({ recipient }) => nameOf(context, recipient)))
+    throw new NodeError("record.withdrawn", "No such release of this record stands.", {
+      hint:
+        holders.length > 0
+          ? `It stands for ${holders.join(", ")}: choose one with --peer.`
+          : `What became of it: comity receipts ${reference.id.slice(0, 12)}`,
+    })
+  }
   return fact
 }
 

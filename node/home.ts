@@ -47,6 +47,11 @@ const configShape = object({
 
 export type HomeConfig = Omit<Config, "home"> & { readonly cipher: "aegis" | "chacha20" }
 
+/** Whether a member was founded here. */
+export function hasMember(files: Files): boolean {
+  return files.read(names.config) !== null
+}
+
 /** @throws `home.missing`, `config.invalid` */
 export function readConfig(files: Files): HomeConfig {
   const bytes = files.read(names.config)

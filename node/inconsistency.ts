@@ -59,9 +59,21 @@ export async function keepInconsistency(
   return true
 }
 
-/** What the member concerned says to it, once. @throws as verifyExplanation */
+/** What the member concerned says to a proof that is held; of more than a few the first. @throws as verifyExplanation */
 export async function keepExplanation(db: Db, bytes: Uint8Array, member: Member): Promise<void> {
   const { digest, payload } = verifyExplanation(bytes, member)
+  const proof = await db
+    .selectFrom("inconsistency")
+    .select("digest")
+    .where("digest", "=", payload.subject)
+    .where("member", "=", member.id)
+    .executeTakeFirst()
+  const said = await db
+    .selectFrom("explanation")
+    .select("digest")
+    .where("subject", "=", payload.subject)
+    .execute()
+  if (proof === undefined || said.length >= keptForMember) return
   await db
     .insertInto("explanation")
     .values({ digest, subject: payload.subject, bytes })

@@ -20,7 +20,7 @@ import { NodeError } from "./errors.ts"
 import { nameOf } from "./peers.ts"
 import { neededFor } from "./release.ts"
 import { fromNodes, logOf } from "./store/queries/logs.ts"
-import { type OrderRow, orderById } from "./store/queries/orders.ts"
+import { assertOpen, type OrderRow, orderById } from "./store/queries/orders.ts"
 import type { Db } from "./store/schema.ts"
 
 export type OrderSummary = {
@@ -56,6 +56,10 @@ async function summaryOf(context: Context, row: OrderRow): Promise<OrderSummary>
     signed: signatures.length,
     notAfter: row.not_after,
   }
+}
+
+function stateWords(state: string): string {
+  return `${state === "logged" ? "published" : state} already`
 }
 
 function stateOf(context: Context, row: OrderRow): string {
@@ -135,7 +139,7 @@ function grantRows(db: Db, orderId: string) {
 }
 
 /** What the policy and the profile still ask for, in words. */
-async function stillMissing(context: Context, row: OrderRow): Promise<readonly string[]> {
+export async function stillMissing(context: Context, row: OrderRow): Promise<readonly string[]> {
   if (row.state === "logged") return []
   // Its signers were officers then, though some of them may have left since.
   const root = rootVersion(context.self, row.root_version)?.payload ?? ownRoot(context)
@@ -171,8 +175,7 @@ export async function exportOrder(
 ): Promise<Uint8Array> {
   const { db, self } = context
   const row = await orderById(db, prefix)
-  if (row.state !== "open")
-    throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`)
+  assertOpen(row, today(context))
   const grants = await grantRows(db, row.id)
   const records = new Map<string, Json>()
   const recipients = new Map<string, string>()
@@ -248,9 +251,7 @@ export async function addSignature(
   const { db } = context
   const id = await db.transaction().execute(async (trx) => {
     const row = await orderById(trx, prefix)
-    const state = stateOf(context, row)
-    if (state !== "open")
-      throw new NodeError("order.closed", `Order ${row.id} is ${state}, not open.`)
+    assertOpen(row, today(context))
     const alone = decodeOrder(encodeSigned(new Uint8Array(row.payload), [line]))
     const root = ownRoot(context)
     const [approval] = approvalsOf(alone, root, wherever(root))
@@ -302,8 +303,11 @@ async function close(
     .where("state", "in", ["open", "scheduled"])
     .executeTakeFirst()
   if (moved.numUpdatedRows !== 1n)
-    throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`, {
-      hint: "What was published can be withdrawn: comity withdraw RECORD.",
+    throw new NodeError("order.closed", `Order ${row.id} is ${stateWords(row.state)}.`, {
+      hint:
+        row.state === "logged"
+          ? "What was published can be taken back: comity withdraw RECORD --reason TEXT."
+          : "comity order list shows those that are open.",
     })
   return showOrder(context, row.id)
 }

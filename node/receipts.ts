@@ -16,7 +16,7 @@ import { draftById } from "./drafts.ts"
 import { nodeKid, nodeSigner } from "./keys.ts"
 import { nameOf } from "./peers.ts"
 import { memberById } from "./store/queries/members.ts"
-import type { Schema } from "./store/schema.ts"
+import type { Db, Schema } from "./store/schema.ts"
 
 /** Receipts that `peer` is owed, at most `count`, as one container to post; null when it is owed none. */
 export async function owedReceipts(
@@ -123,30 +123,42 @@ export async function takeReceipts(
     const places = new Set(known.map(({ order_id, leaf }) => `${order_id} ${leaf}`))
     if (!items.every(({ order, leaf }) => places.has(`${order} ${leaf}`)))
       throw new ProtocolError("receipt.invalid", { detail: "not delivered" })
+    const rows = items.map((item) => ({
+      peer,
+      order_id: item.order,
+      leaf: item.leaf,
+      state: item.state,
+      code: item.code ?? null,
+      until: item.until ?? null,
+      day: item.day,
+      document: document.digest,
+      at: env.clock.now(),
+    }))
+    const news = await insertReceipts(trx, rows)
+    // Said before, perhaps on another day: a peer that repeats itself fills no disk.
+    if (news === 0) return
     await trx
       .insertInto("receipt_document")
       .values({ digest: document.digest, peer, bytes })
       .onConflict((conflict) => conflict.doNothing())
       .execute()
-    for (const item of items)
-      await trx
-        .insertInto("receipt_in")
-        .values({
-          peer,
-          order_id: item.order,
-          leaf: item.leaf,
-          state: item.state,
-          code: item.code ?? null,
-          until: item.until ?? null,
-          day: item.day,
-          document: document.digest,
-          at: env.clock.now(),
-        })
-        .onConflict((conflict) => conflict.doNothing())
-        .execute()
   })
   env.log.info("receipts.taken", { peer, items: items.length })
   return document
+}
+
+/** @returns how many of them say something new */
+async function insertReceipts(trx: Db, rows: readonly Schema["receipt_in"][]): Promise<number> {
+  let news = 0
+  for (const row of rows) {
+    const inserted = await trx
+      .insertInto("receipt_in")
+      .values(row)
+      .onConflict((conflict) => conflict.doNothing())
+      .executeTakeFirst()
+    news += Number(inserted.numInsertedOrUpdatedRows)
+  }
+  return news
 }
 
 export type ReceiptView = {
@@ -165,7 +177,7 @@ export async function receiptsOf(
   prefix: string,
 ): Promise<{ readonly record: string; readonly receipts: readonly ReceiptView[] }> {
   const { db, self } = context
-  const { id } = await draftById(db, prefix)
+  const { id } = await draftById(context, prefix)
   const facts = await db
     .selectFrom("fact")
     .selectAll()

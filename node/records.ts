@@ -6,6 +6,7 @@ import { decodeOrder } from "../protocol/release/order.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
 import { type Context, today } from "./context.ts"
+import { draftById } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
@@ -169,7 +170,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
   if (held?.standing === "suspended") throw suspended(id)
   const steps: Step[] = []
   if (held === undefined) {
-    const text = "our own record; nobody was given it by an order that is logged"
+    const text = "our own record; no release of it stands: comity receipts says what became of it"
     steps.push({ step: 0, ok: true, text })
   } else steps.push(...(await provenance(context, held, content.bytes)))
   const terms = held === undefined ? null : (asPlacedGrant(held).grant.terms ?? null)
@@ -230,7 +231,7 @@ export async function contentOf(
       "record.withdrawn",
       `Record ${id} was withdrawn; its content is destroyed.`,
       {
-        hint: "Who withdrew it, and when: comity why RECORD --peer NAME.",
+        hint: `Who withdrew it: comity why ${id.slice(0, 12)} --peer ${await nameOf(context, origin)}`,
       },
     )
   return { bytes: new Uint8Array(row.bytes), title: row.title }
@@ -320,16 +321,7 @@ export type Why = {
 /** Why a member has a record, or does not: what is known here, and nothing else. */
 export async function why(context: Context, prefix: string, name: string): Promise<Why> {
   const peer = await findPeer(context, name)
-  const draft = await context.db
-    .selectFrom("draft")
-    .select("id")
-    .where("id", ">=", prefix)
-    .where("id", "<=", `${prefix}g`)
-    .executeTakeFirst()
-  const reference =
-    draft === undefined
-      ? await findRecord(context, prefix)
-      : { origin: context.self.id, id: draft.id, version: 0 }
+  const reference = await draftOrRecord(context, prefix)
   const isOurs = reference.origin === context.self.id
   const say = (have: boolean, reason: string, detail: string): Why => ({
     record: reference.id,
@@ -355,6 +347,17 @@ export async function why(context: Context, prefix: string, name: string): Promi
     .execute()
   if (!isOurs) return whyWeHave(facts, peer.name, say)
   return whyTheyHave(context, peer.name, peer.member, reference.id, facts, say)
+}
+
+/** A draft that no order has named is no record yet, but can be asked about. */
+async function draftOrRecord(context: Context, prefix: string) {
+  try {
+    const { id } = await draftById(context, prefix)
+    return { origin: context.self.id, id }
+  } catch (cause) {
+    if (!(cause instanceof NodeError) || cause.code === "record.ambiguous") throw cause
+    return findRecord(context, prefix)
+  }
 }
 
 type Say = (have: boolean, reason: string, detail: string) => Why

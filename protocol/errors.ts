@@ -67,7 +67,8 @@ export const protocolErrorCodes = [
     "card.malformed",
   ],
   ...["evidence.malformed", "evidence.pin", "evidence.witnesses", "signature.missing"],
-  ...["http.malformed", "http.signature", "http.replayed", "http.too-large", "url.refused"],
+  ...["http.malformed", "http.signature", "http.replayed", "http.too-large", "http.busy"],
+  "url.refused",
   // conform
   ...[
     "op.unknown",

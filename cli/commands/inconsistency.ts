@@ -13,9 +13,14 @@ export function registerInconsistency(program: Command, context: CliContext): vo
   const inconsistency = program
     .command("inconsistency")
     .description("proofs that a member has told two histories, and what to do about them")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ comity inconsistency list\n  $ comity inconsistency show 81c0\n",
+    )
   inconsistency
     .command("list")
     .description("list the proofs held here")
+    .addHelpText("after", "\nExample:\n  $ comity inconsistency list\n")
     .action(async (_options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
@@ -40,6 +45,7 @@ export function registerInconsistency(program: Command, context: CliContext): vo
   inconsistency
     .command("show <proof>")
     .description("show one proof, and what the member concerned says to it")
+    .addHelpText("after", "\nExample:\n  $ comity inconsistency show 81c0\n")
     .action(async (proof: string, _options: object, command: Command) => {
       await using node = await connect(context, command)
       const { file: _, ...view } = await node.call<InconsistencyView & { file: string }>(
@@ -51,6 +57,10 @@ export function registerInconsistency(program: Command, context: CliContext): vo
   inconsistency
     .command("export <proof>")
     .description("write the proof as a file that convinces anyone, without a node")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ comity inconsistency export 81c0 -o two-histories.json\n",
+    )
     .requiredOption("-o, --output <file>", "- for stdout")
     .action(async (proof: string, options: { output: string }, command: Command) => {
       const output = context.output(command)
@@ -64,6 +74,7 @@ export function registerInconsistency(program: Command, context: CliContext): vo
   inconsistency
     .command("verify <file>")
     .description("verify such a file; needs no node, no home and no network")
+    .addHelpText("after", "\nExample:\n  $ comity inconsistency verify two-histories.json\n")
     .action(async (file: string, _options: object, command: Command) => {
       const { verifyInconsistency } = await import("../../protocol/inconsistency.ts")
       const { prepareCrypto } = await import("../../node/node.ts")
@@ -78,6 +89,10 @@ export function registerInconsistency(program: Command, context: CliContext): vo
   inconsistency
     .command("explain <proof>")
     .description("answer a proof against ourselves; the answer travels with it")
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ comity inconsistency explain 81c0 --text "a restored backup, set right on 1 May"\n',
+    )
     .requiredOption("--text <text>", "what happened, for every member to read")
     .action(async (proof: string, options: { text: string }, command: Command) => {
       await using node = await connect(context, command)

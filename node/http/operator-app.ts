@@ -4,7 +4,7 @@ import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import { auditLogs } from "../audit.ts"
 import { backUp } from "../backup.ts"
-import type { Context } from "../context.ts"
+import { type Context, ownRoot } from "../context.ts"
 import { verifyDecision } from "../decision.ts"
 import { doctor } from "../doctor.ts"
 import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
@@ -54,7 +54,8 @@ import { follow, sync } from "../subscribe.ts"
  */
 
 const text = z.string().max(4096)
-const id = z.string().regex(/^[0-9a-f]{1,64}$/)
+/** As it was typed or pasted; what fits none is unknown, not malformed. */
+const id = z.string().trim().toLowerCase().max(64)
 const source = z.string().max(1024 * 1024)
 const base64 = z.string().max(64 * 1024 * 1024)
 const nothing = z.strictObject({})
@@ -73,7 +74,6 @@ function operation<T extends z.ZodType>(
 
 /** An officer's decision for this node, as signed. */
 const decision = { payload: base64, protected: z.string().max(32_768), signature: text }
-const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/)
 
 export const operations = {
   "id.show": operation(nothing, async (context) => identityOf(context.self)),
@@ -115,6 +115,7 @@ export const operations = {
     removePeer(context, name),
   ),
 
+  "profile.list": operation(nothing, async (context) => ({ adopted: ownRoot(context).profiles })),
   "draft.add": operation(z.strictObject({ source, profile: text.optional() }), (context, input) =>
     addDraft(context, input.source, input.profile),
   ),
@@ -135,9 +136,9 @@ export const operations = {
       to: z.array(text).max(512),
       onward: z.enum(["no", "consent", "free"]).optional(),
       evidence: z.enum(["recipient", "members", "public"]).optional(),
-      purpose: z.string().min(1).max(256).optional(),
-      caveats: z.array(z.string().min(1).max(256)).max(16).optional(),
-      until: day.optional(),
+      purpose: text.optional(),
+      caveats: z.array(text).max(512).optional(),
+      until: text.optional(),
       dryRun: z.boolean().optional(),
     }),
     (context, input) => requestRelease(context, input as Parameters<typeof requestRelease>[1]),

@@ -66,7 +66,7 @@ describe("a backup that is brought back", () => {
       before.size,
     )
     // The order of the gap is known again, with its record, its content key and its receipt.
-    expect((await draftById(back.context.db, lost)).title).toBe("After the backup")
+    expect((await draftById(back.context, lost)).title).toBe("After the backup")
     expect((await receiptsOf(back.context, lost)).receipts).toEqual([
       expect.objectContaining({ peer: "xb", state: "delivered" }),
     ])

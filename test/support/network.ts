@@ -1,5 +1,11 @@
 import type { Config, Context } from "../../node/context.ts"
-import { type Env, PeerUnreachable, type Transport } from "../../node/env.ts"
+import {
+  type Env,
+  type Log,
+  type LogFields,
+  PeerUnreachable,
+  type Transport,
+} from "../../node/env.ts"
 import { type Founded, foundMember } from "../../node/found.ts"
 import { peerApp } from "../../node/http/peer-app.ts"
 import { memoryFiles } from "../../node/memory-env.ts"
@@ -19,6 +25,8 @@ export type TestNode = {
   readonly founded: Founded
   /** every byte that this node served to each asker, by `comity-from` or "stranger" */
   readonly served: Map<string, Uint8Array[]>
+  /** what it wrote to its journal, a line of JSON for each event */
+  readonly journal: string[]
   readonly host: string
   readonly env: Env
 }
@@ -61,6 +69,7 @@ export async function network(
           throw new PeerUnreachable("nobody there")
         const sent = new Headers(headers)
         sent.set("host", url.host)
+        sent.set("content-length", String(body.length))
         const response = await app(
           new Request(url, {
             method,
@@ -72,7 +81,11 @@ export async function network(
         return { status: response.status, headers: response.headers, body: response.body! }
       },
     }
-    const env = testEnv(`${options.seed ?? "network"} ${name}`, clock, transport)
+    const journal: string[] = []
+    const note = (event: string, fields: LogFields = {}) =>
+      void journal.push(JSON.stringify({ event, ...fields }))
+    const log: Log = { info: note, warn: note, error: note }
+    const env = { ...testEnv(`${options.seed ?? "network"} ${name}`, clock, transport), log }
     const founded = await foundMember(env, {
       network: options.networks?.[name] ?? options.network ?? "exercise:test",
       state: name.toUpperCase(),
@@ -103,7 +116,7 @@ export async function network(
       const response = await app.fetch(request)
       return recorded(response, served, from)
     })
-    nodes[name] = { name, context, founded, served, host, env: held }
+    nodes[name] = { name, context, founded, served, journal, host, env: held }
   }
   if (options.acquainted !== false)
     for (const a of Object.values(nodes))
