@@ -50,7 +50,6 @@ export class Actor implements Host {
   losesPower = false
   /** what it was told of failures inside, since the last look */
   readonly complaints: string[] = []
-  readonly served = new Map<string, Uint8Array[]>()
   #context: Context | null = null
   #app: ReturnType<typeof peerApp> | null = null
   #lives = 0
