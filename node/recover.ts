@@ -211,6 +211,8 @@ async function resume(context: Context): Promise<void> {
   noteHighWater(context, log)
   context.stopped = null
   await noteEvent(context, context.db, "signer.resumed", context.self.id, String(log.range.size))
+  // Seeds are in no backup: until a new key is announced, nothing that peers seal opens here.
+  await renewKeys(context)
 }
 
 /** An officer takes it upon himself that nobody has seen more of our log than this database holds. */

@@ -26,6 +26,25 @@ export type Interceptor = (
   honest: (request: Request) => Promise<Response>,
 ) => Promise<Response>
 
+const renewEveryMs = 6 * 3_600_000
+
+/** As a serving node does. */
+async function keepRenewing(context: Context, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await context.env.clock.sleep(renewEveryMs, signal)
+    if (signal.aborted) return
+    await renewKeys(context).catch((cause: unknown) => {
+      if ((cause as { code?: string }).code === undefined) throw cause
+    })
+  }
+}
+
+async function unlessDead(work: Promise<void>): Promise<void> {
+  await work.catch((cause: unknown) => {
+    if (!(cause instanceof Died)) throw cause
+  })
+}
+
 /** One member: its home, its people, and its node while that runs. */
 export class Actor implements Host {
   readonly number: number
@@ -108,10 +127,8 @@ export class Actor implements Host {
       life.whenOver(() => closing.abort())
       this.#app = peerApp(context, { authorities: [this.host], closing: closing.signal })
       this.#context = context
-      if (random.chance(0.3))
-        void keepRecovering(context, closing.signal).catch((cause: unknown) => {
-          if (!(cause instanceof Died)) throw cause
-        })
+      void unlessDead(keepRenewing(context, closing.signal))
+      if (random.chance(0.3)) void unlessDead(keepRecovering(context, closing.signal))
       return true
     } catch (thrown) {
       if (thrown instanceof Died) return false

@@ -1,7 +1,6 @@
 import { exportEvidence } from "../../../node/evidence.ts"
 import { receiptsOf } from "../../../node/receipts.ts"
 import { show, why } from "../../../node/records.ts"
-import { renewKeys } from "../../../node/renew.ts"
 import { parsePin, verifyEvidence } from "../../../protocol/evidence.ts"
 import type { Action } from "../action.ts"
 import { judgeAnswer, judgeReceipts } from "../safety/receipts.ts"
@@ -9,7 +8,7 @@ import { judgeAnswer, judgeReceipts } from "../safety/receipts.ts"
 /** What a member can show of what it has, and of what became of what it gave. */
 
 /** A file about a record held here proves it to anyone, and one bit less proves nothing. */
-const proving: Action = {
+const evidence: Action = {
   name: "evidence",
   perDay: 0.1,
   run: async ({ world, actor, random }) => {
@@ -65,10 +64,4 @@ const asking: Action = {
   },
 }
 
-const renewing: Action = {
-  name: "renew",
-  perDay: 0.5,
-  run: async ({ actor }) => ((await renewKeys(actor.context)) ? "new keys" : null),
-}
-
-export const provingAndRenewing: readonly Action[] = [proving, showing, asking, renewing]
+export const proving: readonly Action[] = [evidence, showing, asking]
