@@ -116,15 +116,17 @@ export class Books {
     )
   }
 
+  /** They come with their order, all of them at once. */
   facts(position: number): { readonly rows: readonly FactRow[]; readonly position: number } {
     const { rows, position: last } = this.#since<
       Omit<FactRow, "after"> & { readonly after: string }
     >(
-      `SELECT rowid, act, order_origin AS orderOrigin, order_id AS "order",
+      `SELECT o.rowid AS rowid, f.act, order_origin AS orderOrigin, order_id AS "order",
          record_origin AS recordOrigin, record_id AS record, version, recipient,
-         rule_profile || ' ' || rule_kind AS rule, epoch, idx AS "index", base_epoch AS baseEpoch,
-         base_size AS baseSize, after, repudiated
-       FROM fact WHERE rowid > ? ORDER BY rowid`,
+         f.rule_profile || ' ' || f.rule_kind AS rule, f.epoch, f.idx AS "index",
+         f.base_epoch AS baseEpoch, f.base_size AS baseSize, after, f.repudiated
+       FROM fact f JOIN logged_order o ON o.origin = order_origin AND o.id = order_id
+       WHERE o.rowid > ? ORDER BY o.rowid`,
       position,
     )
     const facts = rows.map((row) => ({
