@@ -108,8 +108,8 @@ export const plants: readonly Plant[] = [
       },
       {
         file: "protocol/member/policy.ts",
-        from: "const persons = new Set(counted.map(({ person }) => person))",
-        to: "const persons = new Set(counted)",
+        from: "persons: new Set(counting.map(({ person }) => person)).size,",
+        to: "persons: counting.length,",
       },
     ],
   },
