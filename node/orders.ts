@@ -3,7 +3,7 @@ import { encodeHex } from "../protocol/encoding.ts"
 import { ownLines } from "../protocol/log/checkpoint.ts"
 import { proveConsistencyFrom } from "../protocol/log/compact-range.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
-import type { Root } from "../protocol/member/root.ts"
+import { type Root, rootVersion } from "../protocol/member/root.ts"
 import { signoffOf } from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
 import { decodeGrant, type Terms } from "../protocol/release/grant.ts"
@@ -142,7 +142,9 @@ function grantRows(db: Db, orderId: string) {
 
 /** What the policy and the profile still ask for, in words. */
 export async function stillMissing(context: Context, row: OrderRow): Promise<readonly string[]> {
-  const root = ownRoot(context)
+  if (row.state === "logged") return []
+  // Its signers were officers then, though some of them may have left since.
+  const root = rootVersion(context.self, row.root_version)?.payload ?? ownRoot(context)
   const lines = await signaturesOf(context.db, row.id)
   const { rule } = payloadOf(row)
   const profile = findProfile(rule.profile)?.profile
@@ -153,7 +155,7 @@ export async function stillMissing(context: Context, row: OrderRow): Promise<rea
       : approvalsOf(
           decodeOrder(encodeSigned(new Uint8Array(row.payload), lines)),
           root,
-          wherever(root),
+          wherever(ownRoot(context)),
         )
   return missingApprovals(root.policy, signoff, row.act, rule, approvals)
 }
