@@ -9,7 +9,7 @@ import {
 } from "kysely"
 import { type NodeError, signerStopped } from "../errors.ts"
 import type { Db } from "./schema.ts"
-import { storeFailure } from "./sqlite.ts"
+import { keepingStatements, storeFailure } from "./sqlite.ts"
 
 export type StoreDialectOptions = {
   readonly database: Database
@@ -50,7 +50,7 @@ class StoreDriver extends SqliteDriver {
   #isFull = false
 
   constructor(options: StoreDialectOptions) {
-    super(options)
+    super({ database: keepingStatements(options.database) })
     this.#options = options
   }
 

@@ -1,6 +1,7 @@
 import { chmodSync, closeSync, openSync } from "node:fs"
 import { dirname } from "node:path"
-import SQLite, { type Database } from "better-sqlite3"
+import SQLite, { type Database, type Statement } from "better-sqlite3"
+import type { SqliteDatabase } from "kysely"
 import { NodeError } from "../errors.ts"
 import { syncDirectory } from "../files.ts"
 
@@ -86,6 +87,22 @@ function prepare(database: Database): Database {
   // macOS: fsync alone leaves the bytes in the drive's cache. Elsewhere it changes nothing.
   database.pragma("fullfsync=ON")
   return database
+}
+
+const statementsKept = 256
+
+/** For Kysely, which prepares each query anew: that takes longer than most of them run. */
+export function keepingStatements(database: Database): SqliteDatabase {
+  const kept = new Map<string, Statement>()
+  const prepare = (query: string): Statement => {
+    const statement = kept.get(query) ?? database.prepare(query)
+    // Last, so that the first is the one whose use is longest ago.
+    kept.delete(query)
+    kept.set(query, statement)
+    if (kept.size > statementsKept) kept.delete(kept.keys().next().value!)
+    return statement
+  }
+  return { prepare, close: () => database.close() }
 }
 
 /** SQLite's own errors as NodeErrors; anything else unchanged. */

@@ -251,7 +251,7 @@ async function received(context: Context, { peer, peerImage }: Subject): Promise
   const reader = await createNode(env, peer.context.keys)
   async function* body() {
     yield framesHeader()
-    const nothing = { feed: null, after: 0, epoch: 1, size: 0 }
+    const nothing = { feed: null, after: 0, epoch: 1, size: 0, pending: null }
     yield* feedFrames(context, reader.self.id, nothing)
   }
   const counts = await receive(reader, context.self.id, readFrames(body()), () => {

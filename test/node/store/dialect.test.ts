@@ -9,7 +9,8 @@ import { memoryDatabase } from "../../../node/store/sqlite.ts"
 import { failure } from "../../support/scratch.ts"
 
 async function opened() {
-  const database = memoryDatabase()
+  const fault: Fault = { start: "", code: "" }
+  const database = failing(memoryDatabase(), fault)
   const doubts: NodeError[] = []
   const dialect = new StoreDialect({ database, onDoubt: (one) => doubts.push(one) })
   const db = new Kysely<Schema>({ dialect })
@@ -22,20 +23,26 @@ async function opened() {
     })
   const names = async () =>
     (await db.selectFrom("meta").select("name").execute()).map(({ name }) => name)
-  return { database, db, doubts, write, names }
+  const failAt = (start: string, code: string) => void Object.assign(fault, { start, code })
+  return { database, db, doubts, failAt, write, names }
 }
 
-/** What SQLite says of the disk, at the statement that begins so. */
-function failAt(database: Database, start: string, code: string): void {
+/** What SQLite says of the disk, at statements that begin so. */
+type Fault = { start: string; code: string }
+
+/** Also at statements that were prepared before the fault began. */
+function failing(database: Database, fault: Fault): Database {
   const prepare = database.prepare.bind(database)
   database.prepare = ((source: string) => {
     const statement = prepare(source)
-    if (!source.startsWith(start)) return statement
-    statement.run = () => {
-      throw Object.assign(new Error("disk"), { code })
+    const run = statement.run.bind(statement)
+    statement.run = (...parameters) => {
+      if (fault.start === "" || !source.startsWith(fault.start)) return run(...parameters)
+      throw Object.assign(new Error("disk"), { code: fault.code })
     }
     return statement
   }) as never
+  return database
 }
 
 test("a full disk is said to be one, is no doubt, and is over when there is room", async () => {
@@ -55,8 +62,8 @@ describe("an error of the disk", () => {
   test.each(["SQLITE_IOERR_FSYNC", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_READ", "SQLITE_CORRUPT"])(
     "%s leaves a doubt",
     async (code) => {
-      const { database, doubts, write } = await opened()
-      failAt(database, "commit", code)
+      const { doubts, failAt, write } = await opened()
+      failAt("commit", code)
       await expect(write(10)).rejects.toThrow(
         failure(code === "SQLITE_CORRUPT" ? "store.corrupt" : "store.failed"),
       )
@@ -65,8 +72,8 @@ describe("an error of the disk", () => {
   )
 
   test.each(["SQLITE_BUSY", "SQLITE_CONSTRAINT_PRIMARYKEY"])("%s is none", async (code) => {
-    const { database, doubts, write } = await opened()
-    failAt(database, "commit", code)
+    const { doubts, failAt, write } = await opened()
+    failAt("commit", code)
     await expect(write(10)).rejects.toThrow(failure("store.failed"))
     expect(doubts).toEqual([])
   })
@@ -77,5 +84,6 @@ test("what has stopped can be read and not written, and says so", async () => {
   await write(10)
   await makeReadOnly(db)
   await expect(db.deleteFrom("meta").execute()).rejects.toThrow(failure("signer.stopped"))
+  await expect(write(10)).rejects.toThrow(failure("signer.stopped"))
   expect(await names()).toEqual(["first", "second"])
 })
