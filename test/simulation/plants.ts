@@ -70,8 +70,8 @@ export const plants: readonly Plant[] = [
     edits: [
       {
         file: "node/node.ts",
-        from: "context.stopped = (await haltAtStart(context)) ?? (await behindHighWater(context))",
-        to: "void (await haltAtStart(context)) ?? (await behindHighWater(context))",
+        from: "made.stopped = (await haltAtStart(made)) ?? (await behindHighWater(made))",
+        to: "void (await haltAtStart(made)) ?? (await behindHighWater(made))",
       },
     ],
   },
@@ -92,8 +92,8 @@ export const plants: readonly Plant[] = [
     edits: [
       {
         file: "node/http/peer-app.ts",
-        from: "const app = new Hono()",
-        to: 'const app = new Hono()\n  void context.db.deleteFrom("nonce").execute()',
+        from: "const crowd = new Crowd(context.env.clock)",
+        to: 'const crowd = new Crowd(context.env.clock)\n  void context.db.deleteFrom("nonce").execute()',
       },
     ],
   },
