@@ -156,18 +156,44 @@ export function unlockingOf(
   return asked
 }
 
-async function askUnlocking(context: CliContext, isNew: boolean): Promise<Unlocking> {
+/** What was asked already, if anything was. */
+export async function openedUnlocking(context: CliContext): Promise<Unlocking | undefined> {
+  return unlocked.get(context)
+}
+
+function askUnlocking(context: CliContext, isNew: boolean): Promise<Unlocking> {
+  return unlockingFor(context, { what: "this home", isNew })
+}
+
+/**
+ * The passphrase of a key file that has its own: a root key, an officer's key.
+ *
+ * @throws `key.unavailable`
+ */
+export async function unlockingFor(
+  context: CliContext,
+  options: {
+    readonly what: string
+    readonly isNew?: boolean
+    readonly passphraseFile?: string | undefined
+  },
+): Promise<Unlocking> {
   const { unlock } = await import("../node/unlock.ts")
   const { terminal, environment } = context
   const { promptNewSecret, promptSecret } = await import("./prompt.ts")
+  const { what, isNew = false, passphraseFile } = options
   const prompt =
     terminal === null
       ? undefined
       : () =>
           isNew
-            ? promptNewSecret("New passphrase for this home: ", terminal)
-            : promptSecret("Passphrase: ", terminal)
-  const { unlocking, warnings } = await unlock({ environment, prompt })
+            ? promptNewSecret(`New passphrase for ${what}: `, terminal)
+            : promptSecret(`Passphrase of ${what}: `, terminal)
+  const { unlocking, warnings } = await unlock({
+    environment,
+    prompt,
+    ...(passphraseFile === undefined ? {} : { passphraseFile }),
+  })
   for (const warning of warnings) context.stderr.write(`${warning}\n`)
   return unlocking
 }

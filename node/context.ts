@@ -47,7 +47,7 @@ export function ownRoot(context: Context): Root {
 }
 
 /** Today, UTC. */
-export function today(context: Pick<Context, "env">): string {
+export function today(context: { readonly env: Pick<Env, "clock"> }): string {
   return dayOf(context.env.clock.now())
 }
 

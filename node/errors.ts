@@ -36,6 +36,10 @@ export const nodeErrorCodes = [
     "officer.unknown",
     "officer.signed",
     "officer.revoked",
+    "officer.lapsed",
+    "log.index",
+    "root.unsigned",
+    "order.unproven",
   ],
   ...[
     "terms.invalid",

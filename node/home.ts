@@ -1,26 +1,47 @@
-import { encodeCanonical, ingest, type Json } from "../protocol/canonical.ts"
-import { decodeHex, encodeHex } from "../protocol/encoding.ts"
+import { encodeCanonical, ingest } from "../protocol/canonical.ts"
+import { kemSizes } from "../protocol/crypto/kem.ts"
+import { decodeBase64url, decodeHex, encodeBase64url, encodeHex } from "../protocol/encoding.ts"
+import { limits } from "../protocol/limits.ts"
 import { officerShape } from "../protocol/member/officer.ts"
+import { decodeRootPayload } from "../protocol/member/root.ts"
 import { markingShape } from "../protocol/record/marking.ts"
 import {
+  base64url,
+  day,
   decodeShape,
   dictionary,
   hex,
   integer,
+  json,
+  list,
   literal,
   object,
   oneOf,
   optional,
+  type ShapeOf,
   text,
 } from "../protocol/shape.ts"
+import type { SignatureLine } from "../protocol/signed.ts"
+import { assembleRoot, encodeProposal, readProposal } from "./ceremony.ts"
 import type { Config, Context } from "./context.ts"
 import type { Env, Files } from "./env.ts"
 import { NodeError } from "./errors.ts"
-import { type Founding, foundMember, type OfficerKey, type RootPair } from "./found.ts"
-import { loadNodeKeys, type StoredKeys, storeNodeKeys } from "./keys.ts"
+import {
+  draftMember,
+  type Founded,
+  type Founding,
+  foundMember,
+  type KeySet,
+  type OfficerKey,
+  publicRootKey,
+  sealingKeyOf,
+} from "./found.ts"
+import { loadNodeKeys, type NodeKeys, type StoredKeys, storeNodeKeys } from "./keys.ts"
 import { openKeyFileContent, sealKeyFileContent, type Unlocking } from "./keystore.ts"
 import { createNode, prepareCrypto, storeFounded } from "./node.ts"
+import type { Seen } from "./officer.ts"
 import { type Identity, identityOf } from "./peers.ts"
+import { encodePublicRootKey, sealRootKey } from "./root-key.ts"
 
 /**
  * A member's home: what lies in which file. The database holds what the node knows, encrypted under a
@@ -28,6 +49,8 @@ import { type Identity, identityOf } from "./peers.ts"
  */
 const names = {
   config: "comity.json",
+  /** until the root keys, elsewhere, have signed version 1 */
+  founding: "founding.json",
   keys: "keys.json",
   officers: "officers",
   rootKeys: "root-keys",
@@ -84,6 +107,31 @@ export type Founder = {
 export async function initHome(env: Env, founder: Founder): Promise<Identity> {
   const { files } = env
   const { founding, unlocking, cipher } = founder
+  assertEmpty(files)
+  prepareCrypto()
+  const founded = await foundMember(env, founding)
+  await writeKeys(env, founder, founded, founded.member.id)
+  const rootFiles = founder.rootFiles ?? files
+  const directory = founder.rootFiles === undefined ? `${names.rootKeys}/` : ""
+  const pairs = [
+    ...founded.rootPairs.map((pair, i) => ({ name: `root-${i + 1}`, pair })),
+    ...founded.nextPairs.map((pair, i) => ({ name: `next-${i + 1}`, pair })),
+  ]
+  for (const { name, pair } of pairs) {
+    const sealed = await sealRootKey(pair, unlocking, (n) => env.random(n))
+    rootFiles.write(`${directory}${name}.json`, sealed)
+    rootFiles.write(`${directory}${name}.pub`, encodePublicRootKey(publicRootKey(pair)))
+  }
+  await storeFounded(env, founded)
+  writeConfig(files, { cipher, markings: {}, url: founding.url ?? null })
+  return identityOf(founded.member)
+}
+
+function assertEmpty(files: Files): void {
+  if (isBegun(files))
+    throw new NodeError("home.exists", "A member begun here waits for its root keys to sign.", {
+      hint: "comity key publish PROPOSAL SIGNATURE…, or empty the directory and begin again.",
+    })
   if (files.read(names.config) !== null)
     throw new NodeError("home.exists", "There is a member in this home already.", {
       hint: "Choose another home with --home DIR; nothing was changed.",
@@ -92,27 +140,118 @@ export async function initHome(env: Env, founder: Founder): Promise<Identity> {
     throw new NodeError("home.exists", "An earlier init in this home did not come to its end.", {
       hint: "No member was founded by it: empty the directory and begin again.",
     })
-  prepareCrypto()
-  const founded = await foundMember(env, founding)
-  const seal = (content: Json) => sealKeyFileContent(content, unlocking, (n) => env.random(n))
-  files.write(names.keys, await seal(storeNodeKeys(founded.keys)))
-  for (const { officer, seed } of founded.officers) {
-    const content = { officer, seed: encodeHex(seed), type: "comity/officer-key/v1" }
-    files.write(`${names.officers}/${officer.person}.json`, await seal(content))
-  }
-  const rootFiles = founder.rootFiles ?? files
-  const directory = founder.rootFiles === undefined ? `${names.rootKeys}/` : ""
-  for (const [i, pair] of founded.rootPairs.entries())
-    rootFiles.write(`${directory}root-${i + 1}.json`, await seal(storedPair(pair)))
-  for (const [i, pair] of founded.nextPairs.entries())
-    rootFiles.write(`${directory}next-${i + 1}.json`, await seal(storedPair(pair)))
-  await storeFounded(env, founded)
-  writeConfig(files, { cipher, markings: {}, url: founding.url ?? null })
-  return identityOf(founded.member)
 }
 
-function storedPair({ ed25519, mldsa65 }: RootPair): Json {
-  return { ed25519: encodeHex(ed25519), mldsa65: encodeHex(mldsa65), type: "comity/root-key/v1" }
+/** The node's keys, and those of the first officers. */
+async function writeKeys(
+  env: Env,
+  { unlocking }: Pick<Founder, "unlocking">,
+  { keys, officers }: Pick<Founded, "keys" | "officers">,
+  member: string,
+): Promise<void> {
+  const random = (bytes: number) => env.random(bytes)
+  env.files.write(names.keys, await sealKeyFileContent(storeNodeKeys(keys), unlocking, random))
+  for (const key of officers)
+    env.files.write(
+      officerFile(key.officer.person),
+      await sealOfficerKey({ ...key, member }, unlocking, random),
+    )
+}
+
+const foundingShape = object({
+  cipher: oneOf(["aegis", "chacha20"]),
+  kem: object({ notAfter: day, notBefore: day, seed: hex(32) }),
+  keysDocument: json,
+  officers: list(object({ officer: officerShape, sealing: base64url(kemSizes.publicKey) }), {
+    max: limits.officers,
+  }),
+  payload: json,
+  type: literal("comity/founding/v1"),
+  url: optional(text({ min: 1, max: 512 })),
+})
+
+/**
+ * Begins a member whose root keys are elsewhere: keys are made, and version 1 goes out to be signed.
+ *
+ * @throws `home.exists`
+ */
+export async function beginHome(
+  env: Env,
+  founder: Omit<Founder, "founding" | "rootFiles"> & {
+    readonly founding: Omit<Founding, "rootKeys" | "rootThreshold">
+    readonly root: KeySet
+    readonly next: KeySet
+  },
+): Promise<Uint8Array> {
+  const { founding, unlocking, cipher, root, next } = founder
+  assertEmpty(env.files)
+  prepareCrypto()
+  const drafted = await draftMember(env, founding, root, next)
+  await writeKeys(env, founder, drafted, drafted.memberId)
+  const { kem, keysDocument, payload } = drafted
+  const officers = drafted.officers.map(({ officer, seed }) => ({
+    officer,
+    sealing: encodeBase64url(sealingKeyOf(seed).publicKey),
+  }))
+  const content = {
+    cipher,
+    kem: { ...kem, seed: encodeHex(kem.seed) },
+    keysDocument: ingest(keysDocument, limits.signedBytes),
+    officers,
+    payload,
+    type: "comity/founding/v1",
+    ...(founding.url === undefined ? {} : { url: founding.url }),
+  }
+  const sealed = await sealKeyFileContent(content, unlocking, (n) => env.random(n))
+  env.files.write(names.founding, sealed)
+  const openings = drafted.officers.map(({ officer }) => officer)
+  return encodeProposal(payload, null, openings)
+}
+
+/** Whether a member begun here waits for the signatures of its root keys. */
+export function isBegun(files: Files): boolean {
+  return files.read(names.founding) !== null && files.read(names.config) === null
+}
+
+export type Begun = ShapeOf<typeof foundingShape> & { readonly keys: NodeKeys }
+
+/** @throws `home.missing`, `key.unavailable` */
+export async function readBegun(files: Files, unlocking: Unlocking): Promise<Begun> {
+  const [founding, keys] = [files.read(names.founding), files.read(names.keys)]
+  if (founding === null || keys === null || !isBegun(files))
+    throw new NodeError("home.missing", "No founding waits for signatures in this home.")
+  const fields = await openKeyFileContent(founding, unlocking)
+  const stored = (await openKeyFileContent(keys, unlocking)) as StoredKeys
+  return { ...decodeShape(foundingShape, fields, "json.profile"), keys: loadNodeKeys(stored) }
+}
+
+/**
+ * Ends what `beginHome` began, with enough signatures under version 1.
+ *
+ * @throws `root.threshold`, `root.invalid`, `signed.*`, `store.*`
+ */
+export async function completeHome(
+  env: Env,
+  begun: Begun,
+  lines: readonly SignatureLine[],
+): Promise<Identity> {
+  prepareCrypto()
+  const root = decodeRootPayload(encodeCanonical(begun.payload as object))
+  const { member } = assembleRoot(readProposal(encodeProposal(root, null, [])), lines)
+  const { keys, kem, cipher, url = null } = begun
+  await storeFounded(env, {
+    member,
+    keys,
+    keysDocument: encodeCanonical(begun.keysDocument as object),
+    kem: { ...kem, seed: decodeHex(kem.seed) },
+    officers: begun.officers.map(({ officer, sealing }) => ({
+      officer,
+      sealingKey: decodeBase64url(sealing),
+    })),
+  })
+  writeConfig(env.files, { cipher, markings: {}, url })
+  env.files.remove(names.founding)
+  return identityOf(member)
 }
 
 /** @throws `key.unavailable` before anything else is touched; as createNode */
@@ -131,66 +270,90 @@ export function hasRootKeys(files: Files): boolean {
 }
 
 const officerKeyShape = object({
+  member: optional(hex(32)),
   officer: officerShape,
   seed: hex(32),
   type: literal("comity/officer-key/v1"),
 })
 
 /** An officer's key from the home of this machine. @throws `officer.unknown`, `key.unavailable` */
-export async function readOfficerKey(
+export function readOfficerKey(
   files: Files,
   person: string,
   unlocking: Unlocking,
 ): Promise<OfficerKey> {
-  const known = files
+  return openOfficerKey(readOfficerFile(files, person), unlocking)
+}
+
+/** The pseudonyms whose keys lie in this home. */
+export function officersHere(files: Files): readonly string[] {
+  return files
     .list(names.officers)
     .filter((name) => name.endsWith(".json"))
     .map((name) => name.slice(0, -".json".length))
-  const bytes = /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(person)
-    ? files.read(`${names.officers}/${person}.json`)
-    : null
-  if (bytes === null)
-    throw new NodeError(
-      "officer.unknown",
-      `There is no key of an officer ${JSON.stringify(person)} here.`,
-      {
-        hint:
-          known.length === 0
-            ? "Officers' keys lie on their own machines: comity order export ORDER -o FILE."
-            : `Keys here: ${known.join(", ")}.`,
-      },
-    )
-  return openOfficerKey(bytes, unlocking)
+}
+
+/** The key file, closed. @throws `officer.unknown` */
+export function readOfficerFile(files: Files, person: string): Uint8Array {
+  const bytes = /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(person) ? files.read(officerFile(person)) : null
+  if (bytes !== null) return bytes
+  const known = officersHere(files)
+  throw new NodeError(
+    "officer.unknown",
+    `There is no key of an officer ${JSON.stringify(person)} here.`,
+    {
+      hint:
+        known.length === 0
+          ? "Officers' keys lie on their own machines: comity order export ORDER -o FILE."
+          : `Keys here: ${known.join(", ")}.`,
+    },
+  )
 }
 
 /** @throws `key.unavailable` */
 export async function openOfficerKey(bytes: Uint8Array, unlocking: Unlocking): Promise<OfficerKey> {
   const content = await openKeyFileContent(bytes, unlocking)
-  const { officer, seed } = decodeShape(officerKeyShape, content, "key.malformed")
-  return { officer, seed: decodeHex(seed) }
+  const { officer, seed, member } = decodeShape(officerKeyShape, content, "key.malformed")
+  return { officer, seed: decodeHex(seed), ...(member === undefined ? {} : { member }) }
+}
+
+/** @throws `key.unavailable` for an empty passphrase */
+export function sealOfficerKey(
+  { officer, seed, member }: OfficerKey,
+  unlocking: Unlocking,
+  random: (bytes: number) => Uint8Array,
+): Promise<Uint8Array> {
+  const content = {
+    officer,
+    seed: encodeHex(seed),
+    type: "comity/officer-key/v1",
+    ...(member === undefined ? {} : { member }),
+  }
+  return sealKeyFileContent(content, unlocking, random)
+}
+
+/** Where the key of an officer lies in the home of this machine. */
+export function officerFile(person: string): string {
+  return `${names.officers}/${person}.json`
 }
 
 const seenShape = object({
+  epoch: integer(1, 1_000_000),
   member: hex(32),
   root: hex(32),
+  rootVersion: integer(1, limits.rootVersions),
   size: integer(0, Number.MAX_SAFE_INTEGER),
   type: literal("comity/seen/v1"),
 })
 
-/** The newest checkpoint that this machine's officers have seen of the member's log. */
-export function readSeen(files: Files) {
+/** The newest that this machine's officers have seen of the member. */
+export function readSeen(files: Files): Seen | null {
   const bytes = files.read(`${names.officers}/seen`)
   if (bytes === null) return null
-  const { member, root, size } = decodeShape(seenShape, ingest(bytes, 4096), "json.profile")
-  return { member, root, size }
+  const { type: _, ...seen } = decodeShape(seenShape, ingest(bytes, 4096), "json.profile")
+  return seen
 }
 
-export function writeSeen(
-  files: Files,
-  { member, root, size }: { member: string; root: string; size: number },
-): void {
-  files.write(
-    `${names.officers}/seen`,
-    encodeCanonical({ member, root, size, type: "comity/seen/v1" }),
-  )
+export function writeSeen(files: Files, seen: Seen): void {
+  files.write(`${names.officers}/seen`, encodeCanonical({ ...seen, type: "comity/seen/v1" }))
 }

@@ -1,14 +1,16 @@
 import { encodeCanonical } from "../protocol/canonical.ts"
 import { decodeHex, equalBytes } from "../protocol/encoding.ts"
-import { type Card, encodeCard, verifyCard } from "../protocol/exchange/card.ts"
+import { type Card, encodeCard, isCard, verifyCard } from "../protocol/exchange/card.ts"
 import { proveInclusionFrom } from "../protocol/log/compact-range.ts"
 import { openEntry } from "../protocol/log/entry.ts"
 import { formatTlogProof } from "../protocol/log/tlog-proof.ts"
-import { type Member, newestRoot } from "../protocol/member/root.ts"
+import { type Member, newestRoot, rootFormat } from "../protocol/member/root.ts"
+import { decodeSigned } from "../protocol/signed.ts"
 import { parseWords, wordsOf } from "../protocol/words.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
-import { fetchIntroduction, fetchOpenPage } from "./refresh.ts"
+import { takeRoots } from "./mirror.ts"
+import { fetchIntroduction, fetchOpenPage, refreshRoots } from "./refresh.ts"
 import { fromNodes, logOf, placesOf } from "./store/queries/logs.ts"
 import {
   allPeers,
@@ -17,6 +19,7 @@ import {
   keysInForce,
   memberById,
   type Peer,
+  peerById,
 } from "./store/queries/members.ts"
 
 export type Identity = {
@@ -160,6 +163,38 @@ async function addVerifiedCard(
     (id) => wordsOf(id) === words,
   )
   return { ...(await viewOf(context, peer)), sameWords }
+}
+
+/**
+ * What is newer of a peer's root documents, from its card, from a single root document, or, without a file,
+ * from its open pages: a revocation takes effect here whoever brought it. PROTOCOL.md §1
+ *
+ * @throws `peer.unknown`, `root.forked`, and as verifyCard and extendRoots
+ */
+export async function updatePeer(
+  context: Context,
+  source: { readonly file: Uint8Array } | { readonly name: string },
+): Promise<PeerView> {
+  if ("name" in source) {
+    const peer = await findPeer(context, source.name)
+    await refreshRoots(context, peer)
+    return viewOf(context, peer)
+  }
+  const { file } = source
+  const card = isCard(file) ? verifyCard(file) : null
+  const id = card?.member.id ?? decodeSigned(rootFormat, file).payload.member ?? ""
+  const peer = await peerById(context.db, id)
+  const known = await memberById(context.db, id)
+  if (peer === undefined || known === null)
+    throw new NodeError("peer.unknown", "The file is of a member that is not a peer here.", {
+      hint: "comity peer add CARD adds one.",
+    })
+  const documents = card === null ? [file] : card.member.documents.map(({ bytes }) => bytes)
+  await context.db.transaction().execute(async (trx) => {
+    await takeRoots(context, trx, known, documents)
+    if (card !== null) await insertKeys(trx, card.keys)
+  })
+  return viewOf(context, peer)
 }
 
 function freeName(wanted: string, peers: readonly Peer[], isChosen: boolean): string {

@@ -1,4 +1,5 @@
 import { encodeHex } from "../protocol/encoding.ts"
+import { ProtocolError } from "../protocol/errors.ts"
 import { limits } from "../protocol/limits.ts"
 import { rangeRoot } from "../protocol/log/compact-range.ts"
 import { type Act, personsNeeded, type Rule } from "../protocol/member/policy.ts"
@@ -70,7 +71,7 @@ class DryRun extends Error {
  * Nothing leaves by it.
  *
  * @throws `peer.*`, `recipient.*`, `draft.*`, `marking.ceiling`, `profile.unadopted`, `terms.invalid`,
- * `feature.unsupported`
+ * `root.closed`, `feature.unsupported`
  */
 export async function requestRelease(
   context: Context,
@@ -78,6 +79,7 @@ export async function requestRelease(
 ): Promise<Requested> {
   if (request.records.length === 0) throw new NodeError("order.nothing", "No record was named.")
   if (request.to.length === 0) throw new NodeError("recipient.none", "No recipient was named.")
+  if (ownRoot(context).closing !== undefined) throw new ProtocolError("root.closed")
   const recipients = await findRecipients(context, request.to)
   return inTransaction(context, request.dryRun === true, async (trx) => {
     const planned: Planned[] = []

@@ -19,7 +19,7 @@ import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
 import { keepCheckpoint, type LogState, logOf, rootAt } from "./store/queries/logs.ts"
-import { orderById } from "./store/queries/orders.ts"
+import { countingSignatures, orderById } from "./store/queries/orders.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -133,11 +133,7 @@ async function check(
   const row = await orderById(trx, orderId)
   if (row.state !== "open" || ahead.some(({ checked }) => checked.order.payload.id === row.id))
     throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`)
-  const signatures = await trx
-    .selectFrom("order_signature")
-    .selectAll()
-    .where("order_id", "=", row.id)
-    .execute()
+  const signatures = await countingSignatures(trx, row.id, today(context))
   const root = ownRoot(context)
   if (signatures.length === 0) throw unsatisfied(row.id, ["no officer has signed"])
   const order = decodeOrder(encodeSigned(new Uint8Array(row.payload), signatures))
@@ -161,6 +157,9 @@ async function check(
     throw new NodeError("order.expired", `Our root document expired on ${root.expires}.`, {
       hint: "A root ceremony makes the next version.",
     })
+
+  if (root.closing !== undefined && payload.act !== "withdraw")
+    throw new ProtocolError("root.closed")
 
   const { revoked } = root
   const approvals = approvalsOf(order, root, { revoked, epoch: log.epoch, index })

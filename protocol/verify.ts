@@ -84,7 +84,7 @@ const silent: Report = () => {}
  * Steps 1 to 5: form, place, log, root version, officers.
  *
  * @throws `network.mismatch`, `marking.ceiling`, `marking.unmapped`, `grant.recipient`, `grant.path`,
- * `entry.mismatch`, `order.base`, `order.repudiated`, `order.root-version`, `profile.*`,
+ * `entry.mismatch`, `order.base`, `order.repudiated`, `order.root-version`, `root.closed`, `profile.*`,
  * `order.unauthorised`, `signed.*`
  */
 export function verifyOrder(
@@ -123,6 +123,9 @@ export function verifyOrder(
     3,
     `in the log of its origin at index ${index}, after its base of size ${order.payload.base.size}`,
   )
+  // Whoever has closed takes back, and nothing else.
+  if (root.closing !== undefined && order.payload.act !== "withdraw")
+    throw new ProtocolError("root.closed")
   report(4, `root version ${root.version} was in force there`)
 
   // 5: officers

@@ -38,6 +38,30 @@ Examples:
       output.line(`${view.name} is verified: ${view.title} (${view.member})`)
     })
   peer
+    .command("update <file|name>")
+    .description(
+      "take in a member's newer root documents: from its card, from one of them, or its node",
+    )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ comity peer update xa.card
+  $ comity peer update xa-v3.root      as comity key publish --out wrote it
+  $ comity peer update xa              asks its node
+`,
+    )
+    .action(async (what: string, _options: object, command: Command) => {
+      const output = context.output(command)
+      const input = existsSync(what)
+        ? { file: encodeBase64(await readFileArgument(what, limits.cardBytes, context.stdin)) }
+        : { name: what }
+      await using node = await connect(context, command)
+      const view = await node.call<PeerView>("peer.update", input)
+      output.document(shown(view))
+      output.line(`${view.name}: ${view.title}, root version ${String(view.rootVersion)}`)
+    })
+  peer
     .command("list")
     .description("list the members known here")
     .action(async (_options: object, command: Command) => {

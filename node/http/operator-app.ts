@@ -2,6 +2,11 @@ import { Hono } from "hono"
 import { z } from "zod"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
+import { limits } from "../../protocol/limits.ts"
+import { acts, conditions, type PolicyLine } from "../../protocol/member/policy.ts"
+import { markings } from "../../protocol/record/marking.ts"
+import { publishRoot } from "../amend.ts"
+import { listKeys, listOfficers, showPolicy, unmetLines } from "../authority.ts"
 import type { Context } from "../context.ts"
 import { doctor } from "../doctor.ts"
 import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
@@ -28,8 +33,10 @@ import {
   ownCard,
   removePeer,
   renamePeer,
+  updatePeer,
   verifyPeer,
 } from "../peers.ts"
+import { propose, type Wishes } from "../propose.ts"
 import { receiptsOf } from "../receipts.ts"
 import { findRecord, inbox, search, show, why } from "../records.ts"
 import { requestRelease, requestWithdrawal } from "../release.ts"
@@ -60,6 +67,59 @@ function operation<T extends z.ZodType>(
 }
 
 const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/)
+const person = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
+const digest = z.string().regex(/^[0-9a-f]{64}$/)
+const size = z.int().nonnegative()
+
+const place = z.union([size, z.literal("now")])
+
+const rootKey = z.strictObject({ ed25519: text, mldsa65: text })
+const keySet = z.strictObject({
+  rootKeys: z.array(rootKey).min(1).max(32),
+  threshold: z.int().positive().max(32),
+})
+const policy = z
+  .array(
+    z.strictObject({
+      act: z.enum(["any", ...acts]),
+      profile: z.union([z.literal("any"), digest]),
+      kind: text,
+      role: text,
+      persons: z.int().positive().max(64),
+      organisations: z.int().positive().max(64).optional(),
+      when: z.enum(conditions).optional(),
+    }),
+  )
+  .max(limits.policyLines)
+const wishes = z.strictObject({
+  name: text.optional(),
+  expires: day.optional(),
+  ceiling: z.enum(markings).optional(),
+  policy: policy.optional(),
+  enrol: z
+    .array(z.strictObject({ request: base64, from: day.optional(), until: day.optional() }))
+    .max(64)
+    .optional(),
+  dismiss: z.array(person).max(64).optional(),
+  adopt: z.array(text).max(256).optional(),
+  drop: z.array(text).max(256).optional(),
+  revoke: z
+    .array(z.strictObject({ who: text, from: place }))
+    .max(64)
+    .optional(),
+  renew: z.array(z.enum(["node", "witness"])).optional(),
+  survives: place.optional(),
+  rotate: z.strictObject({ now: z.array(rootKey).min(1).max(32), next: keySet }).optional(),
+  closing: z
+    .strictObject({
+      answers: z.string().max(256),
+      day,
+      keep: z.boolean(),
+      successor: digest.optional(),
+    })
+    .optional(),
+  succeeds: z.array(digest).max(16).optional(),
+})
 
 export const operations = {
   "id.show": operation(nothing, async (context) => identityOf(context.self)),
@@ -101,6 +161,45 @@ export const operations = {
     removePeer(context, name),
   ),
 
+  "peer.update": operation(
+    z.strictObject({ file: base64.optional(), name: text.optional() }),
+    (context, { file, name }) => {
+      if (file !== undefined) return updatePeer(context, { file: decodeBase64(file) })
+      if (name === undefined)
+        throw new NodeError("request.malformed", "A file or a name is needed.")
+      return updatePeer(context, { name })
+    },
+  ),
+
+  "key.list": operation(nothing, async (context) => listKeys(context)),
+  "root.propose": operation(wishes, async (context, input) => {
+    const enrol = input.enrol?.map(({ request, ...days }) => ({
+      request: decodeBase64(request),
+      ...days,
+    }))
+    const wished = { ...input, ...(enrol === undefined ? {} : { enrol }) } as Wishes
+    return { proposal: encodeBase64(await propose(context, wished)) }
+  }),
+  "root.publish": operation(
+    z.strictObject({
+      proposal: base64,
+      lines: z
+        .array(z.strictObject({ protected: text, signature: z.string().max(8192) }))
+        .max(limits.signatures),
+    }),
+    (context, { proposal, lines }) => publishRoot(context, decodeBase64(proposal), lines),
+  ),
+  "officer.list": operation(nothing, async (context) => ({
+    officers: await listOfficers(context),
+  })),
+  "policy.show": operation(nothing, async (context) => showPolicy(context)),
+  "policy.check": operation(
+    z.strictObject({ policy: policy.optional() }),
+    async (context, input) => ({
+      unmet: await unmetLines(context, input.policy as readonly PolicyLine[] | undefined),
+    }),
+  ),
+
   "draft.add": operation(z.strictObject({ source, profile: text.optional() }), (context, input) =>
     addDraft(context, input.source, input.profile),
   ),
@@ -137,8 +236,8 @@ export const operations = {
   "order.show": operation(z.strictObject({ order: id }), (context, { order }) =>
     showOrder(context, order),
   ),
-  "order.refuse": operation(z.strictObject({ order: id, reason: text }), (context, input) =>
-    refuseOrder(context, input.order, input.reason),
+  "order.refuse": operation(z.strictObject({ statement: base64 }), (context, { statement }) =>
+    refuseOrder(context, decodeBase64(statement)),
   ),
   "order.cancel": operation(z.strictObject({ order: id }), (context, { order }) =>
     cancelOrder(context, order),
@@ -150,9 +249,14 @@ export const operations = {
     }),
   ),
   "order.import": operation(
-    z.strictObject({ order: id, protected: text.max(32_768), signature: text }),
-    (context, { order, protected: header, signature }) =>
-      addSignature(context, order, { protected: header, signature }),
+    z.strictObject({
+      order: id,
+      protected: text.max(32_768),
+      signature: text,
+      seen: size.optional(),
+    }),
+    (context, { order, protected: header, signature, seen }) =>
+      addSignature(context, order, { protected: header, signature }, seen),
   ),
   publish: operation(z.strictObject({ order: id }), async (context, { order }) => {
     const { order: full } = await showOrder(context, order)

@@ -116,6 +116,20 @@ function describe(line: Requirement): string {
   return `${line.persons} ${line.persons === 1 ? "person" : "persons"} as ${who}${from}`
 }
 
+/** One line of a policy, as a person would say it; a profile by its name where `nameOf` knows one. */
+export function describeLine(
+  line: PolicyLine,
+  nameOf: (profile: string) => string | null = () => null,
+): string {
+  const of = [
+    line.kind === "any" ? null : `kind ${line.kind}`,
+    line.profile === "any" ? null : `profile ${nameOf(line.profile) ?? line.profile}`,
+    line.when === undefined ? null : `when ${line.when}`,
+  ].filter((one) => one !== null)
+  const act = line.act === "any" ? "every act" : line.act
+  return `${[act, ...of].join(", ")}: ${describe(line)}`
+}
+
 /** How many distinct persons the matching lines ask for at least: what `needs` shows. */
 export function personsNeeded(
   policy: readonly PolicyLine[],
