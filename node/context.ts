@@ -31,7 +31,11 @@ export type Config = {
   readonly url: string | null
   /** marking as sent → marking as handled here; absent: as it is */
   readonly markings: Readonly<Record<string, string>>
+  /** who must have compared a peer's words before it is verified: 1 or 2 officers, in 1 or both directions */
+  readonly verify: Verifying
 }
+
+export type Verifying = { readonly officers: number; readonly directions: number }
 
 /** In memory only, at most a day: PROTOCOL.md §8. */
 export type Epochs = {

@@ -61,6 +61,7 @@ const configShape = object({
   markings: dictionary(/^[A-Z:+]{1,32}$/, markingShape, 16),
   type: literal("comity/home/v1"),
   url: optional(text({ min: 1, max: 512 })),
+  verify: optional(object({ directions: integer(1, 2), officers: integer(1, 2) })),
 })
 
 export type HomeConfig = Config & { readonly cipher: "aegis" | "chacha20" }
@@ -73,21 +74,35 @@ export function readConfig(files: Files): HomeConfig {
       hint: 'Found one: comity init --state XA --name "Authority XA"',
     })
   try {
-    const { cipher, markings, url } = decodeShape(
+    const { cipher, markings, url, verify } = decodeShape(
       configShape,
       JSON.parse(new TextDecoder().decode(bytes)),
       "json.profile",
     )
-    return { cipher, markings, url: url ?? null }
+    return {
+      cipher,
+      markings,
+      url: url ?? null,
+      verify: verify ?? byOneOfficer,
+    }
   } catch (cause) {
     throw new NodeError("config.invalid", `${names.config} is not as it should be.`, { cause })
   }
 }
 
-export function writeConfig(files: Files, { cipher, markings, url }: HomeConfig): void {
-  const fields = { cipher, markings, type: "comity/home/v1", ...(url === null ? {} : { url }) }
+export function writeConfig(files: Files, config: HomeConfig): void {
+  const { cipher, markings, url, verify } = config
+  const fields = {
+    cipher,
+    markings,
+    type: "comity/home/v1",
+    ...(url === null ? {} : { url }),
+    verify,
+  }
   files.write(names.config, encodeCanonical(fields))
 }
+
+const byOneOfficer = { directions: 1, officers: 1 }
 
 /** How `founded` root keys are kept: beside the node, or where the ceremony says. */
 export type Founder = {
@@ -123,7 +138,7 @@ export async function initHome(env: Env, founder: Founder): Promise<Identity> {
     rootFiles.write(`${directory}${name}.pub`, encodePublicRootKey(publicRootKey(pair)))
   }
   await storeFounded(env, founded)
-  writeConfig(files, { cipher, markings: {}, url: founding.url ?? null })
+  writeConfig(files, { cipher, markings: {}, url: founding.url ?? null, verify: byOneOfficer })
   return identityOf(founded.member)
 }
 
@@ -249,19 +264,19 @@ export async function completeHome(
       sealingKey: decodeBase64url(sealing),
     })),
   })
-  writeConfig(env.files, { cipher, markings: {}, url })
+  writeConfig(env.files, { cipher, markings: {}, url, verify: byOneOfficer })
   env.files.remove(names.founding)
   return identityOf(member)
 }
 
 /** @throws `key.unavailable` before anything else is touched; as createNode */
 export async function openHome(env: Env, unlocking: Unlocking): Promise<Context> {
-  const { url, markings } = readConfig(env.files)
+  const { cipher: _, ...config } = readConfig(env.files)
   const bytes = env.files.read(names.keys)
   if (bytes === null) throw new NodeError("key.unavailable", "The node's key file is missing.")
   const content = await openKeyFileContent(bytes, unlocking)
   const keys = loadNodeKeys(content as StoredKeys)
-  return createNode(env, keys, { url, markings })
+  return createNode(env, keys, config)
 }
 
 /** Whether root keys still lie in the home, where a thief of the server finds them. */

@@ -79,7 +79,11 @@ async function contextOf(
     env,
     db,
     keys,
-    config: { url: config.url ?? null, markings: config.markings ?? {} },
+    config: {
+      url: config.url ?? null,
+      markings: config.markings ?? {},
+      verify: config.verify ?? { directions: 1, officers: 1 },
+    },
     self,
     bell: new Bell(),
     sequencing: new Turn(),

@@ -76,11 +76,11 @@ async function verify(
   command: Command,
 ): Promise<void> {
   const output = context.output(command)
-  const [{ parsePin, verifyEvidence }, { prepareCrypto }] = await Promise.all([
+  const [{ readPin, verifyEvidence }, { prepareCrypto }] = await Promise.all([
     import("../../protocol/evidence.ts"),
     import("../../node/node.ts"),
   ])
-  const pins = options.pin.map(parsePin)
+  const pins = (await Promise.all(options.pin.map(readPin))).flat()
   // One byte more than is allowed: what is too large is refused by its own code.
   const bytes = await readFileArgument(file, 4 * limits.evidenceBytes, context.stdin)
   prepareCrypto()

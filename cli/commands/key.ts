@@ -3,6 +3,7 @@ import type { Command } from "commander"
 import type { listKeys } from "../../node/authority.ts"
 import type { Proposal } from "../../node/ceremony.ts"
 import type { Wishes } from "../../node/propose.ts"
+import type { Exposed } from "../../node/renew.ts"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import type { RootKey } from "../../protocol/member/key.ts"
 import type { SignatureLine } from "../../protocol/signed.ts"
@@ -79,22 +80,76 @@ Examples:
     )
   key
     .command("rotate <job>")
-    .description("make a key of the node anew: node, witness or log by a root ceremony")
+    .description(
+      "make a key of the node anew: kem at once; node, witness or log by a root ceremony",
+    )
     .option("--survives <index>", "log: what of the log so far stands (default: all of it)")
-    .requiredOption("-o, --output <file>", "where the proposal goes")
-    .action((job: string, options: { survives?: string; output: string }, command: Command) => {
+    .option("-o, --output <file>", "where the proposal goes; not for kem")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ comity key rotate kem
+  $ comity key rotate node -o v3.proposal
+  $ comity key rotate log --survives 512 -o v3.proposal     (after a theft: what came later is disowned)
+`,
+    )
+    .action(async (job: string, options: RotateOptions, command: Command) => {
+      if (job === "kem") return rotateKem(context, command)
       const wishes: Wishes | null =
         job === "node" || job === "witness"
           ? { renew: [job] }
           : job === "log"
             ? { survives: placeOf(options.survives ?? "now") }
             : null
-      if (wishes === null)
-        throw new UsageError("usage.invalid", `There is no key ${job} to rotate.`, {
-          hint: "node, witness, log; root keys: comity key propose --root-key FILE --next-key FILE",
+      if (wishes === null || options.output === undefined)
+        throw new UsageError("usage.invalid", `A key ${job} is not rotated so.`, {
+          hint: "kem; node, witness, log with -o FILE; root keys: comity key propose --root-key …",
         })
       return propose(context, wishes, options.output, command)
     })
+  key
+    .command("compromised <job>")
+    .description("a key is in other hands: replace it at once, and say what that exposed; kem")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ comity key compromised kem\n\nOther keys: comity key revoke, comity key rotate; docs/compromise.md\n",
+    )
+    .action((job: string, _options: object, command: Command) => compromised(context, job, command))
+}
+
+type RotateOptions = { readonly survives?: string; readonly output?: string }
+
+async function rotateKem(context: CliContext, command: Command): Promise<void> {
+  const output = context.output(command)
+  await using node = await connect(context, command)
+  const { notAfter } = await node.call<{ notAfter: string }>("key.rotate-kem", {})
+  output.document({ notAfter })
+  output.line(`peers seal to a new key from now on, until ${notAfter}`)
+}
+
+async function compromised(context: CliContext, job: string, command: Command): Promise<void> {
+  if (job !== "kem")
+    throw new UsageError("usage.invalid", `For a key ${job} there is another way.`, {
+      hint: "An officer's: comity key revoke. The node's, the log's: comity key rotate. See docs/compromise.md",
+    })
+  const output = context.output(command)
+  await using node = await connect(context, command)
+  const { exposed } = await node.call<{ exposed: readonly Exposed[] }>("key.replace-kem", {})
+  output.document({ exposed })
+  output.note("A new key is announced; the former ones are destroyed.")
+  output.note(
+    "Whoever had one and kept our traffic could read these; tell their origins, and sync with every peer:",
+  )
+  output.table(
+    ["ORIGIN", "RECORD", "VERSION", "TITLE"],
+    exposed.map(({ origin, record, version, title }) => [
+      origin.slice(0, 12),
+      record.slice(0, 12),
+      String(version),
+      title,
+    ]),
+  )
 }
 
 type GenerateOptions = {

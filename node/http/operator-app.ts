@@ -13,6 +13,7 @@ import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../draf
 import { PeerUnreachable } from "../env.ts"
 import { NodeError } from "../errors.ts"
 import { exportEvidence } from "../evidence.ts"
+import { introduce } from "../introduce.ts"
 import { logConsistency, logHead, logProof, logTiles } from "../log.ts"
 import {
   addSignature,
@@ -33,6 +34,7 @@ import {
   ownCard,
   removePeer,
   renamePeer,
+  showPeer,
   updatePeer,
   verifyPeer,
 } from "../peers.ts"
@@ -40,6 +42,7 @@ import { propose, type Wishes } from "../propose.ts"
 import { receiptsOf } from "../receipts.ts"
 import { findRecord, inbox, search, show, why } from "../records.ts"
 import { requestRelease, requestWithdrawal } from "../release.ts"
+import { replaceKem, rotateKem, setContact } from "../renew.ts"
 import { publish } from "../sequencer.ts"
 import { follow, sync } from "../subscribe.ts"
 
@@ -144,8 +147,26 @@ export const operations = {
     },
   ),
   "peer.list": operation(nothing, async (context) => ({ peers: await listPeers(context) })),
-  "peer.verify": operation(z.strictObject({ name: text, words: text }), (context, input) =>
-    verifyPeer(context, input.name, input.words),
+  "peer.show": operation(z.strictObject({ name: text }), (context, { name }) =>
+    showPeer(context, name),
+  ),
+  "peer.verify": operation(
+    z.strictObject({
+      name: text,
+      words: text,
+      both: z.boolean().optional(),
+      statement: base64.optional(),
+    }),
+    (context, { name, words, both, statement }) =>
+      verifyPeer(context, name, words, {
+        ...(both === undefined ? {} : { both }),
+        ...(statement === undefined ? {} : { statement: decodeBase64(statement) }),
+      }),
+  ),
+  "peer.introduce": operation(
+    z.strictObject({ name: text, to: z.array(text).max(512), replaces: digest.optional() }),
+    (context, { name, to, replaces }) =>
+      introduce(context, name, { to, ...(replaces === undefined ? {} : { replaces }) }),
   ),
   "peer.block": operation(
     z.strictObject({ name: text, blocked: z.boolean() }),
@@ -171,6 +192,14 @@ export const operations = {
     },
   ),
 
+  "id.contact": operation(
+    z.strictObject({ contact: z.record(z.string().max(32), z.string().max(256)) }),
+    async (context, { contact }) => ({ contact: await setContact(context, contact) }),
+  ),
+  "key.rotate-kem": operation(nothing, rotateKem),
+  "key.replace-kem": operation(nothing, async (context) => ({
+    exposed: await replaceKem(context),
+  })),
   "key.list": operation(nothing, async (context) => listKeys(context)),
   "root.propose": operation(wishes, async (context, input) => {
     const enrol = input.enrol?.map(({ request, ...days }) => ({
