@@ -14,6 +14,10 @@ export const commandTable: readonly {
   { names: ["key"], load: async () => (await import("./commands/key.ts")).registerKey },
   { names: ["officer"], load: async () => (await import("./commands/officer.ts")).registerOfficer },
   { names: ["policy"], load: async () => (await import("./commands/policy.ts")).registerPolicy },
+  {
+    names: ["register"],
+    load: async () => (await import("./commands/register.ts")).registerRegister,
+  },
   { names: ["pin"], load: async () => (await import("./commands/pin.ts")).registerPin },
   { names: ["profile"], load: async () => (await import("./commands/profile.ts")).registerProfile },
   { names: ["draft"], load: async () => (await import("./commands/draft.ts")).registerDraft },

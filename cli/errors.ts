@@ -104,6 +104,8 @@ const nodeExits = {
   "officer.lapsed": exitCodes.approvalMissing,
   "log.index": exitCodes.usage,
   "root.unsigned": exitCodes.approvalMissing,
+  "register.unknown": exitCodes.notFound,
+  "register.officers": exitCodes.approvalMissing,
   "order.unproven": exitCodes.failed,
   "terms.invalid": exitCodes.usage,
   "recipient.self": exitCodes.usage,

@@ -39,6 +39,8 @@ export const nodeErrorCodes = [
     "officer.lapsed",
     "log.index",
     "root.unsigned",
+    "register.unknown",
+    "register.officers",
     "order.unproven",
   ],
   ...[

@@ -41,6 +41,14 @@ import {
 import { propose, type Wishes } from "../propose.ts"
 import { receiptsOf } from "../receipts.ts"
 import { findRecord, inbox, search, show, why } from "../records.ts"
+import {
+  addEntry,
+  listEntries,
+  openEntries,
+  registerLog,
+  requestOpening,
+  resealEntries,
+} from "../register.ts"
 import { requestRelease, requestWithdrawal } from "../release.ts"
 import { replaceKem, rotateKem, setContact } from "../renew.ts"
 import { publish } from "../sequencer.ts"
@@ -228,6 +236,42 @@ export const operations = {
       unmet: await unmetLines(context, input.policy as readonly PolicyLine[] | undefined),
     }),
   ),
+
+  "register.add": operation(
+    z.strictObject({
+      person,
+      name: text,
+      post: text,
+      instrument: text,
+      from: day,
+      until: day.optional(),
+    }),
+    (context, { person: whose, ...entry }) =>
+      addEntry(context, whose, entry as Parameters<typeof addEntry>[2]),
+  ),
+  "register.list": operation(nothing, async (context) => ({
+    entries: await listEntries(context),
+  })),
+  "register.request": operation(
+    z.strictObject({ person, reason: text }),
+    async (context, { person: whose, reason }) => ({
+      request: encodeBase64(await requestOpening(context, whose, reason)),
+    }),
+  ),
+  "register.open": operation(
+    z.strictObject({
+      person,
+      reason: text,
+      statements: z.array(base64).max(64),
+      reseal: z.boolean().optional(),
+    }),
+    async (context, { person: whose, reason, statements, reseal }) => {
+      const entries = await openEntries(context, whose, reason, statements.map(decodeBase64))
+      if (reseal === true) await resealEntries(context, entries)
+      return { entries }
+    },
+  ),
+  "register.log": operation(nothing, async (context) => ({ log: await registerLog(context) })),
 
   "draft.add": operation(z.strictObject({ source, profile: text.optional() }), (context, input) =>
     addDraft(context, input.source, input.profile),
