@@ -12,6 +12,7 @@ export const commandTable: readonly {
   { names: ["id"], load: async () => (await import("./commands/id.ts")).registerId },
   { names: ["peer"], load: async () => (await import("./commands/peer.ts")).registerPeer },
   { names: ["key"], load: async () => (await import("./commands/key.ts")).registerKey },
+  { names: ["agent"], load: async () => (await import("./commands/agent.ts")).registerAgent },
   { names: ["officer"], load: async () => (await import("./commands/officer.ts")).registerOfficer },
   { names: ["policy"], load: async () => (await import("./commands/policy.ts")).registerPolicy },
   {

@@ -106,6 +106,7 @@ const nodeExits = {
   "root.unsigned": exitCodes.approvalMissing,
   "register.unknown": exitCodes.notFound,
   "register.officers": exitCodes.approvalMissing,
+  "agent.refused": exitCodes.keyUnavailable,
   "order.unproven": exitCodes.failed,
   "terms.invalid": exitCodes.usage,
   "recipient.self": exitCodes.usage,

@@ -89,15 +89,17 @@ async function inProcess(context: CliContext, home: string): Promise<NodeClient>
 
 /** A node opened by this process: its home is leased until `close`. */
 export async function openLocally(context: CliContext, home: string) {
-  const { readConfig, openHome } = await import("../node/home.ts")
+  const { createHomeNode, openKeys, readConfig } = await import("../node/home.ts")
   const { diskFiles } = await import("../node/files.ts")
   const { acquireLease } = await import("../node/lease.ts")
-  const config = readConfig(diskFiles(home))
-  const unlocking = await unlockingOf(context)
+  const files = diskFiles(home)
+  const config = readConfig(files)
+  // A wrong passphrase ends here, with nothing touched.
+  const keys = await openKeys(files, await unlockingOf(context))
   const lease = acquireLease(home)
   const env = await environmentOf(context, home, config)
   try {
-    const node = await openHome(env, unlocking)
+    const node = await createHomeNode(env, keys)
     const close = async () => {
       const { closeNode } = await import("../node/node.ts")
       await closeNode(node)

@@ -41,6 +41,7 @@ export const nodeErrorCodes = [
     "root.unsigned",
     "register.unknown",
     "register.officers",
+    "agent.refused",
     "order.unproven",
   ],
   ...[

@@ -2,6 +2,7 @@ import { encodeCanonical, ingest } from "../protocol/canonical.ts"
 import { kemSizes } from "../protocol/crypto/kem.ts"
 import { decodeBase64url, decodeHex, encodeBase64url, encodeHex } from "../protocol/encoding.ts"
 import { limits } from "../protocol/limits.ts"
+import { logKeyShape, signingKeyShape } from "../protocol/member/key.ts"
 import { officerShape } from "../protocol/member/officer.ts"
 import { decodeRootPayload } from "../protocol/member/root.ts"
 import { markingShape } from "../protocol/record/marking.ts"
@@ -22,6 +23,8 @@ import {
   text,
 } from "../protocol/shape.ts"
 import type { SignatureLine } from "../protocol/signed.ts"
+import { keysAt } from "./agent-client.ts"
+import { sealAgentKeys } from "./agent-keys.ts"
 import { assembleRoot, encodeProposal, readProposal } from "./ceremony.ts"
 import type { Config, Context } from "./context.ts"
 import type { Env, Files } from "./env.ts"
@@ -36,12 +39,22 @@ import {
   publicRootKey,
   sealingKeyOf,
 } from "./found.ts"
-import { loadNodeKeys, type NodeKeys, type StoredKeys, storeNodeKeys } from "./keys.ts"
+import {
+  loadNodeKeys,
+  type NodeKeys,
+  publicLogKey,
+  publicSigningKey,
+  type StoredKeys,
+  storeNodeKeys,
+  writeKeys as writeStoredKeys,
+} from "./keys.ts"
 import { openKeyFileContent, sealKeyFileContent, type Unlocking } from "./keystore.ts"
 import { createNode, prepareCrypto, storeFounded } from "./node.ts"
 import type { Seen } from "./officer.ts"
 import { type Identity, identityOf } from "./peers.ts"
 import { encodePublicRootKey, sealRootKey } from "./root-key.ts"
+import { truncateWal } from "./store/purge.ts"
+import { logOf } from "./store/queries/logs.ts"
 
 /**
  * A member's home: what lies in which file. The database holds what the node knows, encrypted under a
@@ -49,6 +62,8 @@ import { encodePublicRootKey, sealRootKey } from "./root-key.ts"
  */
 const names = {
   config: "comity.json",
+  /** where node key and log key are, if not here */
+  agent: "agent.json",
   /** until the root keys, elsewhere, have signed version 1 */
   founding: "founding.json",
   keys: "keys.json",
@@ -271,12 +286,63 @@ export async function completeHome(
 
 /** @throws `key.unavailable` before anything else is touched; as createNode */
 export async function openHome(env: Env, unlocking: Unlocking): Promise<Context> {
+  return createHomeNode(env, await openKeys(env.files, unlocking))
+}
+
+/** The same with keys that were opened before: by then nothing of the home has been touched. */
+export function createHomeNode(env: Env, keys: NodeKeys): Promise<Context> {
   const { cipher: _, ...config } = readConfig(env.files)
-  const bytes = env.files.read(names.keys)
-  if (bytes === null) throw new NodeError("key.unavailable", "The node's key file is missing.")
-  const content = await openKeyFileContent(bytes, unlocking)
-  const keys = loadNodeKeys(content as StoredKeys)
   return createNode(env, keys, config)
+}
+
+/** @throws `key.unavailable` */
+export async function openKeys(files: Files, unlocking: Unlocking): Promise<NodeKeys> {
+  const bytes = files.read(names.keys)
+  if (bytes === null) throw new NodeError("key.unavailable", "The node's key file is missing.")
+  const stored = (await openKeyFileContent(bytes, unlocking)) as StoredKeys
+  const agent = files.read(names.agent)
+  if (agent === null) return loadNodeKeys(stored)
+  const { socket, ...publics } = decodeShape(agentShape, ingest(agent, 16 * 1024), "json.profile")
+  return loadNodeKeys(stored, keysAt(socket, publics))
+}
+
+const agentShape = object({
+  logKey: logKeyShape,
+  nodeKey: signingKeyShape,
+  socket: text({ min: 1, max: 107 }),
+  type: literal("comity/agent/v1"),
+})
+
+/**
+ * Hands node key and log key to an agent: once `keep` has put them away for it, they leave the key file and
+ * the database here.
+ *
+ * @throws `key.unavailable`
+ */
+export async function moveToAgent(
+  context: Context,
+  socket: string,
+  own: Unlocking,
+  agents: Unlocking,
+  keep: (sealed: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const { db, env, keys } = context
+  const { node, log } = keys
+  if ("sign" in node || "sign" in log)
+    throw new NodeError("key.unavailable", "These keys are with an agent already.")
+  const state = await logOf(db, context.self.id)
+  if (state === null) throw new NodeError("store.corrupt", "Our own log is missing.")
+  const random = (bytes: number) => env.random(bytes)
+  await keep(await sealAgentKeys({ origin: state.origin, node, log }, agents, random))
+  const publics = { logKey: publicLogKey(log), nodeKey: publicSigningKey(node) }
+  const away = { ...keys, ...keysAt(socket, publics) }
+  const kept = await sealKeyFileContent(storeNodeKeys(away), own, random)
+  env.files.write(names.agent, encodeCanonical({ ...publics, socket, type: "comity/agent/v1" }))
+  env.files.write(names.keys, kept)
+  await writeStoredKeys(db, away)
+  await writeStoredKeys(db, away, "proposed")
+  await truncateWal(db)
+  context.keys = away
 }
 
 /** Whether root keys still lie in the home, where a thief of the server finds them. */

@@ -19,6 +19,7 @@ type SignOptions = OfficerOptions & {
   readonly role?: string
   readonly yes?: boolean
   readonly output?: string
+  readonly agent?: string
 }
 
 type RefuseOptions = OfficerOptions & { readonly reason: string; readonly output?: string }
@@ -44,6 +45,7 @@ export function registerOrder(program: Command, context: CliContext): void {
     .option("--as <person>", "the officer whose key lies in this home")
     .option("--key <file>", "the officer's own key file, elsewhere")
     .option("--passphrase-file <file>", "the key's passphrase (default: asked)")
+    .option("--agent <socket>", "the officer's running agent, which shows and asks itself")
     .option("--role <role>", "the role in which to sign, for officers with several")
     .option("--yes", "do not ask for confirmation")
     .option("-o, --output <file>", "where the signature of an exported order goes")
@@ -156,6 +158,7 @@ async function signOrder(
   options: SignOptions,
   command: Command,
 ): Promise<void> {
+  if (options.agent !== undefined) return signByAgent(context, what, options.agent, command)
   assertOfficer(options)
   if (isFile(what)) await signFile(context, what, options, command)
   else await signHere(context, what, options, command)
@@ -195,6 +198,20 @@ async function signHere(
   })
   writeSeen(files, review.seen)
   printOrder(output, view)
+}
+
+/** The agent gets what a machine offline would get, and decides by itself. */
+async function signByAgent(
+  context: CliContext,
+  id: string,
+  socket: string,
+  command: Command,
+): Promise<void> {
+  const { askAgent } = await import("../../node/agent-client.ts")
+  await using node = await connect(context, command)
+  const exported = await node.call<{ export: string }>("order.export", { order: id })
+  const signed = await askAgent(socket, "/order", exported)
+  printOrder(context.output(command), await node.call<OrderView>("order.import", signed))
 }
 
 /** On a machine without pins of its own, the node's word for who is who, as far as words were compared. */
@@ -309,11 +326,11 @@ async function readSignature(bytes: Uint8Array) {
 }
 
 /** Shows what is signed, asks, and signs. */
-async function decide(
+export async function decide(
   context: CliContext,
   review: Review,
   key: OfficerKey,
-  options: SignOptions,
+  options: { readonly role?: string; readonly yes?: boolean },
   command: Command,
 ): Promise<SignatureLine> {
   const { signatureMeaning, signReview } = await import("../../node/officer.ts")

@@ -6,6 +6,7 @@ import { limits } from "../../protocol/limits.ts"
 import { acts, conditions, type PolicyLine } from "../../protocol/member/policy.ts"
 import { markings } from "../../protocol/record/marking.ts"
 import { publishRoot } from "../amend.ts"
+import { advanceLog } from "../append.ts"
 import { listKeys, listOfficers, showPolicy, unmetLines } from "../authority.ts"
 import type { Context } from "../context.ts"
 import { doctor } from "../doctor.ts"
@@ -371,6 +372,9 @@ export const operations = {
   ),
   "log.consistency": operation(z.strictObject({ from: z.int().nonnegative() }), (context, input) =>
     logConsistency(context, input.from),
+  ),
+  "log.advance": operation(z.strictObject({ size }), (context, input) =>
+    advanceLog(context, input.size),
   ),
   "log.export": operation(nothing, async (context) => {
     const files: { path: string; bytes: string }[] = []
