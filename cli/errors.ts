@@ -107,6 +107,7 @@ const nodeExits = {
   "register.unknown": exitCodes.notFound,
   "register.officers": exitCodes.approvalMissing,
   "agent.refused": exitCodes.keyUnavailable,
+  "key.shares": exitCodes.keyUnavailable,
   "order.unproven": exitCodes.failed,
   "terms.invalid": exitCodes.usage,
   "recipient.self": exitCodes.usage,

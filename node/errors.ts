@@ -42,6 +42,7 @@ export const nodeErrorCodes = [
     "register.unknown",
     "register.officers",
     "agent.refused",
+    "key.shares",
     "order.unproven",
   ],
   ...[

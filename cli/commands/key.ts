@@ -2,6 +2,8 @@ import { basename, join } from "node:path"
 import type { Command } from "commander"
 import type { listKeys } from "../../node/authority.ts"
 import type { Proposal } from "../../node/ceremony.ts"
+import type { RootPair } from "../../node/found.ts"
+import type { Unlocking } from "../../node/keystore.ts"
 import type { Wishes } from "../../node/propose.ts"
 import type { Exposed } from "../../node/renew.ts"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
@@ -32,6 +34,27 @@ export function registerKey(program: Command, context: CliContext): void {
     .option("--passphrase-file <file>", "the new passphrase (default: asked)")
     .addHelpText("after", "\nExample:\n  $ comity key generate --out /media/stick\n")
     .action((options: GenerateOptions, command: Command) => generate(context, options, command))
+  key
+    .command("backup <file>")
+    .description("split a root key into shares, some of which give it back; needs no node")
+    .requiredOption("--shares <k/n>", "3/5: five shares, any three of which suffice")
+    .requiredOption("--out <dir>", "where the shares go, to be parted")
+    .option("--passphrase-file <file>", "the key's passphrase (default: asked)")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ comity key backup root-1a2b3c4d.json --shares 3/5 --out /media/stick\n",
+    )
+    .action((file: string, options: BackupOptions, command: Command) =>
+      backup(context, file, options, command),
+    )
+  key
+    .command("restore <shares...>")
+    .description("join shares to the root key again, under a new passphrase; needs no node")
+    .requiredOption("--out <dir>", "where the key goes")
+    .option("--passphrase-file <file>", "its new passphrase (default: asked)")
+    .action((files: string[], options: RestoreOptions, command: Command) =>
+      restore(context, files, options, command),
+    )
   registerPropose(key, context)
   key
     .command("show <proposal>")
@@ -167,33 +190,18 @@ async function generate(
   const count = Number(options.count)
   if (!/^\d{1,2}$/.test(options.count) || count < 1 || count > 32)
     throw new UsageError("usage.invalid", "--count is a number from 1 to 32.")
-  const [{ publicRootKey }, { encodePublicRootKey, sealRootKey }, { realRandom }, { diskFiles }] =
-    await Promise.all([
-      import("../../node/found.ts"),
-      import("../../node/root-key.ts"),
-      import("../../node/real-env.ts"),
-      import("../../node/files.ts"),
-    ])
+  const { realRandom } = await import("../../node/real-env.ts")
   const { prepareCrypto } = await import("../../node/node.ts")
-  const { kidOf } = await import("../../protocol/member/key.ts")
-  const { wordsOf } = await import("../../protocol/words.ts")
   prepareCrypto()
   const unlocking = await unlockingFor(context, {
     what: "these root keys",
     isNew: true,
     passphraseFile: options.passphraseFile,
   })
-  const files = diskFiles(options.out)
   const keys = []
   for (let i = 0; i < count; i++) {
     const pair = { ed25519: realRandom(32), mldsa65: realRandom(32) }
-    const publicKey = publicRootKey(pair)
-    const kid = kidOf(publicKey)
-    const name = `root-${kid.slice(0, 8)}`
-    files.write(`${name}.json`, await sealRootKey(pair, unlocking, realRandom))
-    files.write(`${name}.pub`, encodePublicRootKey(publicKey))
-    const key = join(options.out, `${name}.json`)
-    keys.push({ kid, words: wordsOf(kid), key, public: join(options.out, `${name}.pub`) })
+    keys.push(await writePair(pair, unlocking, options.out))
   }
   output.document({ keys })
   for (const { kid, words, key, public: open } of keys) {
@@ -203,6 +211,91 @@ async function generate(
     output.line(`public    ${open}  (goes to the node)`)
   }
   output.note("Compare the words where the public file arrives; write the passphrase down apart.")
+}
+
+type BackupOptions = {
+  readonly shares: string
+  readonly out: string
+  readonly passphraseFile?: string
+}
+
+async function backup(
+  context: CliContext,
+  file: string,
+  options: BackupOptions,
+  command: Command,
+): Promise<void> {
+  const [, threshold = 0, shares = 0] = (/^(\d{1,3})\/(\d{1,3})$/.exec(options.shares) ?? []).map(
+    Number,
+  )
+  if (threshold < 2 || shares < threshold || shares > 255)
+    throw new UsageError("usage.invalid", `--shares ${options.shares} is not K/N, as in 3/5.`, {
+      hint: "At least two shares are needed to give the key back.",
+    })
+  const output = context.output(command)
+  const { splitRootKey } = await import("../../node/shares.ts")
+  const { diskFiles } = await import("../../node/files.ts")
+  const pair = await openPair(context, file, options.passphraseFile)
+  const name = basename(file, ".json")
+  const files = diskFiles(options.out)
+  const written = []
+  for (const [i, share] of (await splitRootKey(pair, { threshold, shares })).entries()) {
+    files.write(`${name}.share-${i + 1}`, share)
+    written.push(join(options.out, `${name}.share-${i + 1}`))
+  }
+  output.document({ threshold, shares: written })
+  for (const one of written) output.line(one)
+  output.note(
+    `Any ${threshold} of them give the key back, without its passphrase: part them now, and try once.`,
+  )
+}
+
+type RestoreOptions = { readonly out: string; readonly passphraseFile?: string }
+
+async function restore(
+  context: CliContext,
+  files: readonly string[],
+  options: RestoreOptions,
+  command: Command,
+): Promise<void> {
+  const { joinShares } = await import("../../node/shares.ts")
+  const { prepareCrypto } = await import("../../node/node.ts")
+  prepareCrypto()
+  const shares = []
+  for (const file of files) shares.push(await readFileArgument(file, keyFileBytes, context.stdin))
+  const pair = await joinShares(shares)
+  const what = "the key that comes back"
+  const { passphraseFile } = options
+  const unlocking = await unlockingFor(context, { what, isNew: true, passphraseFile })
+  const key = await writePair(pair, unlocking, options.out)
+  context.output(command).document(key)
+  context.output(command).line(`root key  ${key.kid}: ${key.key}`)
+}
+
+async function openPair(context: CliContext, file: string, passphraseFile: string | undefined) {
+  const { openRootKey } = await import("../../node/root-key.ts")
+  const { prepareCrypto } = await import("../../node/node.ts")
+  prepareCrypto()
+  const bytes = await readFileArgument(file, keyFileBytes, context.stdin)
+  return openRootKey(bytes, await unlockingFor(context, { what: basename(file), passphraseFile }))
+}
+
+/** Both halves, named by the beginning of their kid. */
+async function writePair(pair: RootPair, unlocking: Unlocking, directory: string) {
+  const { diskFiles } = await import("../../node/files.ts")
+  const { publicRootKey } = await import("../../node/found.ts")
+  const { realRandom } = await import("../../node/real-env.ts")
+  const { encodePublicRootKey, sealRootKey } = await import("../../node/root-key.ts")
+  const { kidOf } = await import("../../protocol/member/key.ts")
+  const { wordsOf } = await import("../../protocol/words.ts")
+  const files = diskFiles(directory)
+  const publicKey = publicRootKey(pair)
+  const kid = kidOf(publicKey)
+  const name = `root-${kid.slice(0, 8)}`
+  files.write(`${name}.json`, await sealRootKey(pair, unlocking, realRandom))
+  files.write(`${name}.pub`, encodePublicRootKey(publicKey))
+  const key = join(directory, `${name}.json`)
+  return { kid, words: wordsOf(kid), key, public: join(directory, `${name}.pub`) }
 }
 
 type ProposeOptions = {
@@ -449,19 +542,11 @@ async function sign(
   const output = context.output(command)
   const { proposal } = await readProposalFile(context, file)
   const { encodeRootSignature, signersOf, signProposal } = await import("../../node/ceremony.ts")
-  const { openRootKey } = await import("../../node/root-key.ts")
   const { publicRootKey } = await import("../../node/found.ts")
   const { kidOf } = await import("../../protocol/member/key.ts")
   if (!output.isJson) await printProposal(output, proposal, { isShown: false })
   await assertConfirmed(context, options.yes === true, "Sign this version of the root document?")
-  const bytes = await readFileArgument(options.key, keyFileBytes, context.stdin)
-  const pair = await openRootKey(
-    bytes,
-    await unlockingFor(context, {
-      what: basename(options.key),
-      passphraseFile: options.passphraseFile,
-    }),
-  )
+  const pair = await openPair(context, options.key, options.passphraseFile)
   const kid = kidOf(publicRootKey(pair))
   if (!signersOf(proposal).some(({ kids }) => kids.includes(kid)))
     throw new UsageError("usage.invalid", `Root key ${kid.slice(0, 8)} has no say in this version.`)
