@@ -4,8 +4,8 @@ import type { Founder } from "../../node/home.ts"
 import type { CliContext } from "../context.ts"
 import { writeFileArgument } from "../file-argument.ts"
 import { unlockingOf } from "../node-client.ts"
+import { printProposal, publicKeys } from "../proposal.ts"
 import { UsageError } from "../usage-error.ts"
-import { printProposal, publicKeys } from "./key.ts"
 
 type InitOptions = {
   readonly state: string

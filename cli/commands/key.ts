@@ -1,20 +1,20 @@
 import { basename, join } from "node:path"
 import type { Command } from "commander"
 import type { listKeys } from "../../node/authority.ts"
-import type { Proposal } from "../../node/ceremony.ts"
 import type { RootPair } from "../../node/found.ts"
 import type { Unlocking } from "../../node/keystore.ts"
 import type { Wishes } from "../../node/propose.ts"
 import type { Exposed } from "../../node/renew.ts"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
-import type { RootKey } from "../../protocol/member/key.ts"
 import type { SignatureLine } from "../../protocol/signed.ts"
 import { assertConfirmed } from "../confirm.ts"
 import type { CliContext } from "../context.ts"
 import { readFileArgument, writeFileArgument } from "../file-argument.ts"
 import { connect, environmentOf, unlockingFor, unlockingOf } from "../node-client.ts"
-import { type Output, styled } from "../output.ts"
+import { styled } from "../output.ts"
+import { printProposal, publicKeys, readProposalFile } from "../proposal.ts"
 import { UsageError } from "../usage-error.ts"
+import { registerCeremony } from "./ceremony.ts"
 
 const keyFileBytes = 64 * 1024
 
@@ -56,6 +56,7 @@ export function registerKey(program: Command, context: CliContext): void {
       restore(context, files, options, command),
     )
   registerPropose(key, context)
+  registerCeremony(key, context)
   key
     .command("show <proposal>")
     .description("show what a proposal changes; needs no node")
@@ -438,19 +439,6 @@ async function rotationOf(
   return { rotate: { now, next: { rootKeys: await publicKeys(context, nextKey), threshold } } }
 }
 
-export async function publicKeys(
-  context: CliContext,
-  files: readonly string[],
-): Promise<readonly RootKey[]> {
-  const { decodePublicRootKey } = await import("../../node/root-key.ts")
-  const { prepareCrypto } = await import("../../node/node.ts")
-  prepareCrypto()
-  const keys = []
-  for (const file of files)
-    keys.push(decodePublicRootKey(await readFileArgument(file, keyFileBytes, context.stdin)))
-  return keys
-}
-
 function closingOf(day: string, { successor, answers, keep }: ProposeOptions) {
   return {
     answers: answers ?? "",
@@ -483,47 +471,6 @@ export async function propose(
   if (file === "-") return
   await printProposal(output, readProposal(bytes), { isShown: false, file })
   output.note(`Written to ${file}. Each holder of a root key: comity key sign ${file} --key …`)
-}
-
-async function readProposalFile(context: CliContext, file: string) {
-  const { maxProposalBytes, readProposal } = await import("../../node/ceremony.ts")
-  const { prepareCrypto } = await import("../../node/node.ts")
-  prepareCrypto()
-  const bytes = await readFileArgument(file, maxProposalBytes, context.stdin)
-  return { bytes, proposal: readProposal(bytes) }
-}
-
-/** What its signers will see. */
-export async function printProposal(
-  output: Output,
-  proposal: Proposal,
-  { isShown, file }: { readonly isShown: boolean; readonly file?: string },
-): Promise<void> {
-  const { describeChanges, signersOf } = await import("../../node/ceremony.ts")
-  const { sha256 } = await import("../../protocol/crypto/hash.ts")
-  const { encodeHex } = await import("../../protocol/encoding.ts")
-  const { wordsOf } = await import("../../protocol/words.ts")
-  const { root, memberId, payload } = proposal
-  const changes = describeChanges(proposal)
-  const digest = encodeHex(sha256(payload))
-  output.document({
-    member: memberId,
-    words: wordsOf(memberId),
-    network: root.network,
-    version: root.version,
-    digest,
-    changes,
-    signers: signersOf(proposal),
-    ...(file === undefined ? {} : { file }),
-  })
-  const say = (text: string) => (isShown ? output.line(text) : output.note(text))
-  say(`${root.name} (${root.state}), network ${root.network}, root version ${root.version}`)
-  say(`member    ${memberId}`)
-  say(`words     ${wordsOf(memberId)}`)
-  say(`proposal  ${wordsOf(digest)}`)
-  for (const change of changes) say(`  ${change}`)
-  for (const { kids, threshold } of signersOf(proposal))
-    say(`signatures: ${threshold} of ${kids.map((kid) => kid.slice(0, 8)).join(", ")}`)
 }
 
 type SignOptions = {

@@ -10,9 +10,11 @@ export async function comity(
   options: {
     stdin?: string | Uint8Array | Readable
     environment?: World["environment"]
+    /** where somebody is asked, and what they were asked comes back as stderr */
+    terminal?: World["terminal"]
   } = {},
 ): Promise<Ran> {
-  const { stdin = "", environment = {} } = options
+  const { stdin = "", environment = {}, terminal = null } = options
   const stdout = new Kept()
   const stderr = new Kept()
   const world: World = {
@@ -20,7 +22,7 @@ export async function comity(
     stdin: stdin instanceof Readable ? stdin : Readable.from([Buffer.from(stdin)]),
     stdout,
     stderr,
-    terminal: null,
+    terminal,
     interrupted: () => new AbortController().signal,
   }
   const exit = await run(args, world, "1.2.3")

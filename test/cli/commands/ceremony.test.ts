@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { PassThrough, Writable } from "node:stream"
 import { expect, test } from "vitest"
 import { wordsOf } from "../../../protocol/words.ts"
 import { comity, type Ran } from "../../support/command-line.ts"
@@ -164,4 +165,54 @@ test("a member is founded, changed and spoken for, with root keys and officers' 
   expect(await peer!.ok(["peer", "update", carried("xa-v3.root")])).toMatchObject({
     rootVersion: 3,
   })
+})
+
+/** Somebody at a terminal, who answers what is asked in turn. */
+function typing(answers: readonly string[]) {
+  const input = Object.assign(new PassThrough(), { setRawMode: () => {} })
+  const left = [...answers]
+  const asked: string[] = []
+  const output = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      const text = chunk.toString()
+      // A question ends without a line break; readline repeats it as it draws the line.
+      const question = /(?:\? |: |\] )$/.test(text) ? text : null
+      if (question !== null && asked.at(-1) !== question) {
+        asked.push(question)
+        setImmediate(() => input.write(`${left.shift() ?? ""}\r`))
+      }
+      done()
+    },
+  })
+  return { terminal: { input, output }, asked }
+}
+
+test("the guide asks for what a step needs, names its command, and runs that", async () => {
+  const root = scratch()
+  const safe = machine(root, "safe")
+  const keyFile = join(safe.dir, "raw.key")
+  const led = (answers: readonly string[]) =>
+    comity(["key", "ceremony", "--home", safe.home], {
+      environment: { COMITY_KEY_FILE: keyFile },
+      terminal: typing(answers).terminal,
+    })
+  const made = await led(["1", safe.file("stick"), ""])
+  expect(made).toMatchObject({ exit: 0 })
+  expect(made.stderr).toContain("$ comity key generate --out")
+  expect(readdirSync(safe.file("stick")).map((name) => name.slice(13))).toEqual([".json", ".pub"])
+  expect(await led(["9"])).toMatchObject({ exit: 2 })
+  expect(await led(["1", ""])).toMatchObject({ exit: 2 })
+})
+
+test("without a terminal the steps are printed, and a proposal has a sheet for the file", async () => {
+  const root = scratch()
+  const server = machine(root, "server")
+  const { stdout } = await comity(["key", "ceremony"])
+  expect(stdout).toContain("1. Make root keys")
+  expect(stdout).toContain("$ comity key sign FILE --key KEY -o OUT")
+  await server.ok(["init", "--state", "XA", "--name", "Authority XA"])
+  await server.ok(["key", "propose", "--name", "Another name", "-o", server.file("v2")])
+  const sheet = await server.run(["key", "ceremony", "--sheet", server.file("v2")])
+  expect(sheet.stdout).toContain("name: Authority XA → Another name")
+  expect(sheet.stdout).toMatch(/[0-9a-f]{64} {3}signed \[ \] {3}holder/)
 })
