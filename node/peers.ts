@@ -12,7 +12,7 @@ import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { introductions } from "./introductions.ts"
 import { takeRoots } from "./mirror.ts"
-import { fetchIntroduction, fetchOpenPage, refreshRoots } from "./refresh.ts"
+import { fetchIntroduction, fetchOpenPage } from "./refresh.ts"
 import { assertOfficer, saidAs, verifyStatement } from "./statement.ts"
 import { fromNodes, logOf, placesOf } from "./store/queries/logs.ts"
 import {
@@ -168,6 +168,14 @@ export async function addPeerByUrl(
   return addVerifiedCard(context, verifyCard(card), { ...options, url })
 }
 
+async function fetchCardOf(context: Context, name: string): Promise<Uint8Array> {
+  const peer = await findPeer(context, name)
+  if (peer.url !== null) return fetchCard(context, new URL(peer.url))
+  throw new NodeError("peer.unreachable", `No address of ${peer.name} is known.`, {
+    hint: "Let them send their card: comity peer update CARD",
+  })
+}
+
 async function fetchCard(context: Context, url: URL): Promise<Uint8Array> {
   const { keys, proof, rootVersion } = await fetchIntroduction(context, url)
   const roots: Uint8Array[] = []
@@ -229,12 +237,7 @@ export async function updatePeer(
   context: Context,
   source: { readonly file: Uint8Array } | { readonly name: string },
 ): Promise<PeerView> {
-  if ("name" in source) {
-    const peer = await findPeer(context, source.name)
-    await refreshRoots(context, peer)
-    return viewOf(context, peer)
-  }
-  const { file } = source
+  const file = "file" in source ? source.file : await fetchCardOf(context, source.name)
   const card = isCard(file) ? verifyCard(file) : null
   const id = card?.member.id ?? decodeSigned(rootFormat, file).payload.member ?? ""
   const peer = await peerById(context.db, id)
