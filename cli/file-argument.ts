@@ -24,7 +24,7 @@ export async function readFileArgument(
   }
 }
 
-/** `-` is stdout. A file that is there already is not touched. @throws `file.unreadable` */
+/** `-` is stdout. A file that is there already is not touched, a new one its owner's alone. @throws `file.unreadable` */
 export async function writeFileArgument(
   path: string,
   bytes: Uint8Array,
@@ -37,7 +37,7 @@ export async function writeFileArgument(
     return
   }
   try {
-    await writeFile(path, bytes, { flag: "wx", flush: true })
+    await writeFile(path, bytes, { flag: "wx", flush: true, mode: 0o600 })
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "EEXIST")
       throw new UsageError("file.unreadable", `The file ${path} is there already.`, {

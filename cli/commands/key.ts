@@ -1,4 +1,4 @@
-import { basename, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import type { Command } from "commander"
 import type { listKeys } from "../../node/authority.ts"
 import type { RootPair } from "../../node/found.ts"
@@ -54,6 +54,28 @@ export function registerKey(program: Command, context: CliContext): void {
     .option("--passphrase-file <file>", "its new passphrase (default: asked)")
     .action((files: string[], options: RestoreOptions, command: Command) =>
       restore(context, files, options, command),
+    )
+  key
+    .command("passphrase [files...]")
+    .description("seal key files under a new passphrase (default: the node's); needs no node")
+    .option("--new-passphrase-file <file>", "the new one (default: asked)")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ comity key passphrase
+  $ comity key passphrase officers/p3.json officers/pins        an officer's key, and what it opens
+`,
+    )
+    .action((files: string[], options: { newPassphraseFile?: string }, command: Command) =>
+      changePassphrase(context, files, options.newPassphraseFile, command),
+    )
+  key
+    .command("raw")
+    .description("derive the raw key with which a service opens this home unattended")
+    .requiredOption("-o, --output <file>", "where it goes; then COMITY_KEY_FILE names it")
+    .action((options: { readonly output: string }, command: Command) =>
+      raw(context, options.output, command),
     )
   registerPropose(key, context)
   registerCeremony(key, context)
@@ -271,6 +293,45 @@ async function restore(
   const key = await writePair(pair, unlocking, options.out)
   context.output(command).document(key)
   context.output(command).line(`root key  ${key.kid}: ${key.key}`)
+}
+
+async function changePassphrase(
+  context: CliContext,
+  given: readonly string[],
+  passphraseFile: string | undefined,
+  command: Command,
+): Promise<void> {
+  const { diskFiles } = await import("../../node/files.ts")
+  const { openKeyFile, sealKeyFile } = await import("../../node/keystore.ts")
+  const { realRandom } = await import("../../node/real-env.ts")
+  const files = given.length > 0 ? given : [join(context.home(command), "keys.json")]
+  const unlocking = await unlockingOf(context)
+  const secrets: Uint8Array[] = []
+  for (const file of files)
+    secrets.push(
+      await openKeyFile(await readFileArgument(file, keyFileBytes, context.stdin), unlocking),
+    )
+  // All are open before the first is written.
+  const next = await unlockingFor(context, { what: "these files", isNew: true, passphraseFile })
+  for (const [i, file] of files.entries())
+    diskFiles(dirname(file)).write(basename(file), await sealKeyFile(secrets[i]!, next, realRandom))
+  context.output(command).document({ files })
+  context.output(command).note("Sealed anew. Copies made before still open with the former one.")
+}
+
+async function raw(context: CliContext, file: string, command: Command): Promise<void> {
+  const { deriveRawKey } = await import("../../node/keystore.ts")
+  const passphrase = await unlockingOf(context)
+  if (typeof passphrase !== "string")
+    throw new UsageError("usage.invalid", "The home opens with a raw key already.")
+  const keys = join(context.home(command), "keys.json")
+  const sealed = await readFileArgument(keys, keyFileBytes, context.stdin)
+  const { encodeHex, utf8 } = await import("../../protocol/encoding.ts")
+  const key = await deriveRawKey(sealed, passphrase)
+  await writeFileArgument(file, utf8(`${encodeHex(key)}\n`), context.stdout)
+  const output = context.output(command)
+  output.document({ file })
+  output.note(`Whoever reads ${file} opens this home: let nobody but the service's account do so.`)
 }
 
 async function openPair(context: CliContext, file: string, passphraseFile: string | undefined) {
