@@ -12,7 +12,7 @@ import {
 } from "../protocol/member/root.ts"
 import type { SignatureLine } from "../protocol/signed.ts"
 import { commitEntries } from "./append.ts"
-import { assembleRoot, encodeProposal, readProposal } from "./ceremony.ts"
+import { assembleRoot, decodeProposal, encodeProposal } from "./ceremony.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { type KeySet, signKeys } from "./found.ts"
@@ -112,7 +112,7 @@ export async function proposeRoot(context: Context, changes: RootChanges): Promi
   )
   const openings = (await officersByDigest(context.db, moved)).map(opened)
   const proposal = encodeProposal(payload, self, openings)
-  readProposal(proposal)
+  decodeProposal(proposal)
   return proposal
 }
 
@@ -173,7 +173,8 @@ export async function publishRoot(
   proposal: Uint8Array,
   lines: readonly SignatureLine[],
 ): Promise<{ readonly version: number; readonly index: number }> {
-  const { member } = assembleRoot({ ...readProposal(proposal), member: context.self }, lines)
+  const { payload } = decodeProposal(proposal)
+  const { member } = assembleRoot({ member: context.self, payload }, lines)
   const document = newestRoot(member)
   const { version, epoch } = document.payload
   const keys = await keysNamedBy(context, document.payload)

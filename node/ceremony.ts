@@ -62,16 +62,25 @@ export function encodeProposal(
 }
 
 /**
+ * The form alone: for the member's own node, which has the chain.
+ *
+ * @throws `root.malformed`, `json.*`
+ */
+export function decodeProposal(bytes: Uint8Array) {
+  const fields = decodeShape(proposalShape, ingest(bytes, maxProposalBytes), "root.malformed")
+  const payload = encodeCanonical(fields.payload as object)
+  return { ...fields, payload, root: decodeRootPayload(payload) }
+}
+
+/**
  * The proposal as the machine of a root key reads it: it trusts the chain, and nothing else of it.
  *
  * @throws `root.malformed`, `root.chain`, `json.*`, and as verifyRoots
  */
 export function readProposal(bytes: Uint8Array): Proposal {
-  const fields = decodeShape(proposalShape, ingest(bytes, maxProposalBytes), "root.malformed")
-  const chain = fields.roots.map((root) => encodeCanonical(root as object))
+  const { roots, payload, root, ...fields } = decodeProposal(bytes)
+  const chain = roots.map((one) => encodeCanonical(one as object))
   const member = chain.length === 0 ? null : verifyRoots(chain)
-  const payload = encodeCanonical(fields.payload as object)
-  const root = decodeRootPayload(payload)
   const before = member === null ? null : newestRoot(member)
   const follows =
     root.version === (before?.payload.version ?? 0) + 1 &&
@@ -227,7 +236,7 @@ export function decodeRootSignature(bytes: Uint8Array): readonly SignatureLine[]
  * @throws `root.threshold`, `root.invalid`, `root.chain`, `signed.*`
  */
 export function assembleRoot(
-  { member, payload }: Proposal,
+  { member, payload }: Pick<Proposal, "member" | "payload">,
   lines: readonly SignatureLine[],
 ): { readonly member: Member; readonly document: Uint8Array } {
   // One key may have been brought twice: it counts once.

@@ -50,6 +50,8 @@ export const objectOps = {
     const document = counts ? rootVersion(member, version) : null
     if (document === null) throw new ProtocolError("order.root-version")
     const root = document.payload
+    if (root.closing !== undefined && payload.act !== "withdraw")
+      throw new ProtocolError("root.closed")
     const { revoked } = newestRoot(member).payload
     const approvals = approvalsOf(order, root, { revoked, epoch, index })
     const profile = findProfile(payload.rule.profile)?.profile

@@ -1,5 +1,5 @@
 import { proposeRoot, publishRoot, type RootChanges } from "../../node/amend.ts"
-import { assembleRoot, readProposal, signProposal } from "../../node/ceremony.ts"
+import { assembleRoot, decodeProposal, readProposal, signProposal } from "../../node/ceremony.ts"
 import { addDraft } from "../../node/drafts.ts"
 import { publicRootKey, type RootPair } from "../../node/found.ts"
 import { requestRelease } from "../../node/release.ts"
@@ -29,7 +29,7 @@ export async function documentOf(
 }
 
 export async function signedBy(proposal: Uint8Array, pairs: readonly RootPair[]) {
-  const read = readProposal(proposal)
+  const read = decodeProposal(proposal)
   return (await Promise.all(pairs.map((pair) => signProposal(read, pair)))).flat()
 }
 
