@@ -281,11 +281,17 @@ async function member(): Promise<Cases> {
   const thief = [rootPair("thief", 0, 0)]
   const weak = encodeBase64url(decodeHex(`01${"00".repeat(31)}`))
   const twoKeys = [a.rootPairs[0]!.key, rootPair("second", 0, 0).key]
+  const closing = { answers: "archive", day: "2027-06-30", keep: true, successor: b.id }
+  const closed = await nextRoot(a, { fields: { closing } })
+  const { closing: _, ...reopened } = nextRootPayload(closed)
+  const succeeds = [filled(32, 1), filled(32, 2)]
   return {
     about: "root documents of one member from version 1 on; version 3 replaces the root key",
     valid: [
       ["version 1", chain(first)],
       ["three versions, the last with new root and node keys", chain(...third.roots)],
+      ["closed, with a successor named", chain(...closed.roots)],
+      ["takes over from two members", await v2({ succeeds })],
     ],
     hostile: [
       [
@@ -360,6 +366,17 @@ async function member(): Promise<Cases> {
         await v2({ network: "operational" }),
         "network.mismatch",
       ],
+      [
+        "a closing taken back",
+        chain(...closed.roots, await signRoot(reopened as Root, a.rootPairs)),
+        "root.chain",
+      ],
+      [
+        "members taken over from in another order",
+        await v2({ succeeds: succeeds.toReversed() }),
+        "root.malformed",
+      ],
+      ["takes over from itself", await v2({ succeeds: [a.id] }), "root.malformed"],
     ],
   }
 }
