@@ -104,8 +104,14 @@ async function revocations(
 ): Promise<{ readonly lines: Root["revoked"]; readonly persons: readonly string[] }> {
   const lines: Root["revoked"][number][] = []
   const persons: string[] = []
-  const { epoch, officers } = ownRoot(context)
+  const root = ownRoot(context)
+  const { epoch, officers } = root
+  const inUse = new Set([root.nodeKey, ...root.rootKeys].map(kidOf))
   for (const { who, from } of wanted) {
+    if (inUse.has(who))
+      throw new NodeError("request.malformed", "A key in use is replaced, not only revoked.", {
+        hint: "comity key rotate node; for root keys comity key propose --root-key … --next-key …",
+      })
     const head = await headAt(context, from)
     if (/^[0-9a-f]{64}$/.test(who)) {
       lines.push({ kid: who, from: head })

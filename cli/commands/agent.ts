@@ -62,7 +62,7 @@ async function advance(context: CliContext, size: string, command: Command): Pro
 
 async function init(context: CliContext, options: InitOptions, command: Command): Promise<void> {
   const output = context.output(command)
-  const { moveToAgent } = await import("../../node/home.ts")
+  const { moveToAgent } = await import("../../node/move-keys.ts")
   const opened = await openLocally(context, context.home(command))
   try {
     const agents = await unlockingFor(context, {

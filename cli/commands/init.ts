@@ -137,7 +137,7 @@ async function begin(
         hint: "Make both sets apart from each other: comity key generate --out DIR.",
       },
     )
-  const { beginHome } = await import("../../node/home.ts")
+  const { beginHome } = await import("../../node/begin.ts")
   const { sortRootKeys } = await import("../../protocol/member/key.ts")
   const setOf = async (files: readonly string[], name: string, threshold?: string) => ({
     rootKeys: sortRootKeys(await publicKeys(context, files)),

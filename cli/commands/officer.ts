@@ -4,7 +4,7 @@ import type { CliContext } from "../context.ts"
 import { readFileArgument, writeFileArgument } from "../file-argument.ts"
 import { connect, unlockingFor } from "../node-client.ts"
 import { UsageError } from "../usage-error.ts"
-import { propose } from "./key.ts"
+import { propose } from "./propose.ts"
 
 const requestBytes = 64 * 1024
 

@@ -3,7 +3,7 @@ import type { showPolicy } from "../../node/authority.ts"
 import type { CliContext } from "../context.ts"
 import { exitCodes } from "../errors.ts"
 import { connect } from "../node-client.ts"
-import { readPolicy } from "./key.ts"
+import { readPolicy } from "./propose.ts"
 
 const fileHelp = `
 A policy file is YAML, a list of lines. Every line that fits an order must hold, and one must fit:
