@@ -13,7 +13,11 @@ import { logOf } from "../../node/store/queries/logs.ts"
 import { sync } from "../../node/subscribe.ts"
 import { ed25519PublicKey, mlDsaPublicKey, verifyStrict } from "../../protocol/crypto/sign.ts"
 import { encodeHex, utf8 } from "../../protocol/encoding.ts"
-import { signCheckpoint, verifyCheckpoint } from "../../protocol/log/checkpoint.ts"
+import {
+  formatCheckpoint,
+  signCheckpoint,
+  verifyCheckpoint,
+} from "../../protocol/log/checkpoint.ts"
 import { dummyEntry } from "../../protocol/log/entry.ts"
 import { release } from "../support/ceremony.ts"
 import { comity } from "../support/command-line.ts"
@@ -72,8 +76,9 @@ test("the log key signs checkpoints of its own log and nothing else", async () =
   expect(await codeOf(checkpointBy(away, 3, seed(3), other))).toBe("agent.refused")
   const { log } = away
   if (!("sign" in log)) throw new TypeError("not away")
+  const foreign = utf8(formatCheckpoint({ origin: other, size: 3, root: seed(3) }))
   for (const algorithm of ["ed25519", "mldsa44"] as const)
-    for (const message of [utf8("hello\n"), new Uint8Array(0), new Uint8Array(200)])
+    for (const message of [foreign, utf8("hello\n"), new Uint8Array(0), new Uint8Array(200)])
       expect(await codeOf(log.sign(algorithm, message))).toBe("agent.refused")
 })
 

@@ -1,8 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { PassThrough, Writable } from "node:stream"
+import { renderUnicodeCompact } from "uqr"
 import { expect, test } from "vitest"
-import { wordsOf } from "../../../protocol/words.ts"
+import { wordsIn, wordsOf } from "../../../protocol/words.ts"
 import { comity, type Ran } from "../../support/command-line.ts"
 import { scratch } from "../../support/scratch.ts"
 
@@ -202,6 +203,18 @@ test("the guide asks for what a step needs, names its command, and runs that", a
   expect(readdirSync(safe.file("stick")).map((name) => name.slice(13))).toEqual([".json", ".pub"])
   expect(await led(["9"])).toMatchObject({ exit: 2 })
   expect(await led(["1", ""])).toMatchObject({ exit: 2 })
+})
+
+test("the id is shown in the language asked for, and whole as a QR code", async () => {
+  const root = scratch()
+  const server = machine(root, "server")
+  const { member } = await server.ok(["init", "--state", "XA", "--name", "Authority XA"])
+  const { words } = await server.ok(["id", "show", "--language", "fr"])
+  expect(words).toBe(await wordsIn(member, "fr"))
+  const shown = await server.run(["id", "show", "--language", "digits", "--qr"])
+  expect(shown.stdout).toContain(await wordsIn(member, "digits"))
+  expect(shown.stdout).toContain(renderUnicodeCompact(`comity/training/${member}`).trim())
+  expect(await server.run(["id", "show", "--language", "tlh"])).toMatchObject({ exit: 2 })
 })
 
 test("without a terminal the steps are printed, and a proposal has a sheet for the file", async () => {
