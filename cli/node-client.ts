@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs"
 import { request as httpRequest, type IncomingMessage } from "node:http"
 import type { Command } from "commander"
-import type { Env } from "../node/env.ts"
+import { type Env, PeerUnreachable } from "../node/env.ts"
 import { NodeError, type NodeErrorCode, nodeErrorCodes } from "../node/errors.ts"
 import type { OperationFailure, OperationName } from "../node/http/operator-app.ts"
 import type { Unlocking } from "../node/keystore.ts"
@@ -89,17 +89,21 @@ async function inProcess(context: CliContext, home: string): Promise<NodeClient>
 
 /** A node opened by this process: its home is leased until `close`. */
 export async function openLocally(context: CliContext, home: string) {
-  const { createHomeNode, openKeys, readConfig } = await import("../node/home.ts")
+  const { createHomeNode, hasMember, openHomeKeys, readConfig } = await import("../node/home.ts")
   const { diskFiles } = await import("../node/files.ts")
   const { acquireLease } = await import("../node/lease.ts")
   const files = diskFiles(home)
+  if (!hasMember(files))
+    throw new NodeError("home.missing", `There is no member in ${home} yet.`, {
+      hint: 'Name another home with --home or COMITY_HOME, or found a member: comity init --state XA --name "Authority XA"',
+    })
   const config = readConfig(files)
   // A wrong passphrase ends here, with nothing touched.
-  const keys = await openKeys(files, await unlockingOf(context))
+  const keys = await openHomeKeys(files, await unlockingOf(context))
   const lease = acquireLease(home)
   const env = await environmentOf(context, home, config)
   try {
-    const node = await createHomeNode(env, keys)
+    const node = await createHomeNode(env, keys, home)
     const close = async () => {
       const { closeNode } = await import("../node/node.ts")
       await closeNode(node)
@@ -196,7 +200,7 @@ export async function unlockingFor(
     prompt,
     ...(passphraseFile === undefined ? {} : { passphraseFile }),
   })
-  for (const warning of warnings) context.stderr.write(`${warning}\n`)
+  for (const warning of warnings) context.warn(warning)
   return unlocking
 }
 
@@ -241,13 +245,14 @@ async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
 
 /** The error that the operation threw, as if it had been thrown here. */
 function errorOf({ layer, code, message, hint }: OperationFailure): Error {
+  if (layer === "peer") return new PeerUnreachable(message)
   const isProtocol =
     layer === "protocol" && (protocolErrorCodes as readonly string[]).includes(code)
   if (isProtocol) {
     const detail = message.startsWith(`${code}: `) ? message.slice(code.length + 2) : undefined
     return new ProtocolError(code as ProtocolErrorCode, detail === undefined ? {} : { detail })
   }
-  if (code === "peer.unreachable" || (nodeErrorCodes as readonly string[]).includes(code))
+  if ((nodeErrorCodes as readonly string[]).includes(code))
     return new NodeError(code as NodeErrorCode, message, hint === undefined ? {} : { hint })
   return new Error(message)
 }

@@ -1,10 +1,12 @@
 import { basename } from "node:path"
 import type { Command } from "commander"
+import type { Decision } from "../node/decision.ts"
 import type { OfficerKey } from "../node/found.ts"
 import type { Unlocking } from "../node/keystore.ts"
+import type { Identity } from "../node/peers.ts"
 import type { CliContext } from "./context.ts"
 import { readFileArgument } from "./file-argument.ts"
-import { openedUnlocking, unlockingFor } from "./node-client.ts"
+import { type NodeClient, openedUnlocking, unlockingFor } from "./node-client.ts"
 import { UsageError } from "./usage-error.ts"
 
 /** Whose key signs: one of this home, or a file elsewhere, each with a passphrase of its own. */
@@ -48,4 +50,21 @@ export async function officerKeyOf(
   const what = file === undefined ? `officer ${as}` : basename(file)
   const unlocking = await unlockingFor(context, { what, passphraseFile })
   return { key: await openOfficerKey(bytes, unlocking), unlocking }
+}
+
+/** An officer's decision for the node of this home, signed here. */
+export async function decisionBy(
+  context: CliContext,
+  node: NodeClient,
+  options: OfficerOptions,
+  decision: Decision,
+  command: Command,
+): Promise<Uint8Array> {
+  const { signDecision } = await import("../node/decision.ts")
+  const { today } = await import("../node/context.ts")
+  const { realClock } = await import("../node/real-env.ts")
+  const { member, network } = await node.call<Identity>("id.show", {})
+  const { key } = await officerKeyOf(context, options, command)
+  const day = today({ env: { clock: realClock } })
+  return signDecision(key, { member, network, day }, decision)
 }

@@ -24,7 +24,7 @@ import { NodeError } from "./errors.ts"
 import { draftMember, type Founding, type KeySet, sealingKeyOf } from "./found.ts"
 import {
   assertEmpty,
-  byOneOfficer,
+  defaultConfig,
   type Founder,
   homeFiles,
   isBegun,
@@ -127,7 +127,7 @@ export async function completeHome(
       sealingKey: decodeBase64url(sealing),
     })),
   })
-  writeConfig(env.files, { cipher, markings: {}, url, verify: byOneOfficer })
+  writeConfig(env.files, { ...defaultConfig, cipher, url })
   env.files.remove(homeFiles.founding)
   return identityOf(member)
 }

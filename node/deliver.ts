@@ -1,3 +1,4 @@
+import { jsonOf } from "../protocol/canonical.ts"
 import { sha256 } from "../protocol/crypto/hash.ts"
 import { sealObject } from "../protocol/crypto/seal.ts"
 import { decodeHex, encodeBase64url, encodeHex, utf8 } from "../protocol/encoding.ts"
@@ -24,6 +25,7 @@ import { endOf } from "../protocol/release/precedence.ts"
 import { entryOf } from "../protocol/verify.ts"
 import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
+import { gossipFrames } from "./gossip.ts"
 import { StoreDamage } from "./store/damage.ts"
 import { asFact } from "./store/queries/facts.ts"
 import { entriesFrom, type LogState, logOf, placesOf } from "./store/queries/logs.ts"
@@ -56,7 +58,10 @@ export async function feedHead(
       .selectAll()
       .where("peer", "=", peer)
       .executeTakeFirst()
-    return { head: { feed: feed?.feed ?? noFeed, n: feed?.n ?? 0, size: log.range.size }, log }
+    // With a gap in our log, what was queued may have been taken back by an order that is lost.
+    const isSilent = feed === undefined || context.gap !== null
+    const { size } = log.range
+    return { head: isSilent ? { feed: noFeed, n: 0, size } : { ...feed, size }, log }
   })
 }
 
@@ -71,9 +76,10 @@ export async function* feedFrames(
 ): AsyncGenerator<Uint8Array, FeedPosition> {
   const { head, log } = await feedHead(context, peer)
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
-  yield* logFrames(context, log, position)
-  const isSameFeed = position.feed === head.feed && position.after <= head.n
-  let after = isSameFeed ? position.after : 0
+  // A poll with nothing new stays small: who holds this size has a checkpoint of it.
+  if (position.epoch !== log.epoch || position.size !== log.range.size)
+    yield* logFrames(context, log, position)
+  let after = firstAfter(head, position)
   while (after < head.n) {
     const rows = await context.db
       .selectFrom("delivery")
@@ -90,27 +96,33 @@ export async function* feedFrames(
       after = n
     }
   }
+  yield* gossipFrames(context, peer)
   yield encodeFrame("head", utf8(formatHead(head)))
   return { feed: head.feed, after: head.n, epoch: log.epoch, size: head.size }
 }
 
-/** What our log has gained: of epochs that ended meanwhile what survives, then of the present one. */
-async function* logFrames(
+/**
+ * What a log held here has gained since `position`: of epochs that ended meanwhile what survives, then of
+ * the present one. The checkpoint comes in any case.
+ */
+export async function* logFrames(
   context: Context,
   log: LogState,
-  position: FeedPosition,
+  position: Pick<FeedPosition, "epoch" | "size">,
 ): AsyncGenerator<Uint8Array> {
-  // A poll with nothing new stays small: who holds this size has a checkpoint of it.
-  if (position.epoch === log.epoch && position.size === log.range.size) return
-  yield encodeFrame("checkpoint", utf8(log.checkpoint ?? ""))
+  const { db } = context
+  const member = await memberById(db, log.member)
+  if (member === null || log.checkpoint === null)
+    throw new NodeError("store.corrupt", "The log is not signed.")
+  yield encodeFrame("checkpoint", utf8(log.checkpoint))
   const first = Math.min(position.epoch, log.epoch)
   for (let epoch = first; epoch <= log.epoch; epoch++) {
-    const one = epoch === log.epoch ? log : await logOf(context.db, context.self.id, epoch)
+    const one = epoch === log.epoch ? log : await logOf(db, log.member, epoch)
     if (one === null) continue
-    const end = endOfEpoch(context.self, epoch)?.size ?? one.range.size
+    const end = Math.min(endOfEpoch(member, epoch)?.size ?? one.range.size, one.range.size)
     const start = epoch === position.epoch ? Math.min(position.size, end) : 0
     yield* entryFrames(context, one, start, end)
-    yield* documentFrames(context, epoch, start)
+    yield* documentFrames(context, log.member, epoch, start)
   }
 }
 
@@ -128,7 +140,8 @@ async function* entryFrames(
 
 /** The documents of an epoch's open entries from `start` on. */
 async function* documentFrames(
-  { db, self }: Context,
+  { db }: Context,
+  member: string,
   epoch: number,
   start: number,
 ): AsyncGenerator<Uint8Array> {
@@ -139,7 +152,7 @@ async function* documentFrames(
     const rows = await db
       .selectFrom(table)
       .select("bytes")
-      .where("member", "=", self.id)
+      .where("member", "=", member)
       .where("epoch", "=", epoch)
       .where("idx", ">=", start)
       .orderBy("idx")
@@ -154,7 +167,7 @@ async function* parcelFrames(
   peer: string,
   deliveryBytes: Uint8Array,
 ): AsyncGenerator<Uint8Array> {
-  const delivery = decodeDeliveryValue(JSON.parse(new TextDecoder().decode(deliveryBytes)))
+  const delivery = decodeDeliveryValue(jsonOf(deliveryBytes))
   await assertOrdered(context, peer, delivery)
   const open = await openGrants(context.db, peer, delivery)
   const keys = open.map(({ place, key }) => ({ grant: place, key }))
@@ -206,6 +219,12 @@ async function openGrants(
     .where("record_id", "in", ids)
     .where("recipient", "=", peer)
     .execute()
+  const doubts = await db
+    .selectFrom("doubt")
+    .selectAll()
+    .where("record_id", "in", ids)
+    .where("recipient", "=", peer)
+    .execute()
   const contents = await db
     .selectFrom("content")
     .select(["origin", "id", "version", "bytes", "content_key"])
@@ -225,6 +244,7 @@ async function openGrants(
         row.id === record.id && row.version === record.version && row.origin === record.origin,
     )
     if (content === undefined || own === undefined || endOf(own, about) !== null) continue
+    if (doubts.some((one) => one.record_id === record.id && own.baseSize <= one.size)) continue
     const contentKey = new Uint8Array(content.content_key)
     const bytes = new Uint8Array(content.bytes)
     if (recordDigest(bytes) !== record.digest) throw new StoreDamage("a record's content")
@@ -263,7 +283,7 @@ export async function sealedFor(
     .where("record.sealed_digest", "=", digest)
     .where("record.origin", "=", context.self.id)
     .executeTakeFirst()
-  if (row === undefined) return null
+  if (row === undefined || context.gap !== null) return null
   const about = (
     await context.db
       .selectFrom("fact")
@@ -274,8 +294,18 @@ export async function sealedFor(
       .where("repudiated", "=", 0)
       .execute()
   ).map(asFact)
+  const doubt = await context.db
+    .selectFrom("doubt")
+    .select("size")
+    .where("record_id", "=", row.id)
+    .where("recipient", "=", peer)
+    .executeTakeFirst()
   const isLive = about.some(
-    (fact) => fact.act === "release" && fact.version === row.version && endOf(fact, about) === null,
+    (fact) =>
+      fact.act === "release" &&
+      fact.version === row.version &&
+      fact.baseSize > (doubt?.size ?? -1) &&
+      endOf(fact, about) === null,
   )
   if (!isLive) return null
   const sealed = sealObject(new Uint8Array(row.content_key), 0, new Uint8Array(row.bytes))
@@ -283,10 +313,29 @@ export async function sealedFor(
   return sealed
 }
 
+/**
+ * Whether what waits for the peer can be sealed to it, asked while it can still be told.
+ *
+ * @throws `keys.expired`
+ */
+export async function assertSealable(
+  context: Context,
+  peer: string,
+  head: FeedHead,
+  position: FeedPosition,
+): Promise<void> {
+  if (head.n > firstAfter(head, position)) await epochFor(context, peer)
+}
+
+/** From another feed, or from beyond this one, a reader begins anew. */
+function firstAfter(head: FeedHead, { feed, after }: FeedPosition): number {
+  return feed === head.feed && after <= head.n ? after : 0
+}
+
 const epochMs = 86_400_000
 
 /** The shared secret of today: new each day and with each keys document of the peer. PROTOCOL.md §8 */
-async function epochFor(context: Context, peer: string): Promise<ParcelEpoch> {
+export async function epochFor(context: Context, peer: string): Promise<ParcelEpoch> {
   const { db, env, epochs, self } = context
   const member = await memberById(db, peer)
   const keys = member === null ? null : await keysInForce(db, member)
@@ -301,18 +350,26 @@ async function epochFor(context: Context, peer: string): Promise<ParcelEpoch> {
   return epoch
 }
 
+/** Null for anything but plain decimals, and for a name that stands twice: one reading of each query. */
 export function parseFeedQuery(query: URLSearchParams): FeedPosition | null {
+  const names = [...query.keys()]
   const feed = query.get("feed")
-  const after = Number(query.get("after") ?? "0")
-  const epoch = Number(query.get("epoch") ?? "1")
-  const size = Number(query.get("size") ?? "0")
+  const after = numberOf(query.get("after"), 0)
+  const epoch = numberOf(query.get("epoch"), 1)
+  const size = numberOf(query.get("size"), 0)
   const isSane =
+    new Set(names).size === names.length &&
     (feed === null || /^[0-9a-f]{32}$/.test(feed)) &&
-    Number.isSafeInteger(after) &&
-    after >= 0 &&
-    Number.isSafeInteger(epoch) &&
+    after !== null &&
+    epoch !== null &&
     epoch >= 1 &&
-    Number.isSafeInteger(size) &&
-    size >= 0
+    size !== null
   return isSane ? { feed, after, epoch, size } : null
+}
+
+function numberOf(text: string | null, otherwise: number): number | null {
+  if (text === null) return otherwise
+  if (!/^(?:0|[1-9]\d{0,15})$/.test(text)) return null
+  const number = Number(text)
+  return Number.isSafeInteger(number) ? number : null
 }

@@ -19,6 +19,7 @@ import { keysAt } from "./agent-client.ts"
 import type { Config, Context } from "./context.ts"
 import type { Env, Files } from "./env.ts"
 import { NodeError } from "./errors.ts"
+import { databaseName } from "./files.ts"
 import {
   type Founded,
   type Founding,
@@ -49,14 +50,23 @@ export const homeFiles = {
 }
 
 const configShape = object({
+  cadence: optional(
+    object({ entries: integer(2, 4096), everySeconds: integer(1, 31 * 24 * 3600) }),
+  ),
   cipher: oneOf(["aegis", "chacha20"]),
   markings: dictionary(/^[A-Z:+]{1,32}$/, markingShape, 16),
+  onInconsistency: optional(oneOf(["wait", "note"])),
   type: literal("comity/home/v1"),
   url: optional(text({ min: 1, max: 512 })),
   verify: optional(object({ directions: integer(1, 2), officers: integer(1, 2) })),
 })
 
-export type HomeConfig = Config & { readonly cipher: "aegis" | "chacha20" }
+export type HomeConfig = Omit<Config, "home"> & { readonly cipher: "aegis" | "chacha20" }
+
+/** Whether a member was founded here. */
+export function hasMember(files: Files): boolean {
+  return files.read(homeFiles.config) !== null
+}
 
 /** @throws `home.missing`, `config.invalid` */
 export function readConfig(files: Files): HomeConfig {
@@ -66,14 +76,16 @@ export function readConfig(files: Files): HomeConfig {
       hint: 'Found one: comity init --state XA --name "Authority XA"',
     })
   try {
-    const { cipher, markings, url, verify } = decodeShape(
+    const { cadence, cipher, markings, onInconsistency, url, verify } = decodeShape(
       configShape,
       JSON.parse(new TextDecoder().decode(bytes)),
       "json.profile",
     )
     return {
+      cadence: cadence ?? null,
       cipher,
       markings,
+      onInconsistency: onInconsistency ?? defaultConfig.onInconsistency,
       url: url ?? null,
       verify: verify ?? byOneOfficer,
     }
@@ -83,18 +95,28 @@ export function readConfig(files: Files): HomeConfig {
 }
 
 export function writeConfig(files: Files, config: HomeConfig): void {
-  const { cipher, markings, url, verify } = config
+  const { cadence, cipher, markings, onInconsistency, url, verify } = config
   const fields = {
     cipher,
     markings,
+    onInconsistency,
     type: "comity/home/v1",
+    ...(cadence === null ? {} : { cadence }),
     ...(url === null ? {} : { url }),
     verify,
   }
   files.write(homeFiles.config, encodeCanonical(fields))
 }
 
-export const byOneOfficer = { directions: 1, officers: 1 }
+const byOneOfficer = { directions: 1, officers: 1 }
+
+/** What a home is configured to until somebody says otherwise. */
+export const defaultConfig = {
+  cadence: null,
+  markings: {},
+  onInconsistency: "wait",
+  verify: byOneOfficer,
+} as const
 
 /** How `founded` root keys are kept: beside the node, or where the ceremony says. */
 export type Founder = {
@@ -130,7 +152,7 @@ export async function initHome(env: Env, founder: Founder): Promise<Identity> {
     rootFiles.write(`${directory}${name}.pub`, encodePublicRootKey(publicRootKey(pair)))
   }
   await storeFounded(env, founded)
-  writeConfig(files, { cipher, markings: {}, url: founding.url ?? null, verify: byOneOfficer })
+  writeConfig(files, { ...defaultConfig, cipher, url: founding.url ?? null })
   return identityOf(founded.member)
 }
 
@@ -172,18 +194,25 @@ export function isBegun(files: Files): boolean {
 }
 
 /** @throws `key.unavailable` before anything else is touched; as createNode */
-export async function openHome(env: Env, unlocking: Unlocking): Promise<Context> {
-  return createHomeNode(env, await openKeys(env.files, unlocking))
+export async function openHome(
+  env: Env,
+  unlocking: Unlocking,
+  home: string | null = null,
+): Promise<Context> {
+  return createHomeNode(env, await openHomeKeys(env.files, unlocking), home)
 }
 
 /** The same with keys that were opened before: by then nothing of the home has been touched. */
-export function createHomeNode(env: Env, keys: NodeKeys): Promise<Context> {
-  const { cipher: _, ...config } = readConfig(env.files)
-  return createNode(env, keys, config)
+export function createHomeNode(
+  env: Env,
+  keys: NodeKeys,
+  home: string | null = null,
+): Promise<Context> {
+  return createNode(env, keys, { ...readConfig(env.files), home })
 }
 
 /** @throws `key.unavailable` */
-export async function openKeys(files: Files, unlocking: Unlocking): Promise<NodeKeys> {
+export async function openHomeKeys(files: Files, unlocking: Unlocking): Promise<NodeKeys> {
   const bytes = files.read(homeFiles.keys)
   if (bytes === null) throw new NodeError("key.unavailable", "The node's key file is missing.")
   const stored = (await openKeyFileContent(bytes, unlocking)) as StoredKeys
@@ -191,6 +220,28 @@ export async function openKeys(files: Files, unlocking: Unlocking): Promise<Node
   if (agent === null) return loadNodeKeys(stored)
   const { socket, ...publics } = decodeShape(agentShape, ingest(agent, 16 * 1024), "json.profile")
   return loadNodeKeys(stored, keysAt(socket, publics))
+}
+
+/** Whether a member was founded here, or a founding was begun. */
+export function isHome(files: Files): boolean {
+  return files.read(homeFiles.config) !== null || files.read(homeFiles.keys) !== null
+}
+
+/** What of a home goes into a backup beside its database and its key file, the configuration first. */
+export function backedUpFiles(files: Files): readonly string[] {
+  const officers = files.list(homeFiles.officers).map((name) => `${homeFiles.officers}/${name}`)
+  const agent = files.read(homeFiles.agent) === null ? [] : [homeFiles.agent]
+  return [homeFiles.config, ...agent, ...officers]
+}
+
+/** A name that a backup may hold. */
+export function isBackedUp(name: string): boolean {
+  return (
+    name === homeFiles.config ||
+    name === homeFiles.agent ||
+    name === databaseName ||
+    /^officers\/[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)
+  )
 }
 
 const agentShape = object({

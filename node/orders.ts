@@ -1,4 +1,4 @@
-import { encodeCanonical, type Json } from "../protocol/canonical.ts"
+import { encodeCanonical, type Json, jsonOf } from "../protocol/canonical.ts"
 import { decodeUtf8, encodeHex, utf8 } from "../protocol/encoding.ts"
 import { proveConsistencyFrom } from "../protocol/log/compact-range.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
@@ -13,17 +13,17 @@ import {
   orderFormat,
   type Revocation,
 } from "../protocol/release/order.ts"
-import { decodeShape, hex, object, text } from "../protocol/shape.ts"
+import { decodeShape } from "../protocol/shape.ts"
 import { encodeSigned, type SignatureLine } from "../protocol/signed.ts"
 import { type Context, ownRoot, today } from "./context.ts"
+import { verifyDecision } from "./decision.ts"
 import { NodeError } from "./errors.ts"
 import { nameOf } from "./peers.ts"
 import { neededFor } from "./release.ts"
-import { assertOfficer, saidAs, verifyStatement } from "./statement.ts"
 import { fromNodes, logOf } from "./store/queries/logs.ts"
 import { writeMeta } from "./store/queries/members.ts"
 import { lapsedKids } from "./store/queries/officers.ts"
-import { countingSignatures, type OrderRow, orderById } from "./store/queries/orders.ts"
+import { assertOpen, countingSignatures, type OrderRow, orderById } from "./store/queries/orders.ts"
 import type { Db } from "./store/schema.ts"
 
 export type OrderSummary = {
@@ -61,16 +61,16 @@ async function summaryOf(context: Context, row: OrderRow): Promise<OrderSummary>
   }
 }
 
+function stateWords(state: string): string {
+  return `${state === "logged" ? "published" : state} already`
+}
+
 function stateOf(context: Context, row: OrderRow): string {
   return row.state === "open" && row.not_after < today(context) ? "expired" : row.state
 }
 
 function payloadOf(row: OrderRow): Order {
   return decodeShape(orderFormat.payload, jsonOf(new Uint8Array(row.payload)), "order.malformed")
-}
-
-function jsonOf(bytes: Uint8Array): Json {
-  return JSON.parse(new TextDecoder().decode(bytes))
 }
 
 export type OrderView = OrderSummary & {
@@ -141,7 +141,7 @@ function grantRows(db: Db, orderId: string) {
 }
 
 /** What the policy and the profile still ask for, in words. */
-async function stillMissing(context: Context, row: OrderRow): Promise<readonly string[]> {
+export async function stillMissing(context: Context, row: OrderRow): Promise<readonly string[]> {
   const root = ownRoot(context)
   const lines = await countingSignatures(context.db, row.id, today(context))
   const { rule } = payloadOf(row)
@@ -175,8 +175,7 @@ export async function exportOrder(
 ): Promise<Uint8Array> {
   const { db, self } = context
   const row = await orderById(db, prefix)
-  if (row.state !== "open")
-    throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`)
+  assertOpen(row, today(context))
   const grants = await grantRows(db, row.id)
   const records = new Map<string, Json>()
   const recipients = new Map<string, string>()
@@ -272,9 +271,7 @@ export async function addSignature(
   const { db } = context
   const id = await db.transaction().execute(async (trx) => {
     const row = await orderById(trx, prefix)
-    const state = stateOf(context, row)
-    if (state !== "open")
-      throw new NodeError("order.closed", `Order ${row.id} is ${state}, not open.`)
+    assertOpen(row, today(context))
     const alone = decodeOrder(encodeSigned(new Uint8Array(row.payload), [line]))
     const root = ownRoot(context)
     const [approval] = approvalsOf(alone, root, wherever(root))
@@ -305,26 +302,18 @@ export async function addSignature(
   return showOrder(context, id)
 }
 
-const refusalShape = object({ reason: text({ min: 1, max: 1024 }), refuse: hex(16) })
-
-/** An officer's no, as it is signed. */
-export function refusal(order: string, reason: string): Json {
-  return { reason, refuse: order }
-}
-
 /**
  * An officer says no: the order ends, with the reason on record here.
  *
- * @throws `order.closed`, and as verifyStatement and assertOfficer
+ * @throws `order.closed`, and as verifyDecision
  */
-export async function refuseOrder(context: Context, bytes: Uint8Array): Promise<OrderView> {
-  const { id: member, network } = context.self
-  const statement = verifyStatement(bytes, { member, network })
-  assertOfficer(statement, ownRoot(context))
-  const { refuse, reason } = saidAs(refusalShape, statement)
-  const { person } = statement.officer
-  return close(context, refuse, "refused", reason, async (trx) => {
-    await trx.insertInto("refusal").values({ order_id: refuse, person, statement: bytes }).execute()
+export async function refuseOrder(context: Context, statement: Uint8Array): Promise<OrderView> {
+  const { subject, reason, officer } = verifyDecision(context, statement, { act: "refuse" })
+  return close(context, subject, "refused", reason, async (trx, order_id) => {
+    await trx
+      .insertInto("refusal")
+      .values({ order_id, person: officer.person, statement })
+      .execute()
   })
 }
 
@@ -337,7 +326,7 @@ async function close(
   prefix: string,
   state: "refused" | "cancelled",
   reason: string | null,
-  store: (trx: Db) => Promise<void> = async () => {},
+  store: (trx: Db, orderId: string) => Promise<void> = async () => {},
 ): Promise<OrderView> {
   const id = await context.db.transaction().execute(async (trx) => {
     const row = await orderById(trx, prefix)
@@ -345,13 +334,16 @@ async function close(
       .updateTable("release_order")
       .set({ state, reason: reason ?? row.reason })
       .where("id", "=", row.id)
-      .where("state", "=", "open")
+      .where("state", "in", ["open", "scheduled"])
       .executeTakeFirst()
     if (moved.numUpdatedRows !== 1n)
-      throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`, {
-        hint: "What was published can be withdrawn: comity withdraw RECORD.",
+      throw new NodeError("order.closed", `Order ${row.id} is ${stateWords(row.state)}.`, {
+        hint:
+          row.state === "logged"
+            ? "What was published can be taken back: comity withdraw RECORD --reason TEXT."
+            : "comity order list shows those that are open.",
       })
-    await store(trx)
+    await store(trx, row.id)
     return row.id
   })
   return showOrder(context, id)

@@ -18,6 +18,7 @@ import {
   parcelEnc,
 } from "../protocol/exchange/parcel.ts"
 import { limits } from "../protocol/limits.ts"
+import { withdrawalTag } from "../protocol/log/entry.ts"
 import type { ComityRecord } from "../protocol/record/record.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import {
@@ -27,14 +28,19 @@ import {
   verifyOrder,
   verifyRelease,
 } from "../protocol/verify.ts"
-import { type Context, dayOf, today } from "./context.ts"
+import { type Context, today } from "./context.ts"
+import { noteEvent } from "./event.ts"
+import { checkHeard, hearOf, memberOfCheckpoint, takeProof } from "./gossip.ts"
 import { ownHolder } from "./holder.ts"
+import { examine } from "./inconsistency.ts"
 import { loggedOf } from "./logged.ts"
 import { type LogNews, mirrorLog, noteDisowned } from "./mirror.ts"
 import { indexRecord, unindexRecord } from "./search.ts"
+import { staleWhy } from "./staleness.ts"
 import { truncateWal } from "./store/purge.ts"
 import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
 import { keepCheckpoint, type LogState } from "./store/queries/logs.ts"
+import { memberById } from "./store/queries/members.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
 /**
@@ -90,6 +96,7 @@ export class FeedReader {
   readonly #fetchSealed: FetchSealed
   /** secrets of this stream; they are kept for later ones once a parcel has passed every step */
   #epochs: readonly ParcelEpoch[] = []
+  /** of the peer's own log, or, from others' mouths, of a third member */
   #news: { checkpoint: string; entries: EntriesFrame[]; documents: Uint8Array[] } | null = null
   #bundles: Bundle[] = []
   #heldBytes = 0
@@ -133,6 +140,10 @@ export class FeedReader {
         bundle.sealed.set(encodeHex(sha256(frame.bytes)), frame.bytes)
         return
       }
+      case "evidence":
+        await this.#flush()
+        await takeProof(this.#context, frame.bytes)
+        return
       case "head":
         await this.#flush()
         await this.#noteHead(decodeUtf8(frame.bytes))
@@ -140,6 +151,11 @@ export class FeedReader {
       default:
         throw new ProtocolError("feature.unsupported", { detail: `frame ${frame.type}` })
     }
+  }
+
+  /** What was pushed has come to its end. */
+  async flush(): Promise<void> {
+    await this.#flush()
   }
 
   /** @throws `frames.malformed` for an answer that stops before its head */
@@ -162,21 +178,28 @@ export class FeedReader {
   async #flush(): Promise<void> {
     const news = this.#news
     this.#news = null
-    if (news !== null) await this.#mirror(news)
+    if (news !== null) await this.#takeNews(news)
     const bundles = this.#bundles
     this.#bundles = []
     this.#heldBytes = 0
     if (bundles.length > 0 && this.#code === undefined) await this.#takeBundles(bundles)
   }
 
-  async #mirror(news: LogNews): Promise<void> {
-    const { db } = this.#context
+  async #takeNews(news: LogNews): Promise<void> {
+    const context = this.#context
+    const { db } = context
+    if (memberOfCheckpoint(news.checkpoint) !== this.#peer) return hearOf(context, this.#peer, news)
+    const before = await memberById(db, this.#peer)
+    if (before === null) throw new ProtocolError("root.unknown")
     try {
-      await db.transaction().execute((trx) => mirrorLog(this.#context, trx, this.#peer, news))
+      await db.transaction().execute((trx) => mirrorLog(context, trx, this.#peer, news))
     } catch (cause) {
       await noteDisowned(db, cause)
+      await examine(context, before, cause, news.checkpoint)
       throw cause
     }
+    context.gossip.revision++
+    await checkHeard(context, this.#peer)
   }
 
   async #takeBundles(bundles: readonly Bundle[]): Promise<void> {
@@ -280,7 +303,16 @@ export class FeedReader {
       await noteEvent(this.#context, db, "feed.behind", this.#peer, `${head.n} < ${source.seen_n}`)
     // It ends below its own head: the rest was left out.
     if (this.#code === undefined && head.n > (isSameFeed ? source.n : 0)) this.#fail("delivery.gap")
-    const seen = { seen_n: head.n, at: env.clock.now(), error: this.#code ?? null }
+    const now = env.clock.now()
+    const why = staleWhy(this.#code ?? (this.#isBehind ? "feed.behind" : null))
+    const seen = {
+      // A head that steps back is still measured by the furthest that was seen.
+      seen_n: isSameFeed ? Math.max(head.n, source.seen_n) : head.n,
+      at: now,
+      error: this.#code ?? null,
+      stale_at: why === null ? null : (source.stale_at ?? now),
+      stale_why: why,
+    }
     await db
       .insertInto("source")
       .values({ ...source, ...seen })
@@ -315,7 +347,9 @@ function tryOpen(epoch: ParcelEpoch, parcel: Uint8Array): Uint8Array | null {
 
 export async function sourceOf(db: Db, peer: string): Promise<Source> {
   const row = await db.selectFrom("source").selectAll().where("peer", "=", peer).executeTakeFirst()
-  return row ?? { peer, feed: "", n: 0, prev: firstPrev, seen_n: 0, at: 0, error: null }
+  if (row !== undefined) return row
+  const nothing = { feed: "", n: 0, prev: firstPrev, seen_n: 0, at: 0 }
+  return { peer, ...nothing, error: null, stale_at: null, stale_why: null }
 }
 
 type Outcome = {
@@ -484,7 +518,15 @@ async function storeRecord(
       .execute()
   const inserted = await trx
     .insertInto("content")
-    .values({ origin, id, version, title: record.title, bytes, content_key: contentKey })
+    .values({
+      origin,
+      id,
+      version,
+      title: record.title,
+      bytes,
+      content_key: contentKey,
+      tag: withdrawalTag(contentKey),
+    })
     .onConflict((conflict) => conflict.doNothing())
     .returning("rid")
     .executeTakeFirst()
@@ -558,16 +600,4 @@ async function owe(
       sent: 0,
     })
     .execute()
-}
-
-export async function noteEvent(
-  context: Context,
-  db: Db,
-  kind: string,
-  subject: string,
-  detail: string,
-): Promise<void> {
-  const at = context.env.clock.now()
-  await db.insertInto("event").values({ at, kind, subject, detail }).execute()
-  context.env.log.warn(kind, { subject, day: dayOf(at) })
 }

@@ -7,6 +7,7 @@ import { type Context, dayOf, ownRoot, today } from "./context.ts"
 import { type Founded, makeKemKey, publicKemKey, signKeys } from "./found.ts"
 import { truncateWal } from "./store/purge.ts"
 import { insertKeys, keysInForce } from "./store/queries/members.ts"
+import type { Db } from "./store/schema.ts"
 
 const dayMs = 86_400_000
 /** A new KEM key comes when the last one has so many days left: half of its life. */
@@ -23,7 +24,11 @@ export async function renewKeys(context: Context, url: string | null = null): Pr
   const now = env.clock.now()
   await destroySeeds(context, dayOf(now - destroyAfterDays * dayMs))
   const current = await announced(context)
-  const live = current.kem.filter(({ notAfter }) => notAfter >= today(context))
+  const held = await heldKeys(context.db)
+  // A key whose seed is not here (it is in no backup) opens nothing: nobody should seal to it.
+  const live = current.kem.filter(
+    ({ key, notAfter }) => held.has(key) && notAfter >= today(context),
+  )
   const isFresh = live.some(({ notAfter }) => notAfter >= dayOf(now + renewBeforeDays * dayMs))
   const urls = url === null ? current.urls : [url]
   const isMoved = urls.join() !== current.urls.join()
@@ -164,4 +169,9 @@ async function destroySeeds(context: Context, day: string | null): Promise<void>
     )
     .execute()
   await truncateWal(db)
+}
+
+async function heldKeys(db: Db): Promise<ReadonlySet<string>> {
+  const rows = await db.selectFrom("kem_key").select("public_key").execute()
+  return new Set(rows.map(({ public_key }) => encodeBase64url(new Uint8Array(public_key))))
 }

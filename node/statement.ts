@@ -3,20 +3,12 @@ import { signEd25519, verifyStrict } from "../protocol/crypto/sign.ts"
 import { decodeBase64url } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { enrol, kidOf } from "../protocol/member/key.ts"
-import {
-  type Officer,
-  officerDigest,
-  organisationShape,
-  personShape,
-  rolesShape,
-} from "../protocol/member/officer.ts"
+import { type Officer, officerDigest } from "../protocol/member/officer.ts"
 import type { Root } from "../protocol/member/root.ts"
+import { type OfficerHeader, officerHeaderShape } from "../protocol/release/order.ts"
 import {
-  base64url,
-  day,
   decodeShape,
   digest,
-  hex,
   json,
   literal,
   network,
@@ -26,38 +18,26 @@ import {
 } from "../protocol/shape.ts"
 import { decodeSigned, encodeSigned, type SignedFormat, signLine } from "../protocol/signed.ts"
 import type { OfficerKey } from "./found.ts"
+import { officerHeader } from "./officer.ts"
 
 /**
- * What an officer signs beside orders: a statement to the own member, which never leaves it. It refuses an
- * order, asks to be enrolled, vouches for a peer's words, gives a share of a sealed register entry.
+ * What an officer signs beside orders: a statement to the own member, which never leaves it. It asks to be
+ * enrolled, decides something with a reason, vouches for a peer's words, gives a share of a sealed register
+ * entry.
  */
 
+const typ = "comity-statement+jws"
 const payloadShape = object({
-  day,
   member: digest,
   network,
   says: json,
   type: literal("comity/statement/v1"),
 })
-type Payload = ShapeOf<typeof payloadShape>
 
-const headerShape = object({
-  alg: literal("Ed25519"),
-  key: base64url(32),
-  kid: digest,
-  network,
-  organisation: organisationShape,
-  person: personShape,
-  roles: rolesShape,
-  salt: hex(32),
-  typ: literal("comity-statement+jws"),
-})
-type Header = ShapeOf<typeof headerShape>
-
-const format: SignedFormat<Payload, Header> = {
-  typ: "comity-statement+jws",
+const format: SignedFormat<ShapeOf<typeof payloadShape>, OfficerHeader> = {
+  typ,
   payload: payloadShape,
-  header: headerShape,
+  header: officerHeaderShape(typ),
   code: "statement.malformed",
 }
 
@@ -69,25 +49,15 @@ export async function signStatement(
   { member, network, day }: Addressed,
   says: Json,
 ): Promise<Uint8Array> {
-  const payload = encodeCanonical({ day, member, network, says, type: "comity/statement/v1" })
-  const { key, organisation, person, roles, salt } = officer
-  const header = {
-    alg: "Ed25519",
-    key: key.ed25519,
-    kid: kidOf(key),
-    network,
-    organisation,
-    person,
-    roles,
-    salt,
-    typ: "comity-statement+jws",
-  } as const
+  const payload = encodeCanonical({ member, network, says, type: "comity/statement/v1" })
+  const header = officerHeader(officer, officer.roles[0] ?? "", day, network, typ)
   return encodeSigned(payload, [await signLine(header, payload, (m) => signEd25519(m, seed))])
 }
 
 export type Statement = {
+  readonly bytes: Uint8Array
+  readonly digest: string
   readonly officer: Officer
-  readonly member: string
   readonly day: string
   readonly says: Json
 }
@@ -102,10 +72,10 @@ export function verifyStatement(
   bytes: Uint8Array,
   to: Pick<Addressed, "member" | "network">,
 ): Statement {
-  const { payload, signatures } = decodeSigned(format, bytes)
+  const { payload, signatures, digest } = decodeSigned(format, bytes)
   const [line, ...more] = signatures
   if (line === undefined || more.length > 0) throw new ProtocolError("signed.superfluous")
-  const { key: ed25519, kid, organisation, person, roles, salt } = line.header
+  const { key: ed25519, kid, day, organisation, person, roles, salt } = line.header
   const key = { ed25519 }
   if (kid !== kidOf(key)) throw new ProtocolError("signed.unknown-key")
   enrol(key)
@@ -114,12 +84,8 @@ export function verifyStatement(
   if (payload.network !== to.network) throw new ProtocolError("network.mismatch")
   if (payload.member !== to.member)
     throw new ProtocolError("statement.malformed", { detail: "to another member" })
-  return {
-    officer: { key, organisation, person, roles, salt },
-    member: payload.member,
-    day: payload.day,
-    says: payload.says,
-  }
+  const officer = { key, organisation, person, roles, salt }
+  return { bytes, digest, officer, day, says: payload.says }
 }
 
 /** Whoever made the statement is an officer under this root. @throws `signed.unknown-key` */

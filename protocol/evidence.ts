@@ -172,6 +172,8 @@ const stepNames = [
   "precedence",
   "content",
   "record",
+  // Only where they are required.
+  "witnesses",
 ] as const
 
 /**

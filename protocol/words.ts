@@ -19,7 +19,10 @@ export function wordsOf(memberId: string): string {
  * @throws `words.malformed`
  */
 export function parseWords(text: string): Uint8Array {
-  return readIn(english, twelve(text))
+  const words = twelve(text)
+  const unknown = words.find((word) => !english.includes(word))
+  if (unknown !== undefined) throw new ProtocolError("words.malformed", { detail: unknown })
+  return readIn(english, words)
 }
 
 /** BIP-39's lists beside the English one: loaded when somebody asks for them. */

@@ -15,6 +15,10 @@ export function registerAgent(program: Command, context: CliContext): void {
   const agent = program
     .command("agent")
     .description("a process of its own that holds keys and signs what it has looked at")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ comity agent run /srv/agent/node.keys --socket /run/comity/agent.sock\n",
+    )
   agent
     .command("init")
     .description("move this node's node key and log key to an agent; the node must be stopped")
@@ -47,7 +51,7 @@ Examples:
     .description("append dummies until our log is above what the agent signed before a crash")
     .addHelpText(
       "after",
-      '\nExample, when the agent says "Size 12 is not above 14":\n  $ comity agent advance 15\n',
+      '\nExample:\n  $ comity agent advance 15      as the agent says "Size 12 is not above 14"\n',
     )
     .action((size: string, _options: object, command: Command) => advance(context, size, command))
 }

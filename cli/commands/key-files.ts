@@ -38,6 +38,10 @@ export function registerKeyFiles(key: Command, context: CliContext): void {
     .description("join shares to the root key again, under a new passphrase; needs no node")
     .requiredOption("--out <dir>", "where the key goes")
     .option("--passphrase-file <file>", "its new passphrase (default: asked)")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ comity key restore a.share b.share c.share --out /media/stick\n",
+    )
     .action((files: string[], options: RestoreOptions, command: Command) =>
       restore(context, files, options, command),
     )
@@ -60,6 +64,7 @@ Examples:
     .command("raw")
     .description("derive the raw key with which a service opens this home unattended")
     .requiredOption("-o, --output <file>", "where it goes; then COMITY_KEY_FILE names it")
+    .addHelpText("after", "\nExample:\n  $ comity key raw -o /etc/credstore/comity.key\n")
     .action((options: { readonly output: string }, command: Command) =>
       raw(context, options.output, command),
     )

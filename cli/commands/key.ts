@@ -19,9 +19,11 @@ export function registerKey(program: Command, context: CliContext): void {
   const key = program
     .command("key")
     .description("root keys and their ceremonies; the keys of the running node")
+    .addHelpText("after", "\nExamples:\n  $ comity key list\n  $ comity key ceremony\n")
   key
     .command("list")
     .description("list the keys that the root document in force names")
+    .addHelpText("after", "\nExample:\n  $ comity key list\n")
     .action((_options: object, command: Command) => list(context, command))
   registerKeyFiles(key, context)
   registerPropose(key, context)
@@ -29,6 +31,7 @@ export function registerKey(program: Command, context: CliContext): void {
   key
     .command("show <proposal>")
     .description("show what a proposal changes; needs no node")
+    .addHelpText("after", "\nExample:\n  $ comity key show v2.proposal\n")
     .action(async (file: string, _options: object, command: Command) => {
       const { proposal } = await readProposalFile(context, file)
       await printProposal(context.output(command), proposal, { isShown: true })

@@ -27,7 +27,13 @@ type EnrolOptions = {
 
 export function registerOfficer(program: Command, context: CliContext): void {
   const all = (value: string, before: readonly string[]) => [...before, value]
-  const officer = program.command("officer").description("the people who sign for this member")
+  const officer = program
+    .command("officer")
+    .description("the people who sign for this member")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ comity officer list\n  $ comity officer enrol p3.request -o v2.proposal\n",
+    )
   officer
     .command("new")
     .description("make an officer's key on the officer's own machine, and a request to enrol it")
@@ -68,6 +74,7 @@ Examples:
   officer
     .command("list")
     .description("list the officers whose signatures count")
+    .addHelpText("after", "\nExample:\n  $ comity officer list\n")
     .action((_options: object, command: Command) => list(context, command))
 }
 

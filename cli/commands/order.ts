@@ -2,16 +2,17 @@ import type { Command } from "commander"
 import type { OfficerKey } from "../../node/found.ts"
 import type { Review } from "../../node/officer.ts"
 import type { OrderSummary, OrderView } from "../../node/orders.ts"
-import type { Identity, PeerView } from "../../node/peers.ts"
+import type { PeerView } from "../../node/peers.ts"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import type { SignatureLine } from "../../protocol/signed.ts"
 import { assertConfirmed } from "../confirm.ts"
 import type { CliContext } from "../context.ts"
 import { readFileArgument, writeFileArgument } from "../file-argument.ts"
 import { connect, type NodeClient } from "../node-client.ts"
-import { assertOfficer, type OfficerOptions, officerKeyOf } from "../officer-key.ts"
+import { assertOfficer, decisionBy, type OfficerOptions, officerKeyOf } from "../officer-key.ts"
 import type { Output } from "../output.ts"
 import { styled } from "../output.ts"
+import { UsageError } from "../usage-error.ts"
 
 const exportBytes = 64 * 1024 * 1024
 
@@ -25,14 +26,22 @@ type SignOptions = OfficerOptions & {
 type RefuseOptions = OfficerOptions & { readonly reason: string; readonly output?: string }
 
 export function registerOrder(program: Command, context: CliContext): void {
-  const order = program.command("order").description("what officers sign, and what becomes of it")
+  const order = program
+    .command("order")
+    .description("what officers sign, and what becomes of it")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ comity order list\n  $ comity order sign 7c2e --as p1\n",
+    )
   order
     .command("list")
     .description("list the orders made here")
+    .addHelpText("after", "\nExample:\n  $ comity order list\n")
     .action((_options: object, command: Command) => listOrders(context, command))
   order
     .command("show <order>")
     .description("show who would get what, and who has signed")
+    .addHelpText("after", "\nExample:\n  $ comity order show 7c2e\n")
     .action(async (id: string, _options: object, command: Command) => {
       await using node = await connect(context, command)
       printOrder(context.output(command), await node.call<OrderView>("order.show", { order: id }))
@@ -63,6 +72,7 @@ Examples:
   order
     .command("export <order>")
     .description("write all that an officer's own machine needs to judge and sign the order")
+    .addHelpText("after", "\nExample:\n  $ comity order export 7c2e -o order.json\n")
     .requiredOption("-o, --output <file>", "- for stdout")
     .option("--seen <size>", "how far that machine has seen our log, if it asks for more")
     .action(async (id: string, options: { output: string; seen?: string }, command: Command) => {
@@ -82,6 +92,7 @@ Examples:
   order
     .command("import <file>")
     .description("take in a signature, or a refusal, that was made elsewhere")
+    .addHelpText("after", "\nExample:\n  $ comity order import p1.sig\n")
     .action(async (file: string, _options: object, command: Command) => {
       const bytes = await readFileArgument(file, 64 * 1024, context.stdin)
       const line = await readSignature(bytes)
@@ -111,6 +122,7 @@ Examples:
   order
     .command("cancel <order>")
     .description("end an order that nobody wants any more")
+    .addHelpText("after", "\nExample:\n  $ comity order cancel 7c2e\n")
     .action(async (id: string, _options: object, command: Command) => {
       await using node = await connect(context, command)
       printOrder(context.output(command), await node.call<OrderView>("order.cancel", { order: id }))
@@ -165,7 +177,7 @@ async function signOrder(
 }
 
 function isFile(what: string): boolean {
-  return !/^[0-9a-f]{1,32}$/.test(what)
+  return !/^[0-9a-f]{1,32}$/i.test(what)
 }
 
 /** The order of this home's node, judged and signed in this process: the node sees no officer's key. */
@@ -236,7 +248,7 @@ async function signFile(
   const { prepareCrypto } = await import("../../node/node.ts")
   prepareCrypto()
   const files = diskFiles(context.home(command))
-  const bytes = await readFileArgument(path, exportBytes, context.stdin)
+  const bytes = await readExport(context, path)
   const { key, unlocking } = await officerKeyOf(context, options, command)
   const review = reviewExport(bytes, await readPins(files, unlocking), readSeen(files))
   const line = await decide(context, review, key, options, command)
@@ -258,31 +270,30 @@ async function refuse(
   options: RefuseOptions,
   command: Command,
 ): Promise<void> {
-  const { refusal } = await import("../../node/orders.ts")
-  const { signStatement } = await import("../../node/statement.ts")
+  const { signDecision } = await import("../../node/decision.ts")
   const { today } = await import("../../node/context.ts")
   const { realClock } = await import("../../node/real-env.ts")
   const day = today({ env: { clock: realClock } })
-  const says = (order: string) => refusal(order, options.reason)
+  const { reason } = options
   const output = context.output(command)
   if (isFile(what)) {
     assertOfficer(options)
     const { reviewExport } = await import("../../node/officer.ts")
     const { prepareCrypto } = await import("../../node/node.ts")
     prepareCrypto()
-    const bytes = await readFileArgument(what, exportBytes, context.stdin)
+    const bytes = await readExport(context, what)
     const { member, order } = reviewExport(bytes, new Map(), null)
     const { key } = await officerKeyOf(context, options, command)
     const to = { member: member.id, network: member.network, day }
-    const statement = await signStatement(key, to, says(order.id))
+    const statement = await signDecision(key, to, { act: "refuse", reason, subject: order.id })
     await writeFileArgument(options.output ?? "-", statement, context.stdout)
     return
   }
   await using node = await connect(context, command)
   const { order } = await node.call<OrderView>("order.show", { order: what })
-  const { member, network } = await node.call<Identity>("id.show", {})
-  const { key } = await officerKeyOf(context, await refuser(context, options, command), command)
-  const statement = await signStatement(key, { member, network, day }, says(order))
+  const about = { act: "refuse", reason, subject: order } as const
+  const by = await refuser(context, options, command)
+  const statement = await decisionBy(context, node, by, about, command)
   printOrder(
     output,
     await node.call<OrderView>("order.refuse", { statement: encodeBase64(statement) }),
@@ -302,6 +313,18 @@ async function refuser(
   if (as === undefined) assertOfficer(options)
   context.output(command).note(`Refused as ${as ?? ""}.`)
   return { ...options, as: as ?? "" }
+}
+
+async function readExport(context: CliContext, path: string): Promise<Uint8Array> {
+  try {
+    return await readFileArgument(path, exportBytes, context.stdin)
+  } catch (cause) {
+    if (!(cause instanceof UsageError) || cause.code !== "file.missing") throw cause
+    throw new UsageError(cause.code, cause.message, {
+      hint: "The id of an order is made of 0-9 and a-f: comity order list. Anything else is a file.",
+      cause,
+    })
+  }
 }
 
 const signatureType = "comity/order-signature/v1"

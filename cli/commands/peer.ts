@@ -9,9 +9,13 @@ import { readFileArgument } from "../file-argument.ts"
 import { connect, type NodeClient } from "../node-client.ts"
 import { assertOfficer, type OfficerOptions, officerKeyOf } from "../officer-key.ts"
 import type { Output } from "../output.ts"
+import { UsageError } from "../usage-error.ts"
 
 export function registerPeer(program: Command, context: CliContext): void {
-  const peer = program.command("peer").description("the members this one exchanges with")
+  const peer = program
+    .command("peer")
+    .description("the members this one exchanges with")
+    .addHelpText("after", "\nExamples:\n  $ comity peer add xb.card\n  $ comity peer list\n")
   peer
     .command("add <card|url>")
     .description("add a member from its card file, or from its node's address")
@@ -54,6 +58,7 @@ Examples:
   peer
     .command("show <name>")
     .description("show what is known of a member, and whom to call")
+    .addHelpText("after", "\nExample:\n  $ comity peer show xb\n")
     .action(async (name: string, _options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
@@ -113,6 +118,7 @@ Examples:
   peer
     .command("list")
     .description("list the members known here")
+    .addHelpText("after", "\nExample:\n  $ comity peer list\n")
     .action(async (_options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
@@ -134,18 +140,24 @@ Examples:
   peer
     .command("rename <name> <to>")
     .description("call a member otherwise, here only")
+    .addHelpText("after", "\nExample:\n  $ comity peer rename xb-2 harbour\n")
     .action((name: string, to: string, _options: object, command: Command) =>
       change(context, command, "peer.rename", { name, to }),
     )
   peer
     .command("move <name> <url>")
     .description("note another address of a member")
+    .addHelpText("after", "\nExample:\n  $ comity peer move xb https://comity.xb.example\n")
     .action((name: string, url: string, _options: object, command: Command) =>
       change(context, command, "peer.move", { name, url }),
     )
   peer
     .command("block <name>")
     .description("exchange nothing with a member until it is unblocked")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ comity peer block xb\n  $ comity peer block xb --undo\n",
+    )
     .option("--undo", "unblock it")
     .action((name: string, { undo }: { undo?: boolean }, command: Command) =>
       change(context, command, "peer.block", { name, blocked: undo !== true }),
@@ -153,6 +165,7 @@ Examples:
   peer
     .command("remove <name>")
     .description("forget a member; what was exchanged stays, with its proofs")
+    .addHelpText("after", "\nExample:\n  $ comity peer remove xb\n")
     .action(async (name: string, _options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
@@ -245,7 +258,7 @@ async function addPeer(
   const input = isUrl
     ? { url: what, ...named }
     : {
-        card: encodeBase64(await readFileArgument(what, limits.cardBytes, context.stdin)),
+        card: encodeBase64(await readCard(context, what)),
         ...named,
         ...(options.url === undefined ? {} : { url: options.url }),
       }
@@ -260,6 +273,18 @@ async function addPeer(
   output.note(
     `Not verified yet. Compare the words by telephone or in person, then: comity peer verify ${view.name} --words "…"`,
   )
+}
+
+async function readCard(context: CliContext, path: string): Promise<Uint8Array> {
+  try {
+    return await readFileArgument(path, limits.cardBytes, context.stdin)
+  } catch (cause) {
+    if (!(cause instanceof UsageError) || cause.code !== "file.missing") throw cause
+    throw new UsageError(cause.code, cause.message, {
+      hint: "A card is a file; a node's address begins with https://",
+      cause,
+    })
+  }
 }
 
 async function change(

@@ -9,6 +9,10 @@ export function registerPin(program: Command, context: CliContext): void {
   const pin = program
     .command("pin")
     .description("the members that an officer knows by name, kept on the officer's own machine")
+    .addHelpText(
+      "after",
+      '\nExamples:\n  $ comity pin add xb xb.card --words "abandon ability …"\n  $ comity pin list\n',
+    )
   pin
     .command("add <name> <card|id>")
     .description("know a member by a name; its words were compared, or its whole id")
@@ -28,6 +32,7 @@ Examples:
   pin
     .command("list")
     .description("list the members pinned here")
+    .addHelpText("after", "\nExample:\n  $ comity pin list\n")
     .option("--passphrase-file <file>", "the officer's passphrase (default: asked)")
     .action(async (options: PinOptions, command: Command) => {
       const { files, unlocking } = await opened(context, options, command)
@@ -37,6 +42,7 @@ Examples:
   pin
     .command("remove <name>")
     .description("know a member no more")
+    .addHelpText("after", "\nExample:\n  $ comity pin remove xb\n")
     .option("--passphrase-file <file>", "the officer's passphrase (default: asked)")
     .action(async (name: string, options: PinOptions, command: Command) => {
       const { files, unlocking } = await opened(context, options, command)

@@ -15,13 +15,24 @@ A policy file is YAML, a list of lines. Every line that fits an order must hold,
 
 act: release, withdraw, consent or any · profile: an id or any · kind, role: a name or any · persons: 1 to 64
 organisations: from so many · when: facility, onward or public
+
+Examples:
+  $ comity policy check
+  $ comity policy check policy.yaml
 `
 
 export function registerPolicy(program: Command, context: CliContext): void {
-  const policy = program.command("policy").description("whose signatures an order needs")
+  const policy = program
+    .command("policy")
+    .description("whose signatures an order needs")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ comity policy show\n  $ comity policy check policy.yaml\n",
+    )
   policy
     .command("show")
     .description("show the policy in force")
+    .addHelpText("after", "\nExample:\n  $ comity policy show\n")
     .action(async (_options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)

@@ -29,6 +29,7 @@ export function registerRegister(program: Command, context: CliContext): void {
   const register = program
     .command("register")
     .description("who stands behind a pseudonym: sealed, local, opened by two officers, on record")
+    .addHelpText("after", "\nExamples:\n  $ comity register list\n  $ comity register log\n")
   register
     .command("add <person>")
     .description("note who a pseudonym is, sealed to the officers of today")
@@ -54,6 +55,7 @@ export function registerRegister(program: Command, context: CliContext): void {
   register
     .command("list")
     .description("list the entries, and who could open them today")
+    .addHelpText("after", "\nExample:\n  $ comity register list\n")
     .action(async (_options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
@@ -74,6 +76,10 @@ export function registerRegister(program: Command, context: CliContext): void {
     .description("write what two officers need to open the entries of a person")
     .requiredOption("--reason <text>", "why; officers see it, and it goes on record")
     .requiredOption("-o, --output <file>", "- for stdout")
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ comity register request p3 --reason "audit 2027" -o p3.request\n',
+    )
     .action(
       async (person: string, options: { reason: string; output: string }, command: Command) => {
         await using node = await connect(context, command)
@@ -93,6 +99,7 @@ export function registerRegister(program: Command, context: CliContext): void {
     .option("--key <file>", "the officer's own key file, elsewhere")
     .option("--passphrase-file <file>", "the key's passphrase (default: asked)")
     .requiredOption("-o, --output <file>", "where the share goes; destroy it after use")
+    .addHelpText("after", "\nExample:\n  $ comity register share p3.request --as p1 -o p1.share\n")
     .option("--yes", "do not ask for confirmation")
     .action((file: string, options: ShareOptions, command: Command) =>
       share(context, file, options, command),
@@ -114,6 +121,7 @@ export function registerRegister(program: Command, context: CliContext): void {
   register
     .command("log")
     .description("list what was noted and opened, by whom and why")
+    .addHelpText("after", "\nExample:\n  $ comity register log\n")
     .action(async (_options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)

@@ -7,13 +7,22 @@ import { acts, conditions, type PolicyLine } from "../../protocol/member/policy.
 import { markings } from "../../protocol/record/marking.ts"
 import { publishRoot } from "../amend.ts"
 import { advanceLog } from "../append.ts"
+import { auditLogs } from "../audit.ts"
 import { listKeys, listOfficers, showPolicy, unmetLines } from "../authority.ts"
-import type { Context } from "../context.ts"
+import { backUp } from "../backup.ts"
+import { type Context, ownRoot } from "../context.ts"
+import { verifyDecision } from "../decision.ts"
 import { doctor } from "../doctor.ts"
 import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
 import { PeerUnreachable } from "../env.ts"
 import { NodeError } from "../errors.ts"
 import { exportEvidence } from "../evidence.ts"
+import {
+  continueWith,
+  explain,
+  listInconsistencies,
+  showInconsistency,
+} from "../inconsistencies.ts"
 import { introduce } from "../introduce.ts"
 import { logConsistency, logHead, logProof, logTiles } from "../log.ts"
 import {
@@ -28,6 +37,7 @@ import {
   addPeer,
   addPeerByUrl,
   blockPeer,
+  findPeer,
   identityOf,
   listPeers,
   movePeer,
@@ -42,6 +52,8 @@ import {
 import { propose, type Wishes } from "../propose.ts"
 import { receiptsOf } from "../receipts.ts"
 import { findRecord, inbox, search, show, why } from "../records.ts"
+import { recover, resumeAnyway } from "../recover.ts"
+import { giveUp } from "../regain.ts"
 import {
   addEntry,
   listEntries,
@@ -61,7 +73,8 @@ import { follow, sync } from "../subscribe.ts"
  */
 
 const text = z.string().max(4096)
-const id = z.string().regex(/^[0-9a-f]{1,64}$/)
+/** As it was typed or pasted; what fits none is unknown, not malformed. */
+const id = z.string().trim().toLowerCase().max(64)
 const source = z.string().max(1024 * 1024)
 const base64 = z.string().max(64 * 1024 * 1024)
 const nothing = z.strictObject({})
@@ -132,6 +145,9 @@ const wishes = z.strictObject({
     .optional(),
   succeeds: z.array(digest).max(16).optional(),
 })
+
+/** An officer's decision for this node, as signed. */
+const decision = { statement: base64 }
 
 export const operations = {
   "id.show": operation(nothing, async (context) => identityOf(context.self)),
@@ -274,6 +290,7 @@ export const operations = {
   ),
   "register.log": operation(nothing, async (context) => ({ log: await registerLog(context) })),
 
+  "profile.list": operation(nothing, async (context) => ({ adopted: ownRoot(context).profiles })),
   "draft.add": operation(z.strictObject({ source, profile: text.optional() }), (context, input) =>
     addDraft(context, input.source, input.profile),
   ),
@@ -294,9 +311,9 @@ export const operations = {
       to: z.array(text).max(512),
       onward: z.enum(["no", "consent", "free"]).optional(),
       evidence: z.enum(["recipient", "members", "public"]).optional(),
-      purpose: z.string().min(1).max(256).optional(),
-      caveats: z.array(z.string().min(1).max(256)).max(16).optional(),
-      until: day.optional(),
+      purpose: text.optional(),
+      caveats: z.array(text).max(512).optional(),
+      until: text.optional(),
       dryRun: z.boolean().optional(),
     }),
     (context, input) => requestRelease(context, input as Parameters<typeof requestRelease>[1]),
@@ -335,6 +352,15 @@ export const operations = {
   publish: operation(z.strictObject({ order: id }), async (context, { order }) => {
     const { order: full } = await showOrder(context, order)
     const published = await publish(context, full)
+    if ("slotAt" in published)
+      return {
+        order: published.order,
+        slotAt: new Date(published.slotAt).toISOString(),
+        index: null,
+        size: null,
+        delivered: [],
+        queued: [],
+      }
     const queued: string[] = []
     for (const member of published.queued) queued.push(await nameOf(context, member))
     return { ...published, delivered: [], queued }
@@ -376,12 +402,49 @@ export const operations = {
   "log.advance": operation(z.strictObject({ size }), (context, input) =>
     advanceLog(context, input.size),
   ),
+  "log.audit": operation(z.strictObject({ peer: text.optional() }), async (context, { peer }) =>
+    auditLogs(context, peer === undefined ? undefined : (await findPeer(context, peer)).member),
+  ),
   "log.export": operation(nothing, async (context) => {
     const files: { path: string; bytes: string }[] = []
     for await (const { path, bytes } of logTiles(context))
       files.push({ path, bytes: encodeBase64(bytes) })
     return { files }
   }),
+  backup: operation(z.strictObject({ file: text }), (context, { file }) => {
+    const { home } = context.config
+    if (home === null) throw new NodeError("request.malformed", "This node has no home on a disk.")
+    return backUp(context, home, file)
+  }),
+  recover: operation(nothing, recover),
+  "recover.resume": operation(z.strictObject(decision), async (context, { statement }) => {
+    const about = { act: "resume", subject: "signer" } as const
+    const { digest } = verifyDecision(context, decodeBase64(statement), about)
+    await resumeAnyway(context, digest)
+    return recover(context)
+  }),
+  "recover.giveUp": operation(
+    z.strictObject({ indexes: z.array(z.int().nonnegative()).min(1).max(4096), ...decision }),
+    async (context, { indexes, statement }) => {
+      const about = { act: "lose", subject: indexes.join(" ") } as const
+      verifyDecision(context, decodeBase64(statement), about)
+      await giveUp(context, indexes)
+      return recover(context)
+    },
+  ),
+  "inconsistency.list": operation(nothing, listInconsistencies),
+  "inconsistency.show": operation(z.strictObject({ proof: id }), async (context, { proof }) => {
+    const { file, ...view } = await showInconsistency(context, proof)
+    return { ...view, file: encodeBase64(file) }
+  }),
+  "inconsistency.explain": operation(
+    z.strictObject({ proof: id, text: z.string().min(1).max(4000) }),
+    (context, input) => explain(context, input.proof, input.text),
+  ),
+  "inconsistency.continue": operation(
+    z.strictObject({ proof: id, ...decision }),
+    (context, { proof, statement }) => continueWith(context, proof, decodeBase64(statement)),
+  ),
   doctor: operation(nothing, doctor),
 } satisfies Record<string, Operation>
 

@@ -1,4 +1,4 @@
-import { encodeCanonical, ingest, type Json, recode } from "../canonical.ts"
+import { encodeCanonical, ingest, jsonOf, recode } from "../canonical.ts"
 import { xchachaOpen, xchachaSeal } from "../crypto/aead.ts"
 import { sha256 } from "../crypto/hash.ts"
 import { hpkeSetupRecipient, hpkeSetupSender } from "../crypto/kem.ts"
@@ -97,7 +97,7 @@ export function encodeParcelContent(
   deliveryBytes: Uint8Array,
   keys: readonly { readonly grant: number; readonly key: string }[],
 ): Uint8Array {
-  const delivery: Json = JSON.parse(new TextDecoder().decode(deliveryBytes))
+  const delivery = jsonOf(deliveryBytes)
   return encodeCanonical({ delivery, keys, type: "comity/parcel/v1" })
 }
 

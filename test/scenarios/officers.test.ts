@@ -2,15 +2,15 @@ import { describe, expect, test } from "vitest"
 import { publishRoot } from "../../node/amend.ts"
 import { listOfficers, unmetLines } from "../../node/authority.ts"
 import { describeChanges, readProposal } from "../../node/ceremony.ts"
+import { signDecision } from "../../node/decision.ts"
 import { addDraft } from "../../node/drafts.ts"
 import { readEnrolment, requestEnrolment } from "../../node/enrol.ts"
 import { makeOfficerKey, type OfficerKey } from "../../node/found.ts"
-import { refusal, refuseOrder, showOrder } from "../../node/orders.ts"
+import { refuseOrder, showOrder } from "../../node/orders.ts"
 import { propose } from "../../node/propose.ts"
 import { show } from "../../node/records.ts"
 import { requestRelease } from "../../node/release.ts"
 import { publish } from "../../node/sequencer.ts"
-import { signStatement } from "../../node/statement.ts"
 import { sync } from "../../node/subscribe.ts"
 import { newestRoot } from "../../protocol/member/root.ts"
 import { amend, release, signedBy } from "../support/ceremony.ts"
@@ -47,6 +47,8 @@ async function pair() {
   const { xa, xb } = net.nodes as Record<"xa" | "xb", TestNode>
   return { net, xa, xb, [Symbol.asyncDispose]: () => net.close() }
 }
+
+const no = (subject: string, reason = "no") => ({ act: "refuse", reason, subject }) as const
 
 describe("an enrolment request", () => {
   test("becomes an officer by a root version whose signers see who it is", async () => {
@@ -93,7 +95,7 @@ describe("an enrolment request", () => {
     await using world = await pair()
     const { xa } = world
     const p1 = officerKey(xa, "p1")
-    const statement = await signStatement(p1, addressOf(xa), refusal("00".repeat(16), "no"))
+    const statement = await signDecision(p1, addressOf(xa), no("00".repeat(16)))
     expect(await codeOf(propose(xa.context, { enrol: [{ request: statement }] }))).toBe(
       "statement.malformed",
     )
@@ -174,8 +176,8 @@ describe("a refusal", () => {
     const { xa } = world
     const order = await open(xa, "Names a site")
     await signAs(xa, order, "p1")
-    const says = refusal(order, "names a site")
-    await refuseOrder(xa.context, await signStatement(officerKey(xa, "p2"), addressOf(xa), says))
+    const says = no(order, "names a site")
+    await refuseOrder(xa.context, await signDecision(officerKey(xa, "p2"), addressOf(xa), says))
     expect(await showOrder(xa.context, order)).toMatchObject({
       state: "refused",
       refusedBy: "p2",
@@ -191,9 +193,7 @@ describe("a refusal", () => {
     const order = await open(xa, "Stays")
     const refuse = async (key: OfficerKey, to = xa, of = order) =>
       codeOf(
-        signStatement(key, addressOf(to), refusal(of, "no")).then((bytes) =>
-          refuseOrder(xa.context, bytes),
-        ),
+        signDecision(key, addressOf(to), no(of)).then((bytes) => refuseOrder(xa.context, bytes)),
       )
     expect(await refuse(newOfficer(xa, "p1"))).toBe("signed.unknown-key")
     expect(await refuse(officerKey(xb, "p1"))).toBe("signed.unknown-key")
@@ -228,8 +228,8 @@ test("a policy that today's officers can't meet is told before it locks anybody 
       { ...line, role: "competentAuthority" },
     ]),
   ).toEqual([
-    "every act: 3 persons as any role",
+    "every act: 3 persons in any role",
     "every act: 1 person as minister",
-    "every act: 1 person as any role from 2 organisations",
+    "every act: 1 person in any role, from 2 organisations",
   ])
 })

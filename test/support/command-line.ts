@@ -10,12 +10,17 @@ export async function comity(
   options: {
     stdin?: string | Uint8Array | Readable
     environment?: World["environment"]
-    /** where somebody is asked, and what they were asked comes back as stderr */
+    /** what an interrupt would abort */
+    interrupt?: AbortSignal
+    /** sees what is said as it is said */
+    onStdout?: (text: string) => void
+    /** where somebody is asked */
     terminal?: World["terminal"]
   } = {},
 ): Promise<Ran> {
-  const { stdin = "", environment = {}, terminal = null } = options
-  const stdout = new Kept()
+  const { stdin = "", environment = {}, interrupt = new AbortController().signal } = options
+  const { terminal = null } = options
+  const stdout = new Kept(options.onStdout)
   const stderr = new Kept()
   const world: World = {
     environment,
@@ -23,7 +28,7 @@ export async function comity(
     stdout,
     stderr,
     terminal,
-    interrupted: () => new AbortController().signal,
+    interrupted: () => interrupt,
   }
   const exit = await run(args, world, "1.2.3")
   return { exit, stdout: stdout.text, stderr: stderr.text }
@@ -31,8 +36,17 @@ export async function comity(
 
 class Kept extends Writable {
   text = ""
+  readonly #onText: (text: string) => void
+
+  constructor(onText: (text: string) => void = () => {}) {
+    super()
+    this.#onText = onText
+  }
+
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk.toString()
+    const text = chunk.toString()
+    this.text += text
+    this.#onText(text)
     done()
   }
 }

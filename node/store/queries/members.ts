@@ -21,6 +21,18 @@ export async function memberById(db: Db, id: string): Promise<Member | null> {
   return member
 }
 
+/** Digest of the newest root document held, by which its verified form can be told from an older one. */
+export async function newestRootDigest(db: Db, member: string): Promise<string | null> {
+  const row = await db
+    .selectFrom("root_document")
+    .select("digest")
+    .where("member", "=", member)
+    .orderBy("version", "desc")
+    .limit(1)
+    .executeTakeFirst()
+  return row?.digest ?? null
+}
+
 /** Place of each root version in the log of its epoch, version 1 first. */
 export async function rootIndexes(db: Db, member: string): Promise<readonly (number | null)[]> {
   const rows = await db
@@ -56,6 +68,12 @@ export async function keysInForce(db: Db, member: Member): Promise<KeysDocument 
 
 export function peerById(db: Db, member: string): Promise<Peer | undefined> {
   return db.selectFrom("peer").selectAll().where("member", "=", member).executeTakeFirst()
+}
+
+/** Whom we answer: added, verified, not blocked. */
+export async function servedPeer(db: Db, member: string): Promise<Peer | null> {
+  const peer = await peerById(db, member)
+  return peer === undefined || peer.blocked === 1 || peer.verified_on === null ? null : peer
 }
 
 export function allPeers(db: Db): Promise<Peer[]> {

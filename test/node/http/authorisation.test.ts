@@ -123,6 +123,10 @@ const peerRoutes: Readonly<
   "GET /.well-known/comity": { open: true, path: "/.well-known/comity" },
   "GET /feed": { open: false, path: "/feed?after=0&size=0&epoch=1" },
   "GET /livez": { open: true, path: "/livez" },
+  "GET /log/:member": {
+    open: false,
+    path: `/log/${xa.context.self.id}?after=0&size=0&epoch=1`,
+  },
   "GET /readyz": { open: true, path: "/readyz" },
   "GET /root/:version": { open: true, path: "/root/1" },
   "GET /sealed/:digest": { open: false, path: `/sealed/${digests.own}` },
@@ -160,8 +164,19 @@ describe("the peer app", () => {
       ["GET", "/root/2"],
       ["GET", "/sealed"],
       ["GET", "/metrics"],
-    ] as const)
-      expect((await ask(method, path, knocking.peer!)).status, `${method} ${path}`).toBe(404)
+    ] as const) {
+      const answer = await ask(method, path, knocking.peer!)
+      expect([404, 422], `${method} ${path}`).toContain(answer.status)
+      expect(answer.text).toMatch(/^(|\{"type":"urn:comity:error:feature.unsupported"\})$/)
+    }
+  })
+
+  test("the log of a third member is not handed out, its own and ours are", async () => {
+    const logOf = (node: TestNode) =>
+      ask("GET", `/log/${node.context.self.id}?after=0&size=0&epoch=1`, knocking.peer!)
+    expect((await logOf(xa)).status).toBe(200)
+    expect((await logOf(xb)).status).toBe(200)
+    expect((await logOf(xc)).status).toBe(404)
   })
 
   test("another's content is as if it did not exist", async () => {
@@ -202,6 +217,7 @@ const digestBytes = new Uint8Array(32)
 const operatorOperations: Readonly<
   Record<OperationName, { readonly by: "operator" | "officers" | "root keys"; input: object }>
 > = {
+  backup: { by: "operator", input: { file: "/nowhere/at/all" } },
   doctor: { by: "operator", input: {} },
   "draft.add": { by: "operator", input: { source: practiceText("Another") } },
   "draft.edit": { by: "operator", input: { draft: mine.record, source: practiceText("Edited") } },
@@ -213,10 +229,15 @@ const operatorOperations: Readonly<
   "id.contact": { by: "operator", input: { contact: { hours: "8-16" } } },
   "id.show": { by: "operator", input: {} },
   inbox: { by: "operator", input: {} },
+  "inconsistency.continue": { by: "officers", input: { proof: "00", statement: "AAAA" } },
+  "inconsistency.explain": { by: "operator", input: { proof: "00", text: "explained" } },
+  "inconsistency.list": { by: "operator", input: {} },
+  "inconsistency.show": { by: "operator", input: { proof: "00" } },
   "key.list": { by: "operator", input: {} },
   "key.replace-kem": { by: "operator", input: {} },
   "key.rotate-kem": { by: "operator", input: {} },
   "log.advance": { by: "operator", input: { size: 64 } },
+  "log.audit": { by: "operator", input: {} },
   "log.consistency": { by: "operator", input: { from: 1 } },
   "log.export": { by: "operator", input: {} },
   "log.head": { by: "operator", input: {} },
@@ -243,8 +264,12 @@ const operatorOperations: Readonly<
   },
   "policy.check": { by: "operator", input: {} },
   "policy.show": { by: "operator", input: {} },
+  "profile.list": { by: "operator", input: {} },
   publish: { by: "officers", input: { order: "" } },
   receipts: { by: "operator", input: { record: mine.record } },
+  recover: { by: "operator", input: {} },
+  "recover.giveUp": { by: "officers", input: { indexes: [3], statement: "AAAA" } },
+  "recover.resume": { by: "officers", input: { statement: "AAAA" } },
   "register.add": {
     by: "operator",
     input: { person: "p1", name: "N", post: "P", instrument: "I", from: "2026-01-01" },

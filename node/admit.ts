@@ -1,0 +1,134 @@
+import { encodeHex } from "../protocol/encoding.ts"
+import { ProtocolError } from "../protocol/errors.ts"
+import type { PlacedGrant } from "../protocol/exchange/delivery.ts"
+import { emptyRoot } from "../protocol/log/merkle.ts"
+import { missingApprovals } from "../protocol/member/policy.ts"
+import { signoffOf } from "../protocol/profiles/profile.ts"
+import { findProfile } from "../protocol/profiles/registry.ts"
+import { decodeGrant, grantLeaf } from "../protocol/release/grant.ts"
+import { buildGrantTree } from "../protocol/release/grant-tree.ts"
+import { approvalsOf, decodeOrder, type OrderDocument } from "../protocol/release/order.ts"
+import { endOf } from "../protocol/release/precedence.ts"
+import { encodeSigned } from "../protocol/signed.ts"
+import { factOf, type Standing } from "../protocol/verify.ts"
+import { type Context, ownRoot, today } from "./context.ts"
+import { NodeError } from "./errors.ts"
+import { stillMissing } from "./orders.ts"
+import { asFact, factsAbout } from "./store/queries/facts.ts"
+import { type LogState, rootAt } from "./store/queries/logs.ts"
+import { assertOpen, countingSignatures, orderById, requestAgain } from "./store/queries/orders.ts"
+import type { Db } from "./store/schema.ts"
+
+/** An order that may be logged, as every recipient will judge it. */
+export type Admitted = {
+  readonly order: OrderDocument
+  readonly placed: readonly PlacedGrant[]
+  readonly standing: Standing
+}
+
+/** Everything a recipient will check of the order, from its bytes, and what only we can. PROTOCOL.md §6 */
+export async function admit(
+  context: Context,
+  trx: Db,
+  log: LogState,
+  orderId: string,
+  index: number,
+): Promise<Admitted> {
+  const row = await orderById(trx, orderId)
+  const day = today(context)
+  const state = row.state === "scheduled" ? "open" : row.state
+  assertOpen({ ...row, state }, day)
+  const signatures = await countingSignatures(trx, row.id, day)
+  const root = ownRoot(context)
+  if (signatures.length === 0)
+    throw unsatisfied(row.id, await stillMissing({ ...context, db: trx }, row))
+  const order = decodeOrder(encodeSigned(new Uint8Array(row.payload), signatures))
+  const { payload } = order
+  if (payload.origin !== context.self.id || payload.network !== context.self.network)
+    throw new NodeError("order.unknown", "This order is another member's.")
+  if (payload.rootVersion !== root.version)
+    throw new NodeError("order.stale", "The root document has changed since this order was made.", {
+      hint: requestAgain,
+    })
+  // The day that was signed, whatever the row says.
+  assertOpen({ ...row, state, not_after: payload.notAfter }, day)
+  if (root.expires < day)
+    throw new NodeError("order.expired", `Our root document expired on ${root.expires}.`, {
+      hint: "A root ceremony makes the next version.",
+    })
+
+  if (root.closing !== undefined && payload.act !== "withdraw")
+    throw new ProtocolError("root.closed")
+
+  const { revoked } = root
+  const approvals = approvalsOf(order, root, { revoked, epoch: log.epoch, index })
+  const profile = findProfile(payload.rule.profile)?.profile
+  if (profile === undefined || payload.act === "consent")
+    throw new ProtocolError("profile.unknown", { detail: payload.rule.profile })
+  const signoff = signoffOf(profile, payload.act, payload.rule.kind)
+  const missing = missingApprovals(root.policy, signoff, payload.act, payload.rule, approvals)
+  if (missing.length > 0) throw unsatisfied(row.id, missing)
+
+  const { base } = payload
+  const baseRoot = base.size === 0 ? emptyRoot : await rootAt(trx, log, base.size)
+  const isBased = base.epoch === log.epoch && baseRoot !== null && encodeHex(baseRoot) === base.root
+  if (!isBased) throw new ProtocolError("order.base")
+
+  const placed = await placeGrants(trx, row.id, new Uint8Array(row.seed), payload.root ?? "")
+  for (const { grant } of placed) {
+    if (grant.act !== payload.act) throw new ProtocolError("grant.malformed", { detail: "act" })
+    if (grant.record.origin !== context.self.id) throw new ProtocolError("custody.unsupported")
+  }
+  const standing: Standing = { order: payload, orderId: payload.id, index, root, approvals }
+  await refuseEnded(trx, standing, placed)
+  return { order, placed, standing }
+}
+
+function unsatisfied(orderId: string, missing: readonly string[]): NodeError {
+  return new NodeError(
+    "order.unsatisfied",
+    `Order ${orderId} still needs: ${missing.join("; ")}.`,
+    { hint: `comity order sign ${orderId.slice(0, 12)} --as PERSON` },
+  )
+}
+
+/** The grants in their tree, whose root must be the one that was signed: no row can have been edited. */
+async function placeGrants(
+  trx: Db,
+  orderId: string,
+  seed: Uint8Array,
+  signedRoot: string,
+): Promise<readonly PlacedGrant[]> {
+  const rows = await trx
+    .selectFrom("order_grant")
+    .select(["position", "bytes"])
+    .where("order_id", "=", orderId)
+    .orderBy("position")
+    .execute()
+  const grants = rows.map(({ position, bytes }) => {
+    const exact = new Uint8Array(bytes)
+    return { position, bytes: exact, grant: decodeGrant(exact), leaf: grantLeaf(exact) }
+  })
+  const tree = buildGrantTree(new Map(grants.map(({ position, leaf }) => [position, leaf])), seed)
+  if (encodeHex(tree.root) !== signedRoot) throw new ProtocolError("grant.path")
+  return grants.map((grant) => ({ ...grant, path: tree.path(grant.position) }))
+}
+
+async function refuseEnded(
+  trx: Db,
+  standing: Standing,
+  placed: readonly PlacedGrant[],
+): Promise<void> {
+  if (standing.order.act !== "release") return
+  for (const one of placed) {
+    const { record, recipient } = one.grant
+    const known = (await factsAbout(trx, record, recipient)).map(asFact)
+    const end = endOf(factOf(standing, one), known)
+    if (end !== null)
+      throw new NodeError(
+        "order.ended-here",
+        `Record ${record.id} was withdrawn by order ${end.orderId} after this order was made.`,
+        { hint: "If it is to be shared again, request a new release." },
+      )
+  }
+}
