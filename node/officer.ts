@@ -241,11 +241,19 @@ function checkSeen(seen: Seen, now: Seen, leadsOn: (size: number) => boolean | n
 export const signatureMeaning =
   "By signing you authorise this on behalf of the member. It creates no obligation and no admission."
 
+/** PROTOCOL.md §5, notAfter */
+const orderDays = 90
+
+function daysBetween(from: string, to: string): number {
+  return (Date.parse(to) - Date.parse(from)) / 86_400_000
+}
+
 /**
  * The officer's line for the order that was reviewed.
  *
  * @param day UTC, YYYY-MM-DD
- * @throws `officer.unknown` when the root document does not list this officer, or not in this role
+ * @throws `officer.unknown` when the root document does not list this officer, or not in this role;
+ * `order.malformed` for an order that could be published longer than 90 days from now
  */
 export async function signReview(
   review: Pick<Review, "member" | "order" | "payload">,
@@ -253,6 +261,9 @@ export async function signReview(
   day: string,
   role?: string,
 ): Promise<SignatureLine> {
+  // A signature is given for now: a server could keep one that never lapses until it suits somebody.
+  if (daysBetween(day, review.order.notAfter) > orderDays)
+    throw new ProtocolError("order.malformed", { detail: "notAfter" })
   const root = newestRoot(review.member).payload
   if (member !== review.member.id)
     throw new NodeError("officer.unknown", `${officer.person} is an officer of another member.`, {

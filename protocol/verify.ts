@@ -24,8 +24,8 @@ import { type Fact, verifyNotEnded } from "./release/precedence.ts"
 
 /**
  * The eight steps of PROTOCOL.md §10, for parcels that arrive and for evidence in a file alike:
- * `verifyOrder` takes the steps that an order's grants share, `verifyRelease` and `verifyWithdrawal`
- * those of one grant. Cheap before costly; the first that fails throws its code.
+ * `verifyOrder` takes the steps that an order's grants share, `verifyRelease` those of one release; a
+ * withdrawal has no more. Cheap before costly; the first that fails throws its code.
  */
 
 /** An order with the grants of it that are shown, and where its log has it. */
@@ -115,6 +115,8 @@ export function verifyOrder(
     if (grant.act !== order.payload.act) throw new ProtocolError("grant.malformed")
     if (!isInGrantTree(leaf, position, path, orderRoot)) throw new ProtocolError("grant.path")
   }
+  if (!areDistinct(claim.grants))
+    throw new ProtocolError("order.malformed", { detail: "a grant twice" })
   report(2, `${claim.grants.length} of its grants lead to the root that was signed`)
 
   // 3 and 4: in its origin's log, after its base, while the root version it names was in force
@@ -123,9 +125,6 @@ export function verifyOrder(
     3,
     `in the log of its origin at index ${index}, after its base of size ${order.payload.base.size}`,
   )
-  // Whoever has closed takes back, and nothing else.
-  if (root.closing !== undefined && order.payload.act !== "withdraw")
-    throw new ProtocolError("root.closed")
   report(4, `root version ${root.version} was in force there`)
 
   // 5: officers
@@ -134,7 +133,7 @@ export function verifyOrder(
   if (act === "withdraw" && rule.conditions.length > 0) throw new ProtocolError("rule.mismatch")
   const profile = holder.profile(rule.profile)
   if (profile === null) throw new ProtocolError("profile.unknown", { detail: rule.profile })
-  if (!root.profiles.includes(rule.profile)) throw new ProtocolError("profile.unadopted")
+  verifyPermitted(order.payload, root)
   const { revoked } = newestRoot(origin).payload
   const revocation = { revoked, epoch: order.payload.base.epoch, index }
   const signoff = signoffOf(profile, act, rule.kind)
@@ -142,6 +141,26 @@ export function verifyOrder(
   const roles = approvals.map(({ person, role }) => `${person} as ${role}`).join(", ")
   report(5, `authorised by ${approvals.length} officers: ${roles}`)
   return { order: order.payload, orderId: order.payload.id, index, root, approvals }
+}
+
+/**
+ * What the root version in force lets its member do at all: nothing new once it has closed, nothing
+ * under a profile that it does not name. Taking back needs neither.
+ *
+ * @throws `root.closed`, `profile.unadopted`
+ */
+export function verifyPermitted({ act, rule }: Order, root: Root): void {
+  if (act === "withdraw") return
+  if (root.closing !== undefined) throw new ProtocolError("root.closed")
+  if (!root.profiles.includes(rule.profile)) throw new ProtocolError("profile.unadopted")
+}
+
+/** One grant for each version of a record and recipient: two could give it under two terms. PROTOCOL.md §4 */
+function areDistinct(grants: readonly PlacedGrant[]): boolean {
+  const names = grants.map(({ grant: { record, recipient } }) =>
+    [record.origin, record.id, record.version, recipient].join(" "),
+  )
+  return new Set(names).size === names.length
 }
 
 function verifyHandling(marking: Marking | undefined, holder: Holder): void {
@@ -233,7 +252,8 @@ export function factOf(standing: Standing, { grant }: PlacedGrant): Fact {
  * is what the order says.
  *
  * @param known other facts about this record and recipient; @param content how the record came
- * @throws `order.ended`, `sealed.*`, `record.*`, `rule.mismatch`, `profile.*`, `custody.unsupported`
+ * @throws `order.ended`, `sealed.*`, `record.*`, `rule.mismatch`, `profile.*`, `custody.unsupported`,
+ * `grant.malformed` for a withdrawal
  */
 export function verifyRelease(
   standing: Standing,
@@ -244,6 +264,7 @@ export function verifyRelease(
   report: Report = silent,
 ): { readonly record: ComityRecord; readonly bytes: Uint8Array } {
   const { grant } = placed
+  if (grant.act !== "release") throw new ProtocolError("grant.malformed", { detail: "act" })
   // 6: precedence
   verifyNotEnded(factOf(standing, placed), known)
   report(6, "no withdrawal that is known here ends it")
@@ -290,7 +311,7 @@ function verifyObject(
 
 function verifyRecord(
   record: ComityRecord,
-  { order, root }: Standing,
+  { order }: Standing,
   { grant }: PlacedGrant,
   holder: Holder,
 ): void {
@@ -316,7 +337,6 @@ function verifyRecord(
   const profile = holder.profile(rule.profile)
   if (profile === null || profile.id !== record.profile.id)
     throw new ProtocolError("profile.unknown")
-  if (!root.profiles.includes(rule.profile)) throw new ProtocolError("profile.unadopted")
   if (holder.profiles !== null && !holder.profiles.includes(rule.profile))
     throw new ProtocolError("profile.unadopted")
   verifyHandling(record.marking, holder)
