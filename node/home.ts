@@ -26,13 +26,14 @@ import {
   foundMember,
   type OfficerKey,
   publicRootKey,
+  type RootPair,
 } from "./found.ts"
 import { loadNodeKeys, type NodeKeys, type StoredKeys, storeNodeKeys } from "./keys.ts"
 import { openKeyFileContent, sealKeyFileContent, type Unlocking } from "./keystore.ts"
 import { createNode, prepareCrypto, storeFounded } from "./node.ts"
 import type { Seen } from "./officer.ts"
 import { type Identity, identityOf } from "./peers.ts"
-import { encodePublicRootKey, sealRootKey } from "./root-key.ts"
+import { encodePublicRootKey, openRootKey, sealRootKey } from "./root-key.ts"
 
 /**
  * A member's home: what lies in which file. The database holds what the node knows, encrypted under a
@@ -59,6 +60,7 @@ const configShape = object({
   type: literal("comity/home/v1"),
   url: optional(text({ min: 1, max: 512 })),
   verify: optional(object({ directions: integer(1, 2), officers: integer(1, 2) })),
+  witnessHours: optional(integer(1, 8760)),
 })
 
 export type HomeConfig = Omit<Config, "home"> & { readonly cipher: "aegis" | "chacha20" }
@@ -76,7 +78,7 @@ export function readConfig(files: Files): HomeConfig {
       hint: 'Found one: comity init --state XA --name "Authority XA"',
     })
   try {
-    const { cadence, cipher, markings, onInconsistency, url, verify } = decodeShape(
+    const { cadence, cipher, markings, onInconsistency, url, verify, witnessHours } = decodeShape(
       configShape,
       JSON.parse(new TextDecoder().decode(bytes)),
       "json.profile",
@@ -88,6 +90,7 @@ export function readConfig(files: Files): HomeConfig {
       onInconsistency: onInconsistency ?? defaultConfig.onInconsistency,
       url: url ?? null,
       verify: verify ?? byOneOfficer,
+      witnessHours: witnessHours ?? null,
     }
   } catch (cause) {
     throw new NodeError("config.invalid", `${homeFiles.config} is not as it should be.`, { cause })
@@ -95,7 +98,7 @@ export function readConfig(files: Files): HomeConfig {
 }
 
 export function writeConfig(files: Files, config: HomeConfig): void {
-  const { cadence, cipher, markings, onInconsistency, url, verify } = config
+  const { cadence, cipher, markings, onInconsistency, url, verify, witnessHours } = config
   const fields = {
     cipher,
     markings,
@@ -104,6 +107,7 @@ export function writeConfig(files: Files, config: HomeConfig): void {
     ...(cadence === null ? {} : { cadence }),
     ...(url === null ? {} : { url }),
     verify,
+    ...(witnessHours === null ? {} : { witnessHours }),
   }
   files.write(homeFiles.config, encodeCanonical(fields))
 }
@@ -116,6 +120,7 @@ export const defaultConfig = {
   markings: {},
   onInconsistency: "wait",
   verify: byOneOfficer,
+  witnessHours: null,
 } as const
 
 /** How `founded` root keys are kept: beside the node, or where the ceremony says. */
@@ -250,6 +255,19 @@ const agentShape = object({
   socket: text({ min: 1, max: 107 }),
   type: literal("comity/agent/v1"),
 })
+
+/** The root keys that still lie in the home, present and next ones. @throws `key.unavailable` */
+export async function readRootKeys(
+  files: Files,
+  unlocking: Unlocking,
+): Promise<readonly RootPair[]> {
+  const pairs: RootPair[] = []
+  for (const name of files.list(homeFiles.rootKeys)) {
+    const bytes = files.read(`${homeFiles.rootKeys}/${name}`)
+    if (bytes !== null && name.endsWith(".json")) pairs.push(await openRootKey(bytes, unlocking))
+  }
+  return pairs
+}
 
 /** Whether root keys still lie in the home, where a thief of the server finds them. */
 export function hasRootKeys(files: Files): boolean {

@@ -16,7 +16,7 @@ import { doctor } from "../doctor.ts"
 import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
 import { PeerUnreachable } from "../env.ts"
 import { NodeError } from "../errors.ts"
-import { exportEvidence } from "../evidence.ts"
+import { exportEvidence, exportProof } from "../evidence.ts"
 import {
   continueWith,
   explain,
@@ -24,7 +24,13 @@ import {
   showInconsistency,
 } from "../inconsistencies.ts"
 import { introduce } from "../introduce.ts"
-import { logConsistency, logHead, logProof, logTiles } from "../log.ts"
+import { logConsistency, logHead, logPolicy, logProof, logTiles } from "../log.ts"
+import {
+  listWitnesses,
+  proposeWitnesses,
+  setWitnessHours,
+  type WitnessChange,
+} from "../name-witnesses.ts"
 import {
   addSignature,
   cancelOrder,
@@ -396,6 +402,13 @@ export const operations = {
   "log.proof": operation(z.strictObject({ index: z.int().nonnegative() }), (context, { index }) =>
     logProof(context, index),
   ),
+  "log.recordProof": operation(
+    z.strictObject({ record: id, peer: text.optional() }),
+    (context, { record, peer }) => exportProof(context, record, peer),
+  ),
+  "log.policy": operation(z.strictObject({ peer: text.optional() }), (context, { peer }) =>
+    logPolicy(context, peer),
+  ),
   "log.consistency": operation(z.strictObject({ from: z.int().nonnegative() }), (context, input) =>
     logConsistency(context, input.from),
   ),
@@ -411,6 +424,22 @@ export const operations = {
       files.push({ path, bytes: encodeBase64(bytes) })
     return { files }
   }),
+  "witness.list": operation(nothing, listWitnesses),
+  "witness.propose": operation(
+    z.strictObject({
+      add: z.array(text).max(64).optional(),
+      remove: z.array(text).max(64).optional(),
+      quorum: z.int().min(0).max(64).optional(),
+    }),
+    async (context, input) => {
+      const { proposal, changes } = await proposeWitnesses(context, input as WitnessChange)
+      return { proposal: encodeBase64(proposal), changes }
+    },
+  ),
+  "witness.stopAfter": operation(
+    z.strictObject({ hours: z.int().min(1).max(8760).nullable() }),
+    (context, { hours }) => setWitnessHours(context, hours),
+  ),
   backup: operation(z.strictObject({ file: text }), (context, { file }) => {
     const { home } = context.config
     if (home === null) throw new NodeError("request.malformed", "This node has no home on a disk.")

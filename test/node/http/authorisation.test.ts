@@ -7,9 +7,15 @@ import { nodeKid, nodeSigner } from "../../../node/keys.ts"
 import { addPeer, blockPeer, ownCard, verifyPeer } from "../../../node/peers.ts"
 import { propose } from "../../../node/propose.ts"
 import { owedReceipts } from "../../../node/receipts.ts"
+import { logOf } from "../../../node/store/queries/logs.ts"
 import { sync } from "../../../node/subscribe.ts"
-import { encodeBase64, encodeHex } from "../../../protocol/encoding.ts"
+import { addCheckpoint } from "../../../node/witness.ts"
+import { sha256 } from "../../../protocol/crypto/hash.ts"
+import { encodeBase64, encodeHex, utf8 } from "../../../protocol/encoding.ts"
 import { encodeFrame, framesHeader, framesMediaType } from "../../../protocol/exchange/frames.ts"
+import { formatAddCheckpoint } from "../../../protocol/log/add-checkpoint.ts"
+import { parseCheckpoint } from "../../../protocol/log/checkpoint.ts"
+import { parseNote } from "../../../protocol/log/note.ts"
 import { newestRoot } from "../../../protocol/member/root.ts"
 import { wordsOf } from "../../../protocol/words.ts"
 import { release, signedBy } from "../../support/ceremony.ts"
@@ -116,11 +122,20 @@ const feedOf = async (node: TestNode) =>
       .executeTakeFirstOrThrow()
   ).feed
 
+const { checkpoint: ofXb, range } = (await logOf(xb.context.db, xb.context.self.id))!
+const submission = (oldSize: number) =>
+  utf8(formatAddCheckpoint({ oldSize, proof: [], checkpoint: ofXb! }))
+await addCheckpoint(xa.context, submission(0))
+const witnessed = encodeHex(sha256(utf8(parseCheckpoint(parseNote(ofXb!).text).origin)))
+const ownSize = (await logOf(xa.context.db, xa.context.self.id))!.range.size
+
 /** Each route of the peer app: open to everybody, or for a peer alone, with a path that it answers. */
 const peerRoutes: Readonly<
   Record<string, { readonly open: boolean; readonly path: string; readonly body?: Uint8Array }>
 > = {
   "GET /.well-known/comity": { open: true, path: "/.well-known/comity" },
+  "GET /:origin/checkpoint": { open: false, path: `/${witnessed}/checkpoint` },
+  "GET /checkpoint": { open: false, path: "/checkpoint" },
   "GET /feed": { open: false, path: "/feed?after=0&size=0&epoch=1" },
   "GET /livez": { open: true, path: "/livez" },
   "GET /log/:member": {
@@ -130,6 +145,8 @@ const peerRoutes: Readonly<
   "GET /readyz": { open: true, path: "/readyz" },
   "GET /root/:version": { open: true, path: "/root/1" },
   "GET /sealed/:digest": { open: false, path: `/sealed/${digests.own}` },
+  "GET /tile/*": { open: false, path: `/tile/0/000.p/${ownSize}` },
+  "POST /add-checkpoint": { open: false, path: "/add-checkpoint", body: submission(range.size) },
   "POST /frames": { open: false, path: "/frames", body: framesHeader() },
 }
 
@@ -241,7 +258,9 @@ const operatorOperations: Readonly<
   "log.consistency": { by: "operator", input: { from: 1 } },
   "log.export": { by: "operator", input: {} },
   "log.head": { by: "operator", input: {} },
+  "log.policy": { by: "operator", input: {} },
   "log.proof": { by: "operator", input: { index: 1 } },
+  "log.recordProof": { by: "operator", input: { record: mine.record } },
   "officer.list": { by: "operator", input: {} },
   "order.cancel": { by: "operator", input: { order: "" } },
   "order.export": { by: "operator", input: { order: "" } },
@@ -286,6 +305,9 @@ const operatorOperations: Readonly<
   sync: { by: "operator", input: {} },
   why: { by: "operator", input: { record: mine.record, peer: "xb" } },
   withdraw: { by: "operator", input: { record: mine.record, reason: "r" } },
+  "witness.list": { by: "operator", input: {} },
+  "witness.propose": { by: "operator", input: { add: ["xc"] } },
+  "witness.stopAfter": { by: "operator", input: { hours: 96 } },
 }
 
 describe("the operator app", () => {
