@@ -9,7 +9,6 @@ import type { Approval, Rule } from "./member/policy.ts"
 import {
   endOfEpoch,
   type Head,
-  isClosed,
   type Member,
   newestRoot,
   type Root,
@@ -134,7 +133,7 @@ export function verifyOrder(
   if (act === "withdraw" && rule.conditions.length > 0) throw new ProtocolError("rule.mismatch")
   const profile = holder.profile(rule.profile)
   if (profile === null) throw new ProtocolError("profile.unknown", { detail: rule.profile })
-  verifyPermitted(order.payload, origin, root)
+  verifyPermitted(order.payload, root)
   const { revoked } = newestRoot(origin).payload
   const revocation = { revoked, epoch: order.payload.base.epoch, index }
   const signoff = signoffOf(profile, act, rule.kind)
@@ -150,9 +149,9 @@ export function verifyOrder(
  *
  * @throws `root.closed`, `profile.unadopted`
  */
-export function verifyPermitted({ act, rule }: Order, origin: Member, root: Root): void {
+export function verifyPermitted({ act, rule }: Order, root: Root): void {
   if (act === "withdraw") return
-  if (isClosed(origin, root.version)) throw new ProtocolError("root.closed")
+  if (root.closing !== undefined) throw new ProtocolError("root.closed")
   if (!root.profiles.includes(rule.profile)) throw new ProtocolError("profile.unadopted")
 }
 

@@ -12,6 +12,11 @@ export const migrations: Migrations = {
       for (const statement of spine) await sql.raw(statement).execute(db)
     },
   },
+  "0002-authority": {
+    async up(db: Kysely<unknown>) {
+      for (const statement of authority) await sql.raw(statement).execute(db)
+    },
+  },
 }
 
 const spine = [
@@ -119,6 +124,22 @@ const spine = [
     tokenize = "unicode61 remove_diacritics 2", prefix = '2 3')`,
   // A purged term is gone from the index at once, not when segments happen to merge.
   "INSERT INTO search (search, rank) VALUES ('secure-delete', 1)",
+]
+
+const authority = [
+  "ALTER TABLE officer ADD COLUMN sealing_key BLOB",
+  "ALTER TABLE officer ADD COLUMN not_before TEXT",
+  "ALTER TABLE officer ADD COLUMN not_after TEXT",
+  `CREATE TABLE refusal (order_id TEXT PRIMARY KEY, person TEXT NOT NULL,
+    statement BLOB NOT NULL) STRICT`,
+  `CREATE TABLE peer_check (peer TEXT NOT NULL, person TEXT NOT NULL, day TEXT NOT NULL,
+    direction TEXT NOT NULL, statement BLOB, PRIMARY KEY (peer, person, direction)) STRICT`,
+  `CREATE TABLE register_entry (id TEXT PRIMARY KEY, person TEXT NOT NULL, sealed BLOB NOT NULL,
+    at INTEGER NOT NULL) STRICT`,
+  `CREATE TABLE register_share (entry TEXT NOT NULL, kid TEXT NOT NULL, sealed BLOB NOT NULL,
+    PRIMARY KEY (entry, kid)) STRICT`,
+  `CREATE TABLE register_log (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, act TEXT NOT NULL,
+    entry TEXT NOT NULL, person TEXT NOT NULL, officers TEXT NOT NULL, reason TEXT NOT NULL) STRICT`,
 ]
 
 /**

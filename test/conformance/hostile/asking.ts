@@ -15,7 +15,7 @@ export type Sending = {
   readonly from?: string
   readonly to?: string
   readonly keyid?: string
-  readonly sign?: (message: Uint8Array) => Uint8Array
+  readonly sign?: (message: Uint8Array) => Uint8Array | Promise<Uint8Array>
   /** changes what was signed, before it goes out */
   readonly edit?: (request: { path: string; headers: Headers; body: Uint8Array }) => void
 }
