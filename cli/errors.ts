@@ -82,6 +82,7 @@ const nodeExits = {
   "record.unknown": exitCodes.notFound,
   "record.ambiguous": exitCodes.usage,
   "record.withdrawn": exitCodes.failed,
+  "record.repudiated": exitCodes.verificationFailed,
   "record.not-ours": exitCodes.failed,
   "record.too-large": exitCodes.failed,
   "draft.unknown": exitCodes.notFound,

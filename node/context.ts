@@ -11,7 +11,8 @@ import type { Turn } from "./turn.ts"
 export type Context = {
   readonly env: Env
   readonly db: Db
-  readonly keys: NodeKeys
+  /** replaced by the sequencer with the root document that names others */
+  keys: NodeKeys
   readonly config: Config
   /** ourselves, as our root documents say; replaced by the sequencer when it logs a new version */
   self: Member

@@ -17,6 +17,7 @@ import {
 } from "../protocol/exchange/parcel.ts"
 import { limits } from "../protocol/limits.ts"
 import { kemKeyFor } from "../protocol/member/keys.ts"
+import { endOfEpoch } from "../protocol/member/root.ts"
 import { recordDigest } from "../protocol/record/record.ts"
 import { isInGrantTree } from "../protocol/release/grant-tree.ts"
 import { endOf } from "../protocol/release/precedence.ts"
@@ -34,7 +35,8 @@ export type FeedPosition = {
   /** the feed it knows, 32 hex digits; null for none */
   readonly feed: string | null
   readonly after: number
-  /** entries of our log that it holds */
+  /** the newest epoch of our log that it knows, and how many entries of that it holds */
+  readonly epoch: number
   readonly size: number
 }
 
@@ -69,15 +71,7 @@ export async function* feedFrames(
 ): AsyncGenerator<Uint8Array, FeedPosition> {
   const { head, log } = await feedHead(context, peer)
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
-  // A poll with nothing new stays small: who holds this size has a checkpoint of it.
-  if (position.size !== head.size) yield encodeFrame("checkpoint", utf8(log.checkpoint))
-  const start = Math.min(position.size, head.size)
-  for (let at = start; at < head.size; at += limits.entriesPerFrame) {
-    const count = Math.min(limits.entriesPerFrame, head.size - at)
-    const entries = await entriesFrom(context.db, context.self.id, at, count)
-    yield encodeFrame("entries", encodeEntries({ origin: log.origin, start: at, entries }))
-  }
-  yield* documentFrames(context, start)
+  yield* logFrames(context, log, position)
   const isSameFeed = position.feed === head.feed && position.after <= head.n
   let after = isSameFeed ? position.after : 0
   while (after < head.n) {
@@ -97,28 +91,61 @@ export async function* feedFrames(
     }
   }
   yield encodeFrame("head", utf8(formatHead(head)))
-  return { feed: head.feed, after: head.n, size: head.size }
+  return { feed: head.feed, after: head.n, epoch: log.epoch, size: head.size }
 }
 
-/** The documents of the open entries from `start` on. */
-async function* documentFrames(context: Context, start: number): AsyncGenerator<Uint8Array> {
-  const of = context.self.id
-  const roots = await context.db
-    .selectFrom("root_document")
-    .select("bytes")
-    .where("member", "=", of)
-    .where("idx", ">=", start)
-    .orderBy("idx")
-    .execute()
-  for (const { bytes } of roots) yield encodeFrame("root", new Uint8Array(bytes))
-  const keys = await context.db
-    .selectFrom("keys_document")
-    .select("bytes")
-    .where("member", "=", of)
-    .where("idx", ">=", start)
-    .orderBy("idx")
-    .execute()
-  for (const { bytes } of keys) yield encodeFrame("keys", new Uint8Array(bytes))
+/** What our log has gained: of epochs that ended meanwhile what survives, then of the present one. */
+async function* logFrames(
+  context: Context,
+  log: LogState,
+  position: FeedPosition,
+): AsyncGenerator<Uint8Array> {
+  // A poll with nothing new stays small: who holds this size has a checkpoint of it.
+  if (position.epoch === log.epoch && position.size === log.range.size) return
+  yield encodeFrame("checkpoint", utf8(log.checkpoint ?? ""))
+  const first = Math.min(position.epoch, log.epoch)
+  for (let epoch = first; epoch <= log.epoch; epoch++) {
+    const one = epoch === log.epoch ? log : await logOf(context.db, context.self.id, epoch)
+    if (one === null) continue
+    const end = endOfEpoch(context.self, epoch)?.size ?? one.range.size
+    const start = epoch === position.epoch ? Math.min(position.size, end) : 0
+    yield* entryFrames(context, one, start, end)
+    yield* documentFrames(context, epoch, start)
+  }
+}
+
+async function* entryFrames(
+  { db }: Context,
+  log: LogState,
+  start: number,
+  end: number,
+): AsyncGenerator<Uint8Array> {
+  for (let at = start; at < end; at += limits.entriesPerFrame) {
+    const entries = await entriesFrom(db, log.id, at, Math.min(limits.entriesPerFrame, end - at))
+    yield encodeFrame("entries", encodeEntries({ origin: log.origin, start: at, entries }))
+  }
+}
+
+/** The documents of an epoch's open entries from `start` on. */
+async function* documentFrames(
+  { db, self }: Context,
+  epoch: number,
+  start: number,
+): AsyncGenerator<Uint8Array> {
+  for (const [table, type] of [
+    ["root_document", "root"],
+    ["keys_document", "keys"],
+  ] as const) {
+    const rows = await db
+      .selectFrom(table)
+      .select("bytes")
+      .where("member", "=", self.id)
+      .where("epoch", "=", epoch)
+      .where("idx", ">=", start)
+      .orderBy("idx")
+      .execute()
+    for (const { bytes } of rows) yield encodeFrame(type, new Uint8Array(bytes))
+  }
 }
 
 /** One delivery sealed to the peer, with the sealed objects small enough to ride along. */
@@ -142,7 +169,8 @@ async function* parcelFrames(
 /** No row that was written past the sequencer is sent: the log has the order, and it names this peer. */
 async function assertOrdered(context: Context, peer: string, delivery: Delivery): Promise<void> {
   const { order, entry, grants } = delivery
-  const places = await placesOf(context.db, context.self.id, entryOf(delivery))
+  const log = await logOf(context.db, context.self.id, order.payload.base.epoch)
+  const places = log === null ? [] : await placesOf(context.db, log.id, entryOf(delivery))
   const root = decodeHex(order.payload.root ?? "")
   const isOrdered =
     places.includes(entry.index) &&
@@ -186,7 +214,9 @@ async function openGrants(
   const open: OpenGrant[] = []
   for (const { placed, place } of releases) {
     const { record, sealed } = placed.grant
-    const about = facts.filter((row) => row.record_id === record.id).map(asFact)
+    const about = facts
+      .filter((row) => row.record_id === record.id && row.repudiated === 0)
+      .map(asFact)
     const own = about.find(
       (fact) => fact.orderId === order.payload.id && fact.version === record.version,
     )
@@ -241,6 +271,7 @@ export async function sealedFor(
       .where("record_id", "=", row.id)
       .where("record_origin", "=", row.origin)
       .where("recipient", "=", peer)
+      .where("repudiated", "=", 0)
       .execute()
   ).map(asFact)
   const isLive = about.some(
@@ -273,12 +304,15 @@ async function epochFor(context: Context, peer: string): Promise<ParcelEpoch> {
 export function parseFeedQuery(query: URLSearchParams): FeedPosition | null {
   const feed = query.get("feed")
   const after = Number(query.get("after") ?? "0")
+  const epoch = Number(query.get("epoch") ?? "1")
   const size = Number(query.get("size") ?? "0")
   const isSane =
     (feed === null || /^[0-9a-f]{32}$/.test(feed)) &&
     Number.isSafeInteger(after) &&
     after >= 0 &&
+    Number.isSafeInteger(epoch) &&
+    epoch >= 1 &&
     Number.isSafeInteger(size) &&
     size >= 0
-  return isSane ? { feed, after, size } : null
+  return isSane ? { feed, after, epoch, size } : null
 }

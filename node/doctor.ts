@@ -57,7 +57,7 @@ async function logCheck(context: Context): Promise<Check> {
     return { check: "log", ok: false, text: "our log is missing", fix }
   let range = emptyRange
   while (range.size < log.range.size) {
-    const entries = await entriesFrom(context.db, log.member, range.size, entriesPerRead)
+    const entries = await entriesFrom(context.db, log.id, range.size, entriesPerRead)
     if (entries.length === 0) break
     range = appendLeaves(range, entries.map(leafHash))
   }

@@ -23,6 +23,7 @@ export const nodeErrorCodes = [
     "record.unknown",
     "record.ambiguous",
     "record.withdrawn",
+    "record.repudiated",
     "record.not-ours",
     "record.too-large",
   ],

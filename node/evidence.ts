@@ -4,7 +4,7 @@ import { encodeEvidence } from "../protocol/evidence.ts"
 import { proveConsistencyFrom, proveInclusionFrom } from "../protocol/log/compact-range.ts"
 import { formatTlogProof } from "../protocol/log/tlog-proof.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
-import { versionInForce } from "../protocol/verify.ts"
+import { type Logged, versionInForce } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { findPeer, nameOf } from "./peers.ts"
@@ -36,7 +36,11 @@ export async function exportEvidence(
   const reference = await findRecord(context, prefix)
   const content = await contentOf(context, reference)
   const fact = await chooseFact(context, reference, options.peer)
-  const { placed, log, order, entry } = await claimOf(context, fact)
+  if (fact.repudiated === 1)
+    throw new NodeError("record.repudiated", "Its origin disowns the release of this record.", {
+      hint: `comity show ${reference.id} says from where on, and why.`,
+    })
+  const { placed, log, logged, order, entry } = await claimOf(context, fact)
   const isRecipient = fact.order_origin !== context.self.id
   const mayShow = placed.grant.terms?.evidence !== "recipient" || !isRecipient
   if (!mayShow && (options.reason ?? "").trim() === "")
@@ -46,16 +50,16 @@ export async function exportEvidence(
   if (!mayShow)
     await noteEvent(context, context.db, "evidence.exported", reference.id, options.reason ?? "")
 
-  const covering = await checkpointCovering(context.db, log.member, fact.idx)
+  const covering = await checkpointCovering(context.db, log.id, fact.idx)
   if (covering === null) throw new NodeError("store.corrupt", "No checkpoint covers this order.")
   const { size, note } = covering
   const prove = (index: number) =>
-    fromNodes(context.db, log.member, (read) => proveInclusionFrom(read, index, size))
+    fromNodes(context.db, log.id, (read) => proveInclusionFrom(read, index, size))
   const base = order.payload.base.size
   const baseProof =
     base === 0
       ? []
-      : await fromNodes(context.db, log.member, (read) => proveConsistencyFrom(read, base, size))
+      : await fromNodes(context.db, log.id, (read) => proveConsistencyFrom(read, base, size))
   const profile = findProfile(order.payload.rule.profile)
   if (profile === null)
     throw new NodeError("store.corrupt", "The profile of this order is missing.")
@@ -68,7 +72,7 @@ export async function exportEvidence(
     profile: jsonOf(profile.bytes),
     proof: formatTlogProof({ index: fact.idx, proof: await prove(fact.idx), checkpoint: note }),
     record: jsonOf(content.bytes),
-    roots: await rootsUpTo(context, log.member, fact.idx, prove),
+    roots: await rootsUpTo(logged, log.epoch, fact.idx, prove),
     salt: encodeHex(entry.salt),
   })
   const recipient = await nameOf(context, fact.recipient)
@@ -110,31 +114,21 @@ async function chooseFact(
   return fact
 }
 
-/** Root versions from 1 to the one in force at `index`, each with the path of its own entry. */
+/** Root versions from 1 to the one in force at `index`; those of the log's epoch with their entry's path. */
 async function rootsUpTo(
-  context: Context,
-  member: string,
+  { origin, rootIndexes }: Logged,
+  epoch: number,
   index: number,
   prove: (index: number) => Promise<readonly Uint8Array[]>,
 ) {
-  const rows = await context.db
-    .selectFrom("root_document")
-    .select(["bytes", "idx"])
-    .where("member", "=", member)
-    .orderBy("version")
-    .execute()
-  const count = versionInForce(
-    rows.map(({ idx }) => idx),
-    index,
-  )
+  const count = versionInForce(origin, epoch, rootIndexes, index)
   return Promise.all(
-    rows.slice(0, count).map(async ({ bytes, idx }) => {
-      if (idx === null) throw new NodeError("store.corrupt", "A root document is not logged.")
-      return {
-        document: jsonOf(new Uint8Array(bytes)),
-        index: idx,
-        path: (await prove(idx)).map(encodeHex),
-      }
+    origin.documents.slice(0, count).map(async ({ bytes, payload }) => {
+      const document = jsonOf(bytes)
+      if (payload.epoch < epoch) return { document }
+      const at = rootIndexes[payload.version - 1]
+      if (at == null) throw new NodeError("store.corrupt", "A root document is not logged.")
+      return { document, index: at, path: (await prove(at)).map(encodeHex) }
     }),
   )
 }

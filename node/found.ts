@@ -76,7 +76,9 @@ export async function foundMember(env: Env, founding: Founding): Promise<Founded
   const keys = makeNodeKeys((bytes) => env.random(bytes))
   const rootPairs = makePairs(env, founding.rootKeys)
   const nextPairs = makePairs(env, founding.rootKeys)
-  const officers = founding.officers.map((officer) => makeOfficer(env, founding, officer))
+  const officers = founding.officers.map((officer) =>
+    makeOfficerKey(env, { ...officer, organisation: officer.organisation ?? founding.name }),
+  )
   const now = env.clock.now()
   const payload: Root = {
     ceiling: founding.ceiling ?? "TLP:AMBER+STRICT",
@@ -136,22 +138,30 @@ function makePairs(env: Env, count: number): readonly RootPair[] {
   }))
 }
 
-function publicRootKey(pair: RootPair): RootKey {
+export function publicRootKey(pair: RootPair): RootKey {
   return {
     ed25519: encodeBase64url(ed25519PublicKey(pair.ed25519)),
     mldsa65: encodeBase64url(mlDsaPublicKey(65, pair.mldsa65)),
   }
 }
 
-function makeOfficer(
-  env: Env,
-  founding: Founding,
-  { person, organisation, roles }: Founding["officers"][number],
+/** A key of an officer, made where it will stay. */
+export function makeOfficerKey(
+  env: Pick<Env, "random">,
+  {
+    person,
+    organisation,
+    roles,
+  }: {
+    readonly person: string
+    readonly organisation: string
+    readonly roles: readonly string[]
+  },
 ): OfficerKey {
   const seed = env.random(32)
   const officer = {
     key: publicSigningKey(seed),
-    organisation: organisation ?? founding.name,
+    organisation,
     person,
     roles,
     salt: encodeHex(env.random(32)),

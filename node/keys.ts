@@ -7,7 +7,10 @@ import {
 import { decodeHex, encodeBase64url, encodeHex } from "../protocol/encoding.ts"
 import type { NoteSigner } from "../protocol/log/note.ts"
 import { kidOf, type LogKeyFields, type SigningKey } from "../protocol/member/key.ts"
+import type { Root } from "../protocol/member/root.ts"
 import { NodeError } from "./errors.ts"
+import { readMeta, writeMeta } from "./store/queries/members.ts"
+import type { Db } from "./store/schema.ts"
 
 /**
  * What the running node holds: never a root key, never an officer's. Seeds are 32 bytes. Where the
@@ -101,4 +104,38 @@ export function logSigners(keys: NodeKeys, origin: string): readonly NoteSigner[
       sign: (message) => signMlDsa(44, message, mldsa44),
     },
   ]
+}
+
+const metaNames = { inForce: "keys", proposed: "keys-proposed" } as const
+
+/** Keys that a root document has named since founding; they lie in the encrypted database. */
+export async function readKeys(
+  db: Db,
+  base: NodeKeys,
+  which: keyof typeof metaNames = "inForce",
+): Promise<NodeKeys | null> {
+  const bytes = await readMeta(db, metaNames[which])
+  if (bytes === null) return null
+  const stored = JSON.parse(new TextDecoder().decode(bytes)) as StoredKeys
+  return { ...loadNodeKeys({ ...stored, database: encodeHex(base.database) }) }
+}
+
+/** All but the key of the database itself. */
+export async function writeKeys(
+  db: Db,
+  keys: NodeKeys,
+  which: keyof typeof metaNames = "inForce",
+): Promise<void> {
+  const { database: _, ...stored } = storeNodeKeys(keys)
+  await writeMeta(db, metaNames[which], new TextEncoder().encode(JSON.stringify(stored)))
+}
+
+/** Whether this root document names these very keys of a node. */
+export function areNamedBy(root: Root, keys: NodeKeys): boolean {
+  const { name: _, ...witnessKey } = root.witnessKey
+  return (
+    kidOf(root.nodeKey) === kidOf(publicSigningKey(keys.node)) &&
+    kidOf(root.logKey) === kidOf(publicLogKey(keys.log)) &&
+    kidOf(witnessKey) === kidOf(publicLogKey(keys.witness))
+  )
 }

@@ -60,10 +60,8 @@ export async function logProof(
   const size = log.range.size
   if (index >= size)
     throw new NodeError("request.malformed", `The log has ${size} entries, from 0 to ${size - 1}.`)
-  const [entry] = await entriesFrom(context.db, context.self.id, index, 1)
-  const proof = await fromNodes(context.db, context.self.id, (read) =>
-    proveInclusionFrom(read, index, size),
-  )
+  const [entry] = await entriesFrom(context.db, log.id, index, 1)
+  const proof = await fromNodes(context.db, log.id, (read) => proveInclusionFrom(read, index, size))
   return {
     index,
     entry: encodeHex(entry!),
@@ -80,7 +78,7 @@ export async function logConsistency(
   const size = log.range.size
   if (from < 1 || from > size)
     throw new NodeError("request.malformed", `The log has ${size} entries: give 1 to ${size}.`)
-  const proof = await fromNodes(context.db, context.self.id, (read) =>
+  const proof = await fromNodes(context.db, log.id, (read) =>
     proveConsistencyFrom(read, from, size),
   )
   return { from, size, proof: proof.map(encodeHex) }
@@ -94,14 +92,14 @@ export async function logConsistency(
 export async function* logTiles(
   context: Context,
 ): AsyncGenerator<{ readonly path: string; readonly bytes: Uint8Array }> {
-  const { db, self } = context
+  const { db } = context
   const log = await ownLog(context)
   for (const tile of tilesOf(log.range.size)) {
     const first = tile.index * tileWidth
     const bytes =
       tile.level === "entries"
-        ? encodeEntryBundle(await entriesFrom(db, self.id, first, tile.width))
-        : encodeTile(await fromNodes(db, self.id, (read) => tileHashes(read, tile)))
+        ? encodeEntryBundle(await entriesFrom(db, log.id, first, tile.width))
+        : encodeTile(await fromNodes(db, log.id, (read) => tileHashes(read, tile)))
     yield { path: formatTilePath(tile), bytes }
   }
   yield { path: "checkpoint", bytes: utf8(log.checkpoint!) }

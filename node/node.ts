@@ -7,6 +7,7 @@ import { rangeRoot } from "../protocol/log/compact-range.ts"
 import { logOrigin, openEntry } from "../protocol/log/entry.ts"
 import { verifyKeys } from "../protocol/member/keys.ts"
 import { newestRoot, rootVersion } from "../protocol/member/root.ts"
+import { appendOwn } from "./append.ts"
 import { Bell } from "./bell.ts"
 import type { Config, Context } from "./context.ts"
 import { nodePrimitives } from "./crypto-node.ts"
@@ -14,8 +15,7 @@ import type { Env } from "./env.ts"
 import { NodeError } from "./errors.ts"
 import type { Founded } from "./found.ts"
 import { assertNotBehind, readHighWater } from "./high-water.ts"
-import type { NodeKeys } from "./keys.ts"
-import { appendOwn } from "./sequencer.ts"
+import { type NodeKeys, readKeys } from "./keys.ts"
 import { migrate } from "./store/migrations.ts"
 import { createLog, logOf } from "./store/queries/logs.ts"
 import {
@@ -25,6 +25,7 @@ import {
   readMeta,
   writeMeta,
 } from "./store/queries/members.ts"
+import { insertOfficers } from "./store/queries/officers.ts"
 import type { Db, Schema } from "./store/schema.ts"
 import { sqliteDialect } from "./store/sqlite.ts"
 import { Turn } from "./turn.ts"
@@ -59,7 +60,8 @@ export async function createNode(
   const db = await openStore(env, keys.database)
   const own = await readMeta(db, "member")
   if (own === null) throw new NodeError("home.missing", "No member has been founded here yet.")
-  const context = await contextOf(env, db, keys, config, decodeUtf8(own))
+  const inForce = (await readKeys(db, keys)) ?? keys
+  const context = await contextOf(env, db, inForce, config, decodeUtf8(own))
   await checkOwnLog(context)
   return context
 }
@@ -127,8 +129,13 @@ export async function storeFounded(env: Env, founded: Founded): Promise<void> {
     const context = await contextOf(env, trx, keys, {}, member.id)
     const entries = [openEntry(decodeHex(root.digest)), openEntry(decodeHex(document.digest))]
     await appendOwn(context, trx, entries)
+    await insertOfficers(
+      trx,
+      founded.officers.map(({ officer }) => officer),
+      env.clock.now(),
+    )
     await trx.updateTable("root_document").set({ idx: 0 }).execute()
-    await trx.updateTable("keys_document").set({ idx: 1 }).execute()
+    await trx.updateTable("keys_document").set({ epoch, idx: 1 }).execute()
   })
   await db.destroy()
 }

@@ -2,10 +2,17 @@ import { encodeCanonical, type Json } from "../protocol/canonical.ts"
 import { encodeHex } from "../protocol/encoding.ts"
 import { proveConsistencyFrom } from "../protocol/log/compact-range.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
+import type { Root } from "../protocol/member/root.ts"
 import { signoffOf } from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
 import { decodeGrant, type Terms } from "../protocol/release/grant.ts"
-import { approvalsOf, decodeOrder, type Order, orderFormat } from "../protocol/release/order.ts"
+import {
+  approvalsOf,
+  decodeOrder,
+  type Order,
+  orderFormat,
+  type Revocation,
+} from "../protocol/release/order.ts"
 import { decodeShape } from "../protocol/shape.ts"
 import { encodeSigned, type SignatureLine } from "../protocol/signed.ts"
 import { type Context, ownRoot, today } from "./context.ts"
@@ -138,12 +145,20 @@ async function stillMissing(context: Context, row: OrderRow): Promise<readonly s
   const { rule } = payloadOf(row)
   const profile = findProfile(rule.profile)?.profile
   const signoff = profile === undefined ? [] : signoffOf(profile, row.act, rule.kind)
-  const revocation = { revoked: root.revoked, index: Number.MAX_SAFE_INTEGER }
   const approvals =
     lines.length === 0
       ? []
-      : approvalsOf(decodeOrder(encodeSigned(new Uint8Array(row.payload), lines)), root, revocation)
+      : approvalsOf(
+          decodeOrder(encodeSigned(new Uint8Array(row.payload), lines)),
+          root,
+          wherever(root),
+        )
   return missingApprovals(root.policy, signoff, row.act, rule, approvals)
+}
+
+/** Not logged yet: a key that is revoked at all will not count. */
+function wherever({ revoked, epoch }: Root): Revocation {
+  return { revoked, epoch, index: Number.MAX_SAFE_INTEGER }
 }
 
 /**
@@ -182,7 +197,7 @@ export async function exportOrder(
   const size = log.range.size
   const prove = (from: number) =>
     from > 0 && from <= size
-      ? fromNodes(db, self.id, (read) => proveConsistencyFrom(read, from, size))
+      ? fromNodes(db, log.id, (read) => proveConsistencyFrom(read, from, size))
       : Promise.resolve([])
   const facts = await db
     .selectFrom("fact")
@@ -240,8 +255,7 @@ export async function addSignature(
       throw new NodeError("order.closed", `Order ${row.id} is ${state}, not open.`)
     const alone = decodeOrder(encodeSigned(new Uint8Array(row.payload), [line]))
     const root = ownRoot(context)
-    const revocation = { revoked: root.revoked, index: Number.MAX_SAFE_INTEGER }
-    const [approval] = approvalsOf(alone, root, revocation)
+    const [approval] = approvalsOf(alone, root, wherever(root))
     const { header } = alone.signatures[0]!
     if (approval === undefined)
       throw new NodeError("officer.revoked", `The key of ${header.person} has been revoked.`)

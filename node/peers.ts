@@ -1,16 +1,14 @@
-import { ingest } from "../protocol/canonical.ts"
+import { encodeCanonical } from "../protocol/canonical.ts"
 import { decodeHex, equalBytes } from "../protocol/encoding.ts"
 import { type Card, encodeCard, verifyCard } from "../protocol/exchange/card.ts"
-import { limits } from "../protocol/limits.ts"
 import { proveInclusionFrom } from "../protocol/log/compact-range.ts"
 import { openEntry } from "../protocol/log/entry.ts"
 import { formatTlogProof } from "../protocol/log/tlog-proof.ts"
 import { type Member, newestRoot } from "../protocol/member/root.ts"
-import { decodeShape, integer, json, literal, object, text } from "../protocol/shape.ts"
 import { parseWords, wordsOf } from "../protocol/words.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
-import { readBody } from "./http/read-body.ts"
+import { fetchIntroduction, fetchOpenPage } from "./refresh.ts"
 import { fromNodes, logOf, placesOf } from "./store/queries/logs.ts"
 import {
   allPeers,
@@ -49,10 +47,10 @@ export async function ownCard(context: Context): Promise<Uint8Array> {
   const log = await logOf(db, self.id)
   if (keys === null || log === null || log.checkpoint === null)
     throw new NodeError("store.corrupt", "Our own keys document is missing.")
-  const [index] = await placesOf(db, self.id, openEntry(decodeHex(keys.digest)))
+  const [index] = await placesOf(db, log.id, openEntry(decodeHex(keys.digest)))
   if (index === undefined) throw new NodeError("store.corrupt", "Our keys document is not logged.")
   const size = log.range.size
-  const proof = await fromNodes(db, self.id, (read) => proveInclusionFrom(read, index, size))
+  const proof = await fromNodes(db, log.id, (read) => proveInclusionFrom(read, index, size))
   return encodeCard({
     roots: self.documents.map(({ bytes }) => bytes),
     keys: keys.bytes,
@@ -113,35 +111,12 @@ export async function addPeerByUrl(
   return addVerifiedCard(context, verifyCard(card), { ...options, url })
 }
 
-const wellKnownShape = object({
-  keys: json,
-  member: text({ min: 64, max: 64 }),
-  network: text({ min: 1, max: 64 }),
-  proof: text({ min: 1, max: limits.noteBytes }),
-  rootVersion: integer(1, limits.rootVersions),
-  suite: literal("comity-1"),
-})
-
 async function fetchCard(context: Context, url: URL): Promise<Uint8Array> {
-  const get = async (path: string): Promise<Uint8Array> => {
-    const target = new URL(path, url)
-    const response = await context.env.transport.send({
-      method: "GET",
-      url: target,
-      headers: new Headers(),
-      body: new Uint8Array(0),
-      maxBytes: limits.cardBytes,
-    })
-    if (response.status !== 200)
-      throw new NodeError("peer.refused", `${target.host} did not answer as a comity node.`)
-    return readBody(response.body, limits.cardBytes)
-  }
-  const known = ingest(await get("/.well-known/comity"), limits.cardBytes)
-  const { keys, proof, rootVersion } = decodeShape(wellKnownShape, known, "card.malformed")
+  const { keys, proof, rootVersion } = await fetchIntroduction(context, url)
   const roots: Uint8Array[] = []
-  for (let version = 1; version <= rootVersion; version++) roots.push(await get(`/root/${version}`))
-  const encoder = new TextEncoder()
-  return encodeCard({ roots, keys: encoder.encode(JSON.stringify(keys)), proof })
+  for (let version = 1; version <= rootVersion; version++)
+    roots.push(await fetchOpenPage(context, url, `/root/${version}`))
+  return encodeCard({ roots, keys: encodeCanonical(keys as object), proof })
 }
 
 async function addVerifiedCard(

@@ -22,21 +22,19 @@ import type { ComityRecord } from "../protocol/record/record.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import {
   type Claim,
-  entryOf,
   factOf,
-  type Logged,
   type Standing,
   verifyOrder,
   verifyRelease,
 } from "../protocol/verify.ts"
 import { type Context, dayOf, today } from "./context.ts"
 import { ownHolder } from "./holder.ts"
-import { mirrorLog } from "./mirror.ts"
+import { loggedOf } from "./logged.ts"
+import { type LogNews, mirrorLog, noteDisowned } from "./mirror.ts"
 import { indexRecord, unindexRecord } from "./search.ts"
 import { truncateWal } from "./store/purge.ts"
 import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
-import { keepCheckpoint, type LogState, logOf, placesOf, rootAt } from "./store/queries/logs.ts"
-import { memberById, rootIndexes } from "./store/queries/members.ts"
+import { keepCheckpoint, type LogState } from "./store/queries/logs.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
 /**
@@ -164,14 +162,21 @@ export class FeedReader {
   async #flush(): Promise<void> {
     const news = this.#news
     this.#news = null
-    if (news !== null)
-      await this.#context.db
-        .transaction()
-        .execute((trx) => mirrorLog(this.#context, trx, this.#peer, news))
+    if (news !== null) await this.#mirror(news)
     const bundles = this.#bundles
     this.#bundles = []
     this.#heldBytes = 0
     if (bundles.length > 0 && this.#code === undefined) await this.#takeBundles(bundles)
+  }
+
+  async #mirror(news: LogNews): Promise<void> {
+    const { db } = this.#context
+    try {
+      await db.transaction().execute((trx) => mirrorLog(this.#context, trx, this.#peer, news))
+    } catch (cause) {
+      await noteDisowned(db, cause)
+      throw cause
+    }
   }
 
   async #takeBundles(bundles: readonly Bundle[]): Promise<void> {
@@ -373,9 +378,6 @@ async function standOrder(
   peer: string,
   claim: Claim,
 ): Promise<{ readonly standing: Standing; readonly log: LogState }> {
-  const log = await logOf(trx, peer)
-  const origin = await memberById(trx, peer)
-  if (log === null || origin === null) throw new ProtocolError("root.unknown")
   // A carrier is not the sender, and the sender speaks for itself alone.
   if (claim.order.payload.origin !== peer)
     throw new ProtocolError("order.malformed", { detail: "origin" })
@@ -388,12 +390,7 @@ async function standOrder(
   // An order is one (origin, id): what was logged first under it stays what it says.
   if (same !== undefined && same.digest !== claim.order.digest)
     throw new ProtocolError("order.malformed", { detail: "id used before" })
-  const logged: Logged = {
-    origin,
-    places: await placesOf(trx, peer, entryOf(claim)),
-    baseRoot: await rootAt(trx, log, claim.order.payload.base.size),
-    rootIndexes: await rootIndexes(trx, peer),
-  }
+  const { logged, log } = await loggedOf(trx, peer, claim)
   return { standing: verifyOrder(claim, logged, ownHolder(context)), log }
 }
 
@@ -536,7 +533,7 @@ async function keepOrder(trx: Db, claim: Claim, standing: Standing, log: LogStat
     })
     .onConflict((conflict) => conflict.doNothing())
     .execute()
-  if (log.checkpoint !== null) await keepCheckpoint(trx, log.member, log.range.size, log.checkpoint)
+  if (log.checkpoint !== null) await keepCheckpoint(trx, log.id, log.range.size, log.checkpoint)
 }
 
 /** A receipt that `peer` is owed; it goes out with the next batch. */

@@ -1,19 +1,22 @@
 import { ProtocolError } from "../protocol/errors.ts"
-import { newestRoot } from "../protocol/member/root.ts"
+import { endOfEpoch, newestRoot } from "../protocol/member/root.ts"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import type { Terms } from "../protocol/release/grant.ts"
 import { decodeOrder } from "../protocol/release/order.ts"
 import { endOf, winner } from "../protocol/release/precedence.ts"
-import { entryOf, type Logged, type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
+import { type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
 import { type Context, dayOf, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { ownHolder } from "./holder.ts"
+import { loggedOf } from "./logged.ts"
 import { findPeer, nameOf } from "./peers.ts"
 import { searchContent } from "./search.ts"
 import { asFact, asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
-import { logOf, placesOf, rootAt } from "./store/queries/logs.ts"
-import { memberById, rootIndexes } from "./store/queries/members.ts"
+import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
+
+/** How a record stands here: `pending` waits for witnesses, `repudiated` is annulled by its origin. */
+export type Standing = "verified" | "pending" | "repudiated"
 
 export type RecordView = {
   readonly record: string
@@ -24,7 +27,7 @@ export type RecordView = {
   readonly from: string
   readonly origin: string
   readonly receivedAt: string
-  readonly verdict: "verified" | "pending"
+  readonly verdict: Standing
   readonly withdrawn: boolean
 }
 
@@ -95,15 +98,20 @@ async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly
       from: await nameOf(context, row.origin),
       origin: row.origin,
       receivedAt: new Date(row.created_at).toISOString(),
-      // Members that name witnesses keep an order pending until their quorum is met.
-      verdict: await verdictOn(context, row.origin),
+      verdict: await standingOf(context, row),
       withdrawn: row.rid === null,
     })
   return views
 }
 
-async function verdictOn(context: Context, origin: string): Promise<RecordView["verdict"]> {
-  const member = origin === context.self.id ? context.self : await memberById(context.db, origin)
+async function standingOf(context: Context, reference: RecordReference): Promise<Standing> {
+  const isOurs = reference.origin === context.self.id
+  const facts = (await liveFacts(context, reference)).filter(
+    ({ recipient }) => isOurs || recipient === context.self.id,
+  )
+  if (facts.length > 0 && facts.every(({ repudiated }) => repudiated === 1)) return "repudiated"
+  // Members that name witnesses keep an order pending until their quorum is met.
+  const member = isOurs ? context.self : await memberById(context.db, reference.origin)
   return member !== null && newestRoot(member).payload.quorum > 0 ? "pending" : "verified"
 }
 
@@ -173,7 +181,12 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
     terms: origin === context.self.id ? null : terms,
     network: record.network,
     provenance: steps,
-    notes: await notesOn(context, origin, record.network, terms),
+    notes: [
+      ...(held?.repudiated === 1
+        ? [`repudiated by its origin from index ${await cutOf(context, held)}`]
+        : []),
+      ...(await notesOn(context, origin, record.network, terms)),
+    ],
   }
 }
 
@@ -228,7 +241,20 @@ export async function contentOf(
   return { bytes: new Uint8Array(row.bytes), title: row.title }
 }
 
-/** Release facts about this version that nothing has ended, best last. */
+/** From where on its origin disowns what this release stands on. */
+async function cutOf(context: Context, fact: FactRow): Promise<number> {
+  const { order, logged } = await claimOf(context, fact)
+  const kids = order.signatures.map(({ header }) => header.kid)
+  const { revoked } = newestRoot(logged.origin).payload
+  const cuts = revoked
+    .filter(({ kid, from }) => kids.includes(kid) && from.epoch === fact.epoch)
+    .map(({ from }) => from.size)
+  const end = endOfEpoch(logged.origin, fact.epoch)
+  if (end !== null) cuts.push(end.size)
+  return Math.min(fact.idx, ...cuts)
+}
+
+/** Release facts about this version that no withdrawal has ended; those that its origin disowns last. */
 export async function liveFacts(
   context: Context,
   { origin, id, version }: RecordReference,
@@ -241,7 +267,8 @@ export async function liveFacts(
     .orderBy("idx")
     .execute()
   return [...Map.groupBy(rows, (row) => row.recipient).values()].flatMap((group) => {
-    const best = winner(group.map(asFact), version)
+    const standing = group.filter(({ act, repudiated }) => act === "withdraw" || repudiated === 0)
+    const best = winner(standing.map(asFact), version) ?? winner(group.map(asFact), version)
     return best === null
       ? []
       : group.filter((row) => row.order_id === best.orderId && row.version === version)
@@ -261,16 +288,7 @@ export async function claimOf(context: Context, fact: FactRow) {
   const placed = asPlacedGrant(fact)
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
   const claim = { order, entry, grants: [placed] }
-  const log = await logOf(db, fact.order_origin)
-  const origin = await memberById(db, fact.order_origin)
-  if (log === null || origin === null)
-    throw new NodeError("store.corrupt", "The log behind this record is missing.")
-  const logged: Logged = {
-    origin,
-    places: await placesOf(db, fact.order_origin, entryOf(claim)),
-    baseRoot: await rootAt(db, log, order.payload.base.size),
-    rootIndexes: await rootIndexes(db, fact.order_origin),
-  }
+  const { logged, log } = await loggedOf(db, fact.order_origin, claim)
   return { claim, placed, logged, log, order, entry }
 }
 

@@ -2,10 +2,10 @@ import { kemKeyPair } from "../protocol/crypto/kem.ts"
 import { decodeHex } from "../protocol/encoding.ts"
 import { openEntry } from "../protocol/log/entry.ts"
 import { verifyKeys } from "../protocol/member/keys.ts"
+import { commitEntries } from "./append.ts"
 import { type Context, dayOf, ownRoot, today } from "./context.ts"
 import { makeKemKey, publicKemKey, signKeys } from "./found.ts"
-import { commitEntries } from "./sequencer.ts"
-import { keysInForce } from "./store/queries/members.ts"
+import { insertKeys, keysInForce } from "./store/queries/members.ts"
 
 const dayMs = 86_400_000
 /** A new KEM key comes when the last one has so many days left: half of its life. */
@@ -42,22 +42,23 @@ export async function renewKeys(context: Context, url: string | null = null): Pr
     urls,
   })
   const document = verifyKeys(bytes, self.id, root)
-  await commitEntries(context, [openEntry(decodeHex(document.digest))], async (trx, index) => {
-    if (kem !== null)
-      await trx
-        .insertInto("kem_key")
-        .values({
-          public_key: kemKeyPair(kem.seed).publicKey,
-          seed: kem.seed,
-          not_before: kem.notBefore,
-          not_after: kem.notAfter,
-        })
-        .execute()
-    await trx
-      .insertInto("keys_document")
-      .values({ member: self.id, digest: document.digest, bytes, idx: index })
-      .execute()
-  })
+  await commitEntries(
+    context,
+    [openEntry(decodeHex(document.digest))],
+    async (trx, { epoch, range }) => {
+      if (kem !== null)
+        await trx
+          .insertInto("kem_key")
+          .values({
+            public_key: kemKeyPair(kem.seed).publicKey,
+            seed: kem.seed,
+            not_before: kem.notBefore,
+            not_after: kem.notAfter,
+          })
+          .execute()
+      await insertKeys(trx, document, { epoch, idx: range.size - 1 })
+    },
+  )
   env.log.info("keys.renewed", { kem: kem !== null })
   return true
 }

@@ -3,10 +3,8 @@ import { decodeHex, encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import type { PlacedGrant } from "../protocol/exchange/delivery.ts"
 import { deliveryDigest, encodeDelivery, firstPrev } from "../protocol/exchange/delivery.ts"
-import { signCheckpoint } from "../protocol/log/checkpoint.ts"
-import { completedNodes, rangeRoot } from "../protocol/log/compact-range.ts"
 import { blindedEntry, dummyEntry, entrySalt } from "../protocol/log/entry.ts"
-import { emptyRoot, leafHash } from "../protocol/log/merkle.ts"
+import { emptyRoot } from "../protocol/log/merkle.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
 import { signoffOf } from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
@@ -16,21 +14,13 @@ import { approvalsOf, decodeOrder, type OrderDocument } from "../protocol/releas
 import { endOf } from "../protocol/release/precedence.ts"
 import { encodeSigned } from "../protocol/signed.ts"
 import { type Claim, factOf, type Standing } from "../protocol/verify.ts"
+import { appendOwn, noteHighWater, stopIfUnsure } from "./append.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
-import { readHighWater, writeHighWater } from "./high-water.ts"
-import { logSigners } from "./keys.ts"
 import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
-import {
-  appendEntries,
-  keepCheckpoint,
-  type LogState,
-  logOf,
-  rootAt,
-} from "./store/queries/logs.ts"
+import { keepCheckpoint, type LogState, logOf, rootAt } from "./store/queries/logs.ts"
 import { orderById } from "./store/queries/orders.ts"
 import type { Db } from "./store/schema.ts"
-import { storeFailure } from "./store/sqlite.ts"
 
 /**
  * The one way out. Everything that leaves this node was put in the log here: checked, appended, signed
@@ -43,74 +33,6 @@ export type Published = {
   readonly size: number
   /** member ids whose feed has it now */
   readonly queued: readonly string[]
-}
-
-/** Appends to our own log and signs the new checkpoint, inside the caller's transaction. */
-export async function appendOwn(
-  context: Context,
-  trx: Db,
-  entries: readonly Uint8Array[],
-): Promise<LogState> {
-  if (context.stopped !== null)
-    throw new NodeError("signer.stopped", "This node has stopped signing after a failed write.", {
-      hint: "Restart it when the disk is sound again: it then checks what was written.",
-    })
-  const log = await logOf(trx, context.self.id)
-  if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
-  const { range } = completedNodes(log.range, entries.map(leafHash))
-  const root = rangeRoot(range)
-  assertAbove(context, log.epoch, range.size, root)
-  const checkpoint = await signCheckpoint(
-    { origin: log.origin, size: range.size, root },
-    logSigners(context.keys, log.origin),
-  )
-  return appendEntries(trx, log, entries, checkpoint, context.env.clock.now())
-}
-
-/** The signer refuses what is not above its last, whatever the database says. DESIGN.md §4 */
-function assertAbove(context: Context, epoch: number, size: number, root: Uint8Array): void {
-  const last = readHighWater(context.env.files)
-  if (last === null || epoch > last.epoch) return
-  if (epoch === last.epoch && size > last.size) return
-  if (epoch === last.epoch && size === last.size && encodeHex(root) === last.root) return
-  throw new NodeError(
-    "store.rolled-back",
-    "This log has been signed further than it is held here.",
-    {
-      hint: "The data seems to come from a backup; nothing is signed until it has caught up.",
-    },
-  )
-}
-
-/** After the commit, before anyone is told: the size below which the signer never goes again. */
-function noteHighWater(context: Context, log: LogState): void {
-  const { epoch, range } = log
-  writeHighWater(context.env.files, {
-    epoch,
-    size: range.size,
-    root: encodeHex(rangeRoot(range)),
-  })
-}
-
-/** Logs open entries (documents of ours) in turn with the orders; `store` runs in the same transaction. */
-export function commitEntries(
-  context: Context,
-  entries: readonly Uint8Array[],
-  store: (trx: Db, firstIndex: number) => Promise<void>,
-): Promise<void> {
-  return context.sequencing.take(async () => {
-    try {
-      const log = await context.db.transaction().execute(async (trx) => {
-        const after = await appendOwn(context, trx, entries)
-        await store(trx, after.range.size - entries.length)
-        return after
-      })
-      noteHighWater(context, log)
-      context.bell.ring()
-    } catch (cause) {
-      throw stopIfUnsure(context, cause)
-    }
-  })
 }
 
 type Waiting = {
@@ -151,14 +73,6 @@ async function drain(context: Context, queue: Waiting[]): Promise<void> {
   }
 }
 
-/** After an error of the disk nobody knows what is on it: the signer stops until a restart has looked. */
-function stopIfUnsure(context: Context, cause: unknown): unknown {
-  const failure = storeFailure(cause)
-  if (failure instanceof NodeError && failure.code === "store.failed")
-    context.stopped = { code: failure.code }
-  return failure
-}
-
 type Outcome = Published | { readonly failure: unknown }
 
 async function sequence(
@@ -185,7 +99,7 @@ async function sequence(
       }
     if (accepted.length === 0) return null
     const after = await appendOwn(context, trx, entries)
-    await keepCheckpoint(trx, context.self.id, after.range.size, after.checkpoint!)
+    await keepCheckpoint(trx, after.id, after.range.size, after.checkpoint!)
     for (const { waiting, checked, index, salt } of accepted) {
       const queued = await commitOrder(context, trx, checked, index, salt)
       const { orderId: order } = waiting
@@ -248,7 +162,8 @@ async function check(
       hint: "A root ceremony makes the next version.",
     })
 
-  const approvals = approvalsOf(order, root, { revoked: root.revoked, index })
+  const { revoked } = root
+  const approvals = approvalsOf(order, root, { revoked, epoch: log.epoch, index })
   const profile = findProfile(payload.rule.profile)?.profile
   if (profile === undefined || payload.act === "consent")
     throw new ProtocolError("profile.unknown", { detail: payload.rule.profile })

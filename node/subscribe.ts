@@ -9,6 +9,7 @@ import { readBody } from "./http/read-body.ts"
 import { assertVerified, findPeer } from "./peers.ts"
 import { markRefused, markSent, owedReceipts } from "./receipts.ts"
 import { FeedReader, noteEvent, type Received, receive, sourceOf } from "./receive.ts"
+import { refreshRoots } from "./refresh.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, type Peer } from "./store/queries/members.ts"
 import { Turn } from "./turn.ts"
@@ -53,30 +54,50 @@ async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
   return turnOf(context, peer.member).take(async () => {
     const none = { name: peer.name, received: 0, already: 0, refused: 0, failed: 0 }
     try {
-      // What is owed first: the peer may be waiting for it more than we for news.
-      await sendReceipts(context, peer)
-      const answer = await askPeer(context, peer, {
-        method: "GET",
-        path: await feedPath(context, peer),
-      })
-      const received = await receive(
-        context,
-        peer.member,
-        readFrames(answer.body),
-        (digest, size) => fetchSealed(context, peer, digest, size),
-      )
-      await sendReceipts(context, peer)
-      return { ...none, ...received }
+      return { ...none, ...(await pull(context, peer)) }
     } catch (cause) {
       return { ...none, failed: 1, ...(await failureOf(context, peer, cause)) }
     }
   })
 }
 
+async function pull(context: Context, peer: Peer): Promise<Received> {
+  try {
+    return await pullOnce(context, peer)
+  } catch (cause) {
+    // Its keys may have changed: then its root documents say so, and it is asked once more.
+    const isUnknownKey = cause instanceof ProtocolError && rotated.has(cause.code)
+    if (!isUnknownKey || !(await refreshRoots(context, peer))) throw cause
+    return pullOnce(context, peer)
+  }
+}
+
+/** What the answer of a node looks like whose node key or log key is newer than what we hold. */
+const rotated: ReadonlySet<string> = new Set(["http.signature", "checkpoint.origin"])
+
+async function pullOnce(context: Context, peer: Peer): Promise<Received> {
+  // What is owed first: the peer may be waiting for it more than we for news.
+  await sendReceipts(context, peer)
+  const answer = await askPeer(context, peer, {
+    method: "GET",
+    path: await feedPath(context, peer),
+  })
+  const received = await receive(context, peer.member, readFrames(answer.body), (digest, size) =>
+    fetchSealed(context, peer, digest, size),
+  )
+  await sendReceipts(context, peer)
+  return received
+}
+
 async function feedPath(context: Context, peer: Peer): Promise<string> {
   const source = await sourceOf(context.db, peer.member)
   const log = await logOf(context.db, peer.member)
-  const query = new URLSearchParams({ after: String(source.n), size: String(log?.range.size ?? 0) })
+  const query = new URLSearchParams({
+    after: String(source.n),
+    epoch: String(log?.epoch ?? 1),
+    // Of an ended epoch that went another way here, the surviving branch is asked for whole.
+    size: String(log === null || log.isDisowned ? 0 : log.range.size),
+  })
   if (source.feed !== "") query.set("feed", source.feed)
   return `/feed?${query}`
 }

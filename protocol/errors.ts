@@ -24,6 +24,7 @@ export const protocolErrorCodes = [
   ],
   // members
   ...["root.malformed", "root.chain", "root.threshold", "root.invalid", "root.pin", "root.unknown"],
+  "root.forked",
   ...["keys.malformed", "keys.invalid", "keys.expired", "words.malformed"],
   // log
   ...["entry.malformed", "entry.mismatch", "merkle.malformed", "inclusion.invalid"],
@@ -34,6 +35,7 @@ export const protocolErrorCodes = [
   // records and releases
   ...["record.malformed", "record.mismatch", "grant.malformed", "grant.recipient", "grant.path"],
   ...["order.malformed", "order.base", "order.root-version", "order.unauthorised", "order.ended"],
+  "order.repudiated",
   ...[
     "order.too-large",
     "rule.mismatch",

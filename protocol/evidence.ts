@@ -55,7 +55,8 @@ const evidenceShape = object({
   /** tlog-proof of the order's entry under its first quorate checkpoint */
   proof: text({ min: 1, max: limits.noteBytes }),
   record: optional(json),
-  roots: list(object({ document: json, index, path: proofShape }), {
+  /** versions 1 to the one in force, each with its place in this log; none for those of earlier epochs */
+  roots: list(object({ document: json, index: optional(index), path: optional(proofShape) }), {
     min: 1,
     max: limits.rootVersions,
   }),
@@ -74,8 +75,7 @@ export type Evidence = {
   readonly profile: { readonly profile: Profile; readonly digest: string }
   readonly roots: readonly {
     readonly bytes: Uint8Array
-    readonly index: number
-    readonly path: readonly Uint8Array[]
+    readonly place: { readonly index: number; readonly path: readonly Uint8Array[] } | null
   }[]
   /** JCS form */
   readonly record: Uint8Array
@@ -112,11 +112,12 @@ export function decodeEvidence(bytes: Uint8Array): Evidence {
     proof: fields.proof,
     base: fields.base.map(decodeHex),
     profile: { profile: decodeProfile(profileBytes), digest: profileDigest(profileBytes) },
-    roots: fields.roots.map(({ document, index, path }) => ({
-      bytes: bytesOf(document),
-      index,
-      path: path.map(decodeHex),
-    })),
+    roots: fields.roots.map(({ document, index, path }) => {
+      if ((index === undefined) !== (path === undefined))
+        throw new ProtocolError("evidence.malformed", { detail: "root document" })
+      const place = index === undefined ? null : { index, path: path!.map(decodeHex) }
+      return { bytes: bytesOf(document), place }
+    }),
     record: bytesOf(fields.record),
   }
 }
@@ -237,11 +238,17 @@ function verifyProofs(
     entry: { index: proof.index, salt: evidence.salt },
   })
   if (!isIn(entry, proof.index, proof.proof)) throw new ProtocolError("inclusion.invalid")
-  const rootIndexes = evidence.roots.map(({ index }) => index)
-  for (const [i, { bytes, index, path }] of evidence.roots.entries()) {
-    const isPlaced = i === 0 ? index === 0 : index > rootIndexes[i - 1]!
-    if (!isPlaced || index > proof.index || !isIn(openEntry(sha256(bytes)), index, path))
-      throw new ProtocolError("inclusion.invalid", { detail: "root document" })
+  // The first of an epoch is entry 0 of its log; those of earlier epochs hang on it by its chain.
+  let after = -1
+  for (const { bytes, place } of evidence.roots) {
+    if (place === null && after === -1) continue
+    const isPlaced =
+      place !== null &&
+      (after === -1 ? place.index === 0 : place.index > after) &&
+      place.index <= proof.index &&
+      isIn(openEntry(sha256(bytes)), place.index, place.path)
+    if (!isPlaced) throw new ProtocolError("inclusion.invalid", { detail: "root document" })
+    after = place.index
   }
   const { base } = evidence.order.payload
   const baseRoot = decodeHex(base.root)
@@ -259,9 +266,17 @@ function verifyProofs(
   if (!isConsistent) throw new ProtocolError("order.base")
 
   const origin = verifyRoots(evidence.roots.map(({ bytes }) => bytes))
+  const { epoch } = newestRoot(origin).payload
+  const rootIndexes = evidence.roots.map(({ place }) => place?.index ?? null)
+  const isOfEpoch = origin.documents.every(
+    ({ payload }, i) => (payload.epoch === epoch) === (rootIndexes[i] !== null),
+  )
+  if (!isOfEpoch || base.epoch !== epoch)
+    throw new ProtocolError("evidence.malformed", { detail: "epoch" })
   if (!isPinned(origin.id, pins)) throw new ProtocolError("evidence.pin", { detail: origin.id })
   const witnesses = verifyLogSignatures(proof.checkpoint, origin)
-  return { logged: { origin, places: [proof.index], baseRoot, rootIndexes }, witnesses }
+  const logged = { origin, places: [proof.index], baseRoot, endRoot: null, rootIndexes }
+  return { logged, witnesses }
 }
 
 /** @returns names of the witnesses that count, under the root version in force */

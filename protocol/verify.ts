@@ -6,7 +6,14 @@ import type { PlacedGrant } from "./exchange/delivery.ts"
 import { blindedEntry } from "./log/entry.ts"
 import { emptyRoot } from "./log/merkle.ts"
 import type { Approval, Rule } from "./member/policy.ts"
-import { type Member, newestRoot, type Root, rootVersion } from "./member/root.ts"
+import {
+  endOfEpoch,
+  type Head,
+  type Member,
+  newestRoot,
+  type Root,
+  rootVersion,
+} from "./member/root.ts"
 import { checkRecord, conditionsOf, type Profile, signoffOf } from "./profiles/profile.ts"
 import { isAtMost, type Marking } from "./record/marking.ts"
 import { type ComityRecord, decodeRecord, recordDigest } from "./record/record.ts"
@@ -28,13 +35,15 @@ export type Claim = {
   readonly grants: readonly PlacedGrant[]
 }
 
-/** What is proven of the log of an order's origin, from entries held or from proofs in a file. */
+/** What is proven of its origin's log of the order's epoch, from entries held or from proofs in a file. */
 export type Logged = {
   readonly origin: Member
   /** every proven place of the order's entry, ascending */
   readonly places: readonly number[]
   /** root of the first `base.size` entries; null when the log is not known that far */
   readonly baseRoot: Uint8Array | null
+  /** root of as many entries as `endOfEpoch` says count; null when the log is not known that far, or goes on */
+  readonly endRoot: Uint8Array | null
   /** where each root version's document is an entry, version 1 first; null when not yet */
   readonly rootIndexes: readonly (number | null)[]
 }
@@ -75,7 +84,8 @@ const silent: Report = () => {}
  * Steps 1 to 5: form, place, log, root version, officers.
  *
  * @throws `network.mismatch`, `marking.ceiling`, `marking.unmapped`, `grant.recipient`, `grant.path`,
- * `entry.mismatch`, `order.base`, `order.root-version`, `profile.*`, `order.unauthorised`, `signed.*`
+ * `entry.mismatch`, `order.base`, `order.repudiated`, `order.root-version`, `profile.*`,
+ * `order.unauthorised`, `signed.*`
  */
 export function verifyOrder(
   claim: Claim,
@@ -122,7 +132,8 @@ export function verifyOrder(
   const profile = holder.profile(rule.profile)
   if (profile === null) throw new ProtocolError("profile.unknown", { detail: rule.profile })
   if (!root.profiles.includes(rule.profile)) throw new ProtocolError("profile.unadopted")
-  const revocation = { revoked: newestRoot(origin).payload.revoked, index }
+  const { revoked } = newestRoot(origin).payload
+  const revocation = { revoked, epoch: order.payload.base.epoch, index }
   const signoff = signoffOf(profile, act, rule.kind)
   const approvals = verifyApprovals(order, root, signoff, revocation)
   const roles = approvals.map(({ person, role }) => `${person} as ${role}`).join(", ")
@@ -146,31 +157,54 @@ export function entryOf(claim: Pick<Claim, "order" | "entry">): Uint8Array {
 /** The lowest proven index at which the order counts. PROTOCOL.md §6 */
 function findPlace(claim: Claim, logged: Logged): { readonly index: number; readonly root: Root } {
   const { base, rootVersion: named, act } = claim.order.payload
+  const { origin, rootIndexes } = logged
   if (!logged.places.includes(claim.entry.index)) throw new ProtocolError("entry.mismatch")
-  const epoch = newestRoot(logged.origin).payload.epoch
   const baseRoot = base.size === 0 ? emptyRoot : logged.baseRoot
-  if (base.epoch !== epoch || baseRoot === null || !equalBytes(baseRoot, decodeHex(base.root)))
+  if (baseRoot === null || !equalBytes(baseRoot, decodeHex(base.root)))
     throw new ProtocolError("order.base")
   const after = logged.places.filter((index) => base.size <= index)
   if (after.length === 0) throw new ProtocolError("order.base")
-  for (const index of after) {
-    const version = versionInForce(logged.rootIndexes, index)
+  const end = endOfEpoch(origin, base.epoch)
+  // What its origin disowns releases nothing; a withdrawal binds from any branch.
+  const counting =
+    end === null || act === "withdraw"
+      ? after
+      : after.filter((index) => index < end.size && isPrefix(logged, end))
+  if (counting.length === 0) throw new ProtocolError("order.repudiated")
+  for (const index of counting) {
+    const version = versionInForce(origin, base.epoch, rootIndexes, index)
     // A withdrawal outlives its root version as long as its signers are enrolled; step 5 sees to that.
     const counts = act === "withdraw" ? named <= version : named === version
-    const document = counts ? rootVersion(logged.origin, version) : null
+    const document = counts ? rootVersion(origin, version) : null
     if (document !== null) return { index, root: document.payload }
   }
   throw new ProtocolError("order.root-version")
 }
 
-/** The version from whose own entry on `index` lies, 0 before the first. PROTOCOL.md §6 */
-export function versionInForce(rootIndexes: readonly (number | null)[], index: number): number {
-  let version = 0
-  for (const at of rootIndexes) {
-    if (at === null || at > index) break
-    version++
+function isPrefix({ endRoot }: Logged, end: Head): boolean {
+  return endRoot !== null && equalBytes(endRoot, decodeHex(end.root))
+}
+
+/**
+ * The version from whose own entry in the log of `epoch` on `index` lies, 0 before the first.
+ * PROTOCOL.md §6
+ *
+ * @param rootIndexes place of each version in the log of its epoch, version 1 first
+ */
+export function versionInForce(
+  origin: Member,
+  epoch: number,
+  rootIndexes: readonly (number | null)[],
+  index: number,
+): number {
+  let inForce = 0
+  for (const { payload } of origin.documents) {
+    if (payload.epoch < epoch) continue
+    const at = rootIndexes[payload.version - 1] ?? null
+    if (payload.epoch > epoch || at === null || at > index) break
+    inForce = payload.version
   }
-  return version
+  return inForce
 }
 
 /** The fact that a grant of a standing order states. */

@@ -43,14 +43,15 @@ export const objectOps = {
       throw new ProtocolError("order.malformed", { detail: "origin" })
     if (payload.network !== member.network) throw new ProtocolError("network.mismatch")
     if (payload.base.size > index) throw new ProtocolError("order.base")
-    const version = versionInForce(indexes as readonly number[], index)
+    const { epoch } = payload.base
+    const version = versionInForce(member, epoch, indexes as readonly number[], index)
     const counts =
       payload.act === "withdraw" ? payload.rootVersion <= version : payload.rootVersion === version
     const document = counts ? rootVersion(member, version) : null
     if (document === null) throw new ProtocolError("order.root-version")
     const root = document.payload
     const { revoked } = newestRoot(member).payload
-    const approvals = approvalsOf(order, root, { revoked, index })
+    const approvals = approvalsOf(order, root, { revoked, epoch, index })
     const profile = findProfile(payload.rule.profile)?.profile
     if (profile === undefined) throw new ProtocolError("profile.unknown")
     if (!root.profiles.includes(payload.rule.profile)) throw new ProtocolError("profile.unadopted")

@@ -117,9 +117,9 @@ async function introduction(context: Context): Promise<Uint8Array> {
   const keys = await keysInForce(db, self)
   const log = await logOf(db, self.id)
   if (keys === null || log === null || log.checkpoint === null) throw new TypeError("no log")
-  const [index] = await placesOf(db, self.id, openEntry(decodeHex(keys.digest)))
+  const [index] = await placesOf(db, log.id, openEntry(decodeHex(keys.digest)))
   if (index === undefined) throw new TypeError("keys document not logged")
-  const proof = await fromNodes(db, self.id, (read) =>
+  const proof = await fromNodes(db, log.id, (read) =>
     proveInclusionFrom(read, index, log.range.size),
   )
   const keysText = new TextDecoder().decode(keys.bytes)
@@ -310,16 +310,20 @@ async function* framesFor(
     const signal = AbortSignal.any([live, waiting.signal])
     // Armed before the look, so that nothing added meanwhile is slept over.
     const rung = context.bell.next(signal)
-    const { head } = await feedHead(context, peer)
-    if (head.n === at.after && head.size === at.size) {
+    if (!(await hasNews(context, peer, at))) {
       await Promise.race([rung, context.env.clock.sleep(heartbeatMs, signal)])
       waiting.abort()
-      const now = await feedHead(context, peer)
-      if (now.head.n === at.after && now.head.size === at.size) {
-        yield encodeFrame("head", utf8(formatHead(now.head)))
+      if (!(await hasNews(context, peer, at))) {
+        const { head } = await feedHead(context, peer)
+        yield encodeFrame("head", utf8(formatHead(head)))
         continue
       }
     } else waiting.abort()
     at = yield* feedFrames(context, peer, at)
   }
+}
+
+async function hasNews(context: Context, peer: string, at: FeedPosition): Promise<boolean> {
+  const { head, log } = await feedHead(context, peer)
+  return head.n !== at.after || head.size !== at.size || log.epoch !== at.epoch
 }

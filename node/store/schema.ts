@@ -8,6 +8,9 @@ export type Schema = {
   meta: { name: string; value: Uint8Array }
   kem_key: { public_key: Uint8Array; seed: Uint8Array; not_before: string; not_after: string }
 
+  /** Our officers' keys, present and past: the openings of the digests in our root documents. */
+  officer: { digest: string; person: string; opened: string; added_at: number }
+
   peer: {
     member: string
     name: string
@@ -20,15 +23,24 @@ export type Schema = {
   root_document: {
     member: string
     version: number
+    epoch: number
     digest: string
     bytes: Uint8Array
-    /** place as an open entry of the member's log; null until seen there */
+    /** place as an open entry of the member's log of this version's epoch; null until seen there */
     idx: number | null
   }
-  keys_document: { member: string; digest: string; bytes: Uint8Array; idx: number | null }
+  keys_document: {
+    member: string
+    digest: string
+    bytes: Uint8Array
+    /** place as an open entry; null for one that only a card brought */
+    epoch: number | null
+    idx: number | null
+  }
 
-  /** Our own log and every log that we keep a mirror of. */
+  /** Our own log and every log that we keep a mirror of, one for each epoch. */
   log: {
+    id: Generated<number>
     member: string
     epoch: number
     origin: string
@@ -38,11 +50,13 @@ export type Schema = {
     /** the newest signed checkpoint; null while nothing is held */
     checkpoint: string | null
     checked_at: number
+    /** 1 when what is held of an ended epoch is not what its member says survives */
+    disowned: number
   }
-  log_entry: { member: string; idx: number; entry: Uint8Array }
-  log_node: { member: string; level: number; idx: number; hash: Uint8Array }
+  log_entry: { log: number; idx: number; entry: Uint8Array }
+  log_node: { log: number; level: number; idx: number; hash: Uint8Array }
   /** checkpoints that an order's proof needs */
-  checkpoint: { member: string; size: number; note: string }
+  checkpoint: { log: number; size: number; note: string }
 
   draft: {
     id: string
@@ -139,6 +153,8 @@ export type Schema = {
     position: number
     /** ten hashes */
     path: Uint8Array
+    /** 1 once a newer root document of its origin annuls it */
+    repudiated: number
     at: number
   }
 

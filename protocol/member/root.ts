@@ -8,6 +8,7 @@ import { markingShape } from "../record/marking.ts"
 import {
   base64url,
   day,
+  decodeShape,
   digest,
   flag,
   integer,
@@ -30,7 +31,7 @@ const keyNameShape = text({ min: 1, max: 128, pattern: /^[^\s+\p{C}]+$/u })
 export const stateShape = text({ min: 2, max: 2, pattern: /^[A-Z]{2}$/ })
 export const nameShape = text({ min: 1, max: 128, pattern: /^[^\p{Cc}\p{Cf}]+$/u })
 const sizeShape = integer(0, Number.MAX_SAFE_INTEGER)
-const headShape = object({ epoch: integer(1, 1_000_000), root: digest, size: sizeShape })
+export const headShape = object({ epoch: integer(1, 1_000_000), root: digest, size: sizeShape })
 
 const witnessKeyFields = { ed25519: base64url(32), mldsa44: base64url(1312), name: keyNameShape }
 const witnessKeyShape = object(witnessKeyFields)
@@ -72,6 +73,8 @@ export const rootShape = object({
   witnesses: list(witnessShape, { max: limits.witnesses }),
 })
 export type Root = ShapeOf<typeof rootShape>
+/** A place in one of the member's logs: its first `size` entries have this root. */
+export type Head = ShapeOf<typeof headShape>
 
 const headerShape = object({
   alg: oneOf(["Ed25519", "ML-DSA-65"]),
@@ -158,7 +161,7 @@ export function payloadDigest(document: RootDocument): string {
  * keys and those of the version before. PROTOCOL.md §1, TUF client rules: no skipping, no rollback.
  *
  * @throws `root.malformed`, `root.chain`, `root.threshold`, `root.invalid`, `signed.*`, `key.weak`,
- * `network.mismatch`, `feature.unsupported` for an epoch after the first
+ * `network.mismatch`
  */
 export function verifyRoots(documents: readonly Uint8Array[]): Member {
   if (documents.length === 0) throw new ProtocolError("root.malformed", { detail: "no version" })
@@ -186,12 +189,42 @@ export function extendRoots(member: Member, bytes: Uint8Array): Member {
     payload.prev === payloadDigest(before)
   if (!follows) throw new ProtocolError("root.chain")
   if (payload.network !== member.network) throw new ProtocolError("network.mismatch")
-  if (payload.epoch !== before.payload.epoch)
-    throw new ProtocolError("feature.unsupported", { detail: "a second epoch" })
-  if (kidOf(payload.logKey) !== kidOf(before.payload.logKey) || payload.survives !== undefined)
-    throw new ProtocolError("root.chain", { detail: "log key without epoch" })
+  verifyEpoch(member, payload)
   verifyVersion(document, before.payload)
   return { ...member, documents: [...member.documents, document] }
+}
+
+/** Log key and epoch change only together, and say what of the last log survives. PROTOCOL.md §1 */
+function verifyEpoch(member: Member, root: Root): void {
+  const before = newestRoot(member).payload
+  const isNew = root.epoch !== before.epoch
+  const kid = kidOf(root.logKey)
+  const earlier = new Set(member.documents.map(({ payload }) => kidOf(payload.logKey)))
+  const isSound = isNew
+    ? root.epoch === before.epoch + 1 &&
+      root.survives?.epoch === before.epoch &&
+      // A key that has signed a log of its own never signs another.
+      !earlier.has(kid)
+    : kid === kidOf(before.logKey) && root.survives === undefined
+  if (!isSound) throw new ProtocolError("root.chain", { detail: "epoch" })
+  if (root.revoked.some((revoked) => earlier.has(revoked.kid) && revoked.from.root === undefined))
+    throw new ProtocolError("root.malformed", { detail: "revoked log key" })
+}
+
+/**
+ * Where a log of the member stops counting: at what the epoch after it says survives, or at the
+ * revocation of its key, whichever is earlier; null while it goes on. PROTOCOL.md §1
+ */
+export function endOfEpoch(member: Member, epoch: number): Head | null {
+  const last = member.documents.findLast(({ payload }) => payload.epoch === epoch)
+  if (last === undefined) return null
+  const next = rootVersion(member, last.payload.version + 1)?.payload.survives
+  const kid = kidOf(last.payload.logKey)
+  const ends = newestRoot(member)
+    .payload.revoked.filter((revoked) => revoked.kid === kid)
+    .map(({ from }) => ({ epoch, root: from.root ?? "", size: from.size }))
+  if (next !== undefined) ends.push(next)
+  return ends.length === 0 ? null : ends.reduce((a, b) => (b.size < a.size ? b : a))
 }
 
 export function newestRoot(member: Member): RootDocument {
@@ -246,11 +279,16 @@ function verifySignatures(document: RootDocument, keys: readonly RootKey[]): Rea
   return new Set(algorithms.keys())
 }
 
-/** A root payload from a file of a ceremony, before it is signed. @throws `root.malformed` */
+/** A root payload, before it is signed. @throws `json.*` */
 export function encodeRoot(root: Root): Uint8Array {
   const bytes = encodeCanonical(root)
   ingest(bytes, limits.signedBytes)
   return bytes
+}
+
+/** A root payload from a file of a ceremony, not signed yet. @throws `root.malformed`, `json.*` */
+export function decodeRootPayload(bytes: Uint8Array): Root {
+  return decodeShape(rootFormat.payload, ingest(bytes, limits.signedBytes), "root.malformed")
 }
 
 /** The log's two keys as its root document names them. */

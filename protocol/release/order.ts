@@ -14,7 +14,7 @@ import {
   type Requirement,
   roleShape,
 } from "../member/policy.ts"
-import type { Root } from "../member/root.ts"
+import { headShape, type Root } from "../member/root.ts"
 import {
   base64url,
   day,
@@ -30,14 +30,6 @@ import {
   type ShapeOf,
 } from "../shape.ts"
 import { decodeSigned, decodeSignedValue, type Signed, type SignedFormat } from "../signed.ts"
-
-/** A place in a log: the tree of `size` entries has this root. */
-export const headShape = object({
-  epoch: integer(1, 1_000_000),
-  root: digest,
-  size: integer(0, Number.MAX_SAFE_INTEGER),
-})
-export type Head = ShapeOf<typeof headShape>
 
 export const ruleShape = object({
   conditions: conditionsShape,
@@ -102,6 +94,13 @@ export function encodeOrder(order: Order): Uint8Array {
   return encodeCanonical(order)
 }
 
+/** What the newest root known revokes, and the place of the object that is judged. PROTOCOL.md §1 */
+export type Revocation = {
+  readonly revoked: Root["revoked"]
+  readonly epoch: number
+  readonly index: number
+}
+
 /**
  * One approval for each signature, all by officers whom `root` lists, each person once.
  * A key that `revoked` names from `index` or earlier is ignored, as PROTOCOL.md §1 asks.
@@ -111,7 +110,7 @@ export function encodeOrder(order: Order): Uint8Array {
 export function approvalsOf(
   order: Pick<OrderDocument, "signatures">,
   root: Root,
-  revocation: { readonly revoked: Root["revoked"]; readonly index: number },
+  revocation: Revocation,
 ): readonly Approval[] {
   const approvals: Approval[] = []
   const persons = new Set<string>()
@@ -130,7 +129,10 @@ export function approvalsOf(
     if (!verifyStrict(signature, input, decodeBase64url(header.key)))
       throw new ProtocolError("signed.invalid")
     const isRevoked = revocation.revoked.some(
-      ({ kid, from }) => kid === header.kid && revocation.index >= from.size,
+      ({ kid, from }) =>
+        kid === header.kid &&
+        (revocation.epoch > from.epoch ||
+          (revocation.epoch === from.epoch && revocation.index >= from.size)),
     )
     if (!isRevoked) approvals.push({ organisation, person, role })
   }
@@ -146,7 +148,7 @@ export function verifyApprovals(
   order: OrderDocument,
   root: Root,
   signoff: readonly Requirement[],
-  revocation: { readonly revoked: Root["revoked"]; readonly index: number },
+  revocation: Revocation,
 ): readonly Approval[] {
   const approvals = approvalsOf(order, root, revocation)
   const { act, rule } = order.payload

@@ -1,8 +1,8 @@
+import { commitEntries } from "../../node/append.ts"
 import { feedFrames, parseFeedQuery } from "../../node/deliver.ts"
 import type { OfficerKey } from "../../node/found.ts"
 import { signResponse } from "../../node/http/message-signature.ts"
 import { nodeKid, nodeSigner } from "../../node/keys.ts"
-import { commitEntries } from "../../node/sequencer.ts"
 import { logOf } from "../../node/store/queries/logs.ts"
 import { keysInForce, memberById } from "../../node/store/queries/members.ts"
 import type { Json } from "../../protocol/canonical.ts"
@@ -189,8 +189,8 @@ export async function logForged(node: TestNode, order: OrderDocument): Promise<E
   const { range } = (await logOf(context.db, context.self.id))!
   const entries = [blindedEntry(1, salt, digest), dummyEntry(context.keys.salt, range.size + 1)]
   let index = 0
-  await commitEntries(context, entries, async (_trx, first) => {
-    index = first
+  await commitEntries(context, entries, async (_trx, log) => {
+    index = log.range.size - entries.length
   })
   return { index, salt }
 }

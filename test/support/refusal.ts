@@ -30,6 +30,18 @@ export async function refusalOf(read: () => Promise<unknown>): Promise<ProtocolE
   }
 }
 
+/** The code that a promise fails with, of whatever layer; null when it is kept. */
+export async function codeOf(promise: Promise<unknown>): Promise<string | null> {
+  try {
+    await promise
+    return null
+  } catch (error) {
+    const { code } = error as { code?: unknown }
+    if (typeof code !== "string") throw error
+    return code
+  }
+}
+
 /**
  * `bytes` with one bit flipped, for every bit of the small; one bit of each byte, each of the eight in
  * turn, where there are more than `whole` bytes. SLOW=1 takes every bit of all.

@@ -181,7 +181,8 @@ export const formats: { readonly [format: string]: Run } = {
     const order = decodeOrder(bytes(input, "bytes"))
     const root = input.root as Root
     const signoff = (input.signoff as readonly Requirement[] | undefined) ?? []
-    const revocation = { revoked: root.revoked, index: number(input, "index") }
+    const { epoch } = order.payload.base
+    const revocation = { revoked: root.revoked, epoch, index: number(input, "index") }
     const approvals = verifyApprovals(order, root, signoff, revocation)
     return { digest: order.digest, payload: order.payload, approvals }
   },

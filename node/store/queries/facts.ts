@@ -55,6 +55,7 @@ export function factRow(fact: Fact, placed: PlacedGrant, leaf: string, at: numbe
     grant_bytes: placed.bytes,
     position: placed.position,
     path: concat(...placed.path),
+    repudiated: 0,
     at,
   }
 }

@@ -14,21 +14,30 @@ import type { Db } from "../schema.ts"
 
 /** A log as held here, ours or a mirror: every entry, and what proofs are made of. */
 export type LogState = {
+  /** row id: what entries, nodes and checkpoints hang on */
+  readonly id: number
   readonly member: string
   readonly epoch: number
   readonly origin: string
   readonly range: CompactRange
   readonly checkpoint: string | null
   readonly checkedAt: number
+  /** what is held is not what survives of this epoch */
+  readonly isDisowned: boolean
 }
 
-export async function logOf(db: Db, member: string): Promise<LogState | null> {
-  const row = await db.selectFrom("log").selectAll().where("member", "=", member).executeTakeFirst()
+/** The member's log of one epoch, by default of the newest that is held here. */
+export async function logOf(db: Db, member: string, epoch?: number): Promise<LogState | null> {
+  const ofMember = db.selectFrom("log").selectAll().where("member", "=", member)
+  const row = await (epoch === undefined
+    ? ofMember.orderBy("epoch", "desc").limit(1)
+    : ofMember.where("epoch", "=", epoch)
+  ).executeTakeFirst()
   if (row === undefined) return null
   const range = decodeRange(new Uint8Array(row.range))
   if (range.size !== row.size) throw new StoreDamage("log size")
-  const { epoch, origin, checkpoint } = row
-  return { member, epoch, origin, range, checkpoint, checkedAt: row.checked_at }
+  const { id, epoch: of, origin, checkpoint, checked_at: checkedAt, disowned } = row
+  return { id, member, epoch: of, origin, range, checkpoint, checkedAt, isDisowned: disowned === 1 }
 }
 
 export async function createLog(
@@ -36,12 +45,42 @@ export async function createLog(
   log: { readonly member: string; readonly epoch: number; readonly origin: string },
 ): Promise<LogState> {
   const range = encodeRange(emptyRange)
-  await db
+  const { id } = await db
     .insertInto("log")
-    .values({ ...log, size: 0, range, checkpoint: null, checked_at: 0 })
-    .onConflict((conflict) => conflict.doNothing())
+    .values({ ...log, size: 0, range, checkpoint: null, checked_at: 0, disowned: 0 })
+    .returning("id")
+    .executeTakeFirstOrThrow()
+  return { id, ...log, range: emptyRange, checkpoint: null, checkedAt: 0, isDisowned: false }
+}
+
+/** What is held is not what its member says survives: the whole of it is asked for again. */
+export async function markDisowned(db: Db, log: number): Promise<void> {
+  await db.updateTable("log").set({ disowned: 1 }).where("id", "=", log).execute()
+}
+
+/** Makes room for the surviving branch of an ended log: nothing of the other one stays in it. */
+export async function emptyLog(db: Db, log: LogState): Promise<LogState> {
+  const { id, member, epoch } = log
+  await db.deleteFrom("log_entry").where("log", "=", id).execute()
+  await db.deleteFrom("log_node").where("log", "=", id).execute()
+  await db
+    .updateTable("keys_document")
+    .set({ epoch: null, idx: null })
+    .where("member", "=", member)
+    .where("epoch", "=", epoch)
     .execute()
-  return { ...log, range: emptyRange, checkpoint: null, checkedAt: 0 }
+  await db
+    .updateTable("root_document")
+    .set({ idx: null })
+    .where("member", "=", member)
+    .where("epoch", "=", epoch)
+    .execute()
+  await db
+    .updateTable("log")
+    .set({ size: 0, range: encodeRange(emptyRange), checkpoint: null, disowned: 0 })
+    .where("id", "=", id)
+    .execute()
+  return { ...log, range: emptyRange, checkpoint: null, isDisowned: false }
 }
 
 const rowsPerInsert = 500
@@ -54,25 +93,25 @@ export async function appendEntries(
   db: Db,
   state: LogState,
   entries: readonly Uint8Array[],
-  checkpoint: string,
+  checkpoint: string | null,
   now: number,
 ): Promise<LogState> {
-  const { member } = state
+  const log = state.id
   const { range, nodes } = completedNodes(state.range, entries.map(leafHash))
   const swapped = await db
     .updateTable("log")
     .set({ size: range.size, range: encodeRange(range), checkpoint, checked_at: now })
-    .where("member", "=", member)
+    .where("id", "=", log)
     .where("size", "=", state.range.size)
     .executeTakeFirst()
   if (swapped.numUpdatedRows !== 1n) throw new StoreDamage("another writer on this log")
-  const rows = entries.map((entry, i) => ({ member, idx: state.range.size + i, entry }))
+  const rows = entries.map((entry, i) => ({ log, idx: state.range.size + i, entry }))
   for (let i = 0; i < rows.length; i += rowsPerInsert)
     await db
       .insertInto("log_entry")
       .values(rows.slice(i, i + rowsPerInsert))
       .execute()
-  const nodeRows = nodes.map(({ level, index, hash }) => ({ member, level, idx: index, hash }))
+  const nodeRows = nodes.map(({ level, index, hash }) => ({ log, level, idx: index, hash }))
   for (let i = 0; i < nodeRows.length; i += rowsPerInsert)
     await db
       .insertInto("log_node")
@@ -83,14 +122,14 @@ export async function appendEntries(
 
 export async function entriesFrom(
   db: Db,
-  member: string,
+  log: number,
   start: number,
   limit: number,
 ): Promise<readonly Uint8Array[]> {
   const rows = await db
     .selectFrom("log_entry")
     .select("entry")
-    .where("member", "=", member)
+    .where("log", "=", log)
     .where("idx", ">=", start)
     .orderBy("idx")
     .limit(limit)
@@ -99,15 +138,11 @@ export async function entriesFrom(
 }
 
 /** Every index at which the log has this entry, ascending. */
-export async function placesOf(
-  db: Db,
-  member: string,
-  entry: Uint8Array,
-): Promise<readonly number[]> {
+export async function placesOf(db: Db, log: number, entry: Uint8Array): Promise<readonly number[]> {
   const rows = await db
     .selectFrom("log_entry")
     .select("idx")
-    .where("member", "=", member)
+    .where("log", "=", log)
     .where("entry", "=", entry)
     .orderBy("idx")
     .execute()
@@ -118,11 +153,7 @@ export async function placesOf(
  * What `prove` computes from stored tree nodes, in two reads however large the tree: it is run once to
  * learn which nodes it wants, and again with them.
  */
-export async function fromNodes<T>(
-  db: Db,
-  member: string,
-  prove: (read: ReadNode) => T,
-): Promise<T> {
+export async function fromNodes<T>(db: Db, log: number, prove: (read: ReadNode) => T): Promise<T> {
   const wanted: { level: number; index: number }[] = []
   const blank = new Uint8Array(32)
   prove((level, index) => {
@@ -134,7 +165,7 @@ export async function fromNodes<T>(
     const rows = await db
       .selectFrom("log_node")
       .select(["level", "idx", "hash"])
-      .where("member", "=", member)
+      .where("log", "=", log)
       .where((eb) => eb.or(wanted.map(({ level, index }) => eb.and({ level, idx: index }))))
       .execute()
     for (const { level, idx, hash } of rows) nodes.set(`${level}/${idx}`, new Uint8Array(hash))
@@ -146,19 +177,19 @@ export async function fromNodes<T>(
 export async function rootAt(db: Db, log: LogState, size: number): Promise<Uint8Array | null> {
   if (size > log.range.size) return null
   if (size === log.range.size) return rangeRoot(log.range)
-  return fromNodes(db, log.member, (read) => rangeRoot(rangeFrom(read, size)))
+  return fromNodes(db, log.id, (read) => rangeRoot(rangeFrom(read, size)))
 }
 
 /** The first checkpoint kept that covers `index`: what a proof of that entry stands under. */
 export async function checkpointCovering(
   db: Db,
-  member: string,
+  log: number,
   index: number,
 ): Promise<{ readonly size: number; readonly note: string } | null> {
   const row = await db
     .selectFrom("checkpoint")
     .select(["size", "note"])
-    .where("member", "=", member)
+    .where("log", "=", log)
     .where("size", ">", index)
     .orderBy("size")
     .limit(1)
@@ -168,13 +199,13 @@ export async function checkpointCovering(
 
 export async function keepCheckpoint(
   db: Db,
-  member: string,
+  log: number,
   size: number,
   note: string,
 ): Promise<void> {
   await db
     .insertInto("checkpoint")
-    .values({ member, size, note })
+    .values({ log, size, note })
     .onConflict((conflict) => conflict.doNothing())
     .execute()
 }

@@ -1,6 +1,7 @@
 import { ProtocolError } from "../../../protocol/errors.ts"
+import { kidOf } from "../../../protocol/member/key.ts"
 import { type KeysDocument, keysFormat, verifyKeys } from "../../../protocol/member/keys.ts"
-import { type Member, rootVersion, verifyRoots } from "../../../protocol/member/root.ts"
+import { type Member, newestRoot, rootVersion, verifyRoots } from "../../../protocol/member/root.ts"
 import { decodeSigned } from "../../../protocol/signed.ts"
 import type { Db, Schema } from "../schema.ts"
 
@@ -20,7 +21,7 @@ export async function memberById(db: Db, id: string): Promise<Member | null> {
   return member
 }
 
-/** Index of each root version in the member's log, version 1 first. */
+/** Place of each root version in the log of its epoch, version 1 first. */
 export async function rootIndexes(db: Db, member: string): Promise<readonly (number | null)[]> {
   const rows = await db
     .selectFrom("root_document")
@@ -31,19 +32,26 @@ export async function rootIndexes(db: Db, member: string): Promise<readonly (num
   return rows.map(({ idx }) => idx)
 }
 
-/** The keys document in force: that at the highest index, or the one a card brought. */
+/**
+ * The keys document in force: that at the highest place, or the one a card brought. None by a node key
+ * that the newest root has replaced: whoever stole that key announces nothing more. PROTOCOL.md §1
+ */
 export async function keysInForce(db: Db, member: Member): Promise<KeysDocument | null> {
-  const row = await db
+  const rows = await db
     .selectFrom("keys_document")
     .select("bytes")
     .where("member", "=", member.id)
+    .orderBy("epoch", (order) => order.desc().nullsLast())
     .orderBy("idx", (order) => order.desc().nullsLast())
-    .limit(1)
-    .executeTakeFirst()
-  if (row === undefined) return null
-  const bytes = new Uint8Array(row.bytes)
-  const named = rootVersion(member, decodeSigned(keysFormat, bytes).payload.rootVersion)
-  return named === null ? null : verifyKeys(bytes, member.id, named.payload)
+    .execute()
+  const nodeKid = kidOf(newestRoot(member).payload.nodeKey)
+  for (const row of rows) {
+    const bytes = new Uint8Array(row.bytes)
+    const named = rootVersion(member, decodeSigned(keysFormat, bytes).payload.rootVersion)
+    if (named !== null && kidOf(named.payload.nodeKey) === nodeKid)
+      return verifyKeys(bytes, member.id, named.payload)
+  }
+  return null
 }
 
 export function peerById(db: Db, member: string): Promise<Peer | undefined> {
@@ -58,6 +66,7 @@ export async function insertRoots(db: Db, member: Member): Promise<void> {
   const rows = member.documents.map(({ bytes, digest, payload }) => ({
     member: member.id,
     version: payload.version,
+    epoch: payload.epoch,
     digest,
     bytes,
     idx: null,
@@ -69,11 +78,16 @@ export async function insertRoots(db: Db, member: Member): Promise<void> {
     .execute()
 }
 
-export async function insertKeys(db: Db, document: KeysDocument): Promise<void> {
+export async function insertKeys(
+  db: Db,
+  document: KeysDocument,
+  place: { readonly epoch: number; readonly idx: number } | null = null,
+): Promise<void> {
   const { bytes, digest, payload } = document
+  const { epoch, idx } = place ?? { epoch: null, idx: null }
   await db
     .insertInto("keys_document")
-    .values({ member: payload.member, digest, bytes, idx: null })
+    .values({ member: payload.member, digest, bytes, epoch, idx })
     .onConflict((conflict) => conflict.doNothing())
     .execute()
 }

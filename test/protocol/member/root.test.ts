@@ -226,12 +226,18 @@ describe("the chain", () => {
     expect(await version2({ network: "exercise:x" })).toBe("network.mismatch")
   })
 
-  test("the log key stays as long as the epoch; a second epoch is not built", async () => {
+  test("log key and epoch change together, and the first version of an epoch says what survives", async () => {
     expect(await version2({ logKey: b.root.logKey })).toBe("root.chain")
     expect(await version2({ survives: { epoch: 1, root: "00".repeat(32), size: 0 } })).toBe(
       "root.chain",
     )
-    expect(await version2({ epoch: 2, logKey: b.root.logKey })).toBe("feature.unsupported")
+    const survives = { epoch: 1, root: "00".repeat(32), size: 3 }
+    expect(await version2({ epoch: 2, logKey: b.root.logKey })).toBe("root.chain")
+    expect(await version2({ epoch: 2, survives })).toBe("root.chain")
+    expect(await version2({ epoch: 3, logKey: b.root.logKey, survives })).toBe("root.chain")
+    const other = { ...survives, epoch: 2 }
+    expect(await version2({ epoch: 2, logKey: b.root.logKey, survives: other })).toBe("root.chain")
+    expect(await version2({ epoch: 2, logKey: b.root.logKey, survives })).toBeNull()
     expect(await version1({ epoch: 2 })).toBe("root.malformed")
   })
 

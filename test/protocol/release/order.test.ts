@@ -34,11 +34,11 @@ import {
 const a = await makeMember({ seed: "order a" })
 const rule = { conditions: [], kind: "good-practice", profile: "33".repeat(32) }
 const order = orderOf(a, { id: "11".repeat(16), root: "22".repeat(32), rule })
-const none = { revoked: [], index: 0 }
+const none = { revoked: [], epoch: 1, index: 0 }
 const judge = (
   bytes: Uint8Array,
   root: Root = a.root,
-  revocation: { revoked: Root["revoked"]; index: number } = none,
+  revocation: { revoked: Root["revoked"]; epoch: number; index: number } = none,
 ) => refusal(() => verifyApprovals(decodeOrder(bytes), root, [], revocation))
 const by = async (...signers: readonly Signer[]) => judge(await signOrder(a, order, signers))
 const both = await signOrder(a, order, ["p1", "p2"])
@@ -209,20 +209,23 @@ describe("revocation", () => {
   ]
 
   test("counts from its index on: what was logged before stands", () => {
-    expect(judge(both, a.root, { revoked: revoke("p2", 8), index: 7 })).toBeNull()
-    expect(judge(both, a.root, { revoked: revoke("p2", 8), index: 8 })).toBe("order.unauthorised")
-    expect(judge(both, a.root, { revoked: revoke("p2", 0), index: 0 })).toBe("order.unauthorised")
+    const at = (from: number, epoch: number, index: number) =>
+      judge(both, a.root, { revoked: revoke("p2", from), epoch, index })
+    expect(at(8, 1, 7)).toBeNull()
+    expect(at(8, 1, 8)).toBe("order.unauthorised")
+    expect(at(0, 1, 0)).toBe("order.unauthorised")
+    expect(at(8, 2, 0)).toBe("order.unauthorised")
   })
 
   test("a revoked officer is ignored, not refused: the others still count", () => {
-    const revocation = { revoked: revoke("p2", 0), index: 9 }
+    const revocation = { revoked: revoke("p2", 0), epoch: 1, index: 9 }
     expect(judge(three, a.root, revocation)).toBeNull()
     const persons = approvalsOf(decodeOrder(three), a.root, revocation).map(({ person }) => person)
     expect(persons.sort()).toEqual(["p1", "p3"])
   })
 
   test("but a revoked officer's signature must still verify, and be the person's only one", async () => {
-    const revocation = { revoked: revoke("p2", 0), index: 9 }
+    const revocation = { revoked: revoke("p2", 0), epoch: 1, index: 9 }
     const at = decodeOrder(three).signatures.findIndex(({ header }) => header.person === "p2")
     const damaged = alteredLine(
       three,
@@ -234,7 +237,7 @@ describe("revocation", () => {
 
   test("all revoked is nobody", () => {
     const revoked = ["p1", "p2"].flatMap((person) => revoke(person, 0))
-    expect(judge(both, a.root, { revoked, index: 1 })).toBe("order.unauthorised")
+    expect(judge(both, a.root, { revoked, epoch: 1, index: 1 })).toBe("order.unauthorised")
   })
 })
 

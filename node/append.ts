@@ -1,0 +1,102 @@
+import { encodeHex } from "../protocol/encoding.ts"
+import { signCheckpoint } from "../protocol/log/checkpoint.ts"
+import { completedNodes, rangeRoot } from "../protocol/log/compact-range.ts"
+import { leafHash } from "../protocol/log/merkle.ts"
+import type { Context } from "./context.ts"
+import { NodeError } from "./errors.ts"
+import { readHighWater, writeHighWater } from "./high-water.ts"
+import { logSigners, type NodeKeys } from "./keys.ts"
+import { appendEntries, type LogState, logOf } from "./store/queries/logs.ts"
+import type { Db } from "./store/schema.ts"
+import { storeFailure } from "./store/sqlite.ts"
+
+/**
+ * The signer of our log: appends, and signs the checkpoint, in one transaction; it never goes below what
+ * it has signed, and stops for good when it cannot know what is on the disk. DESIGN.md §4
+ */
+
+/** Another log or other keys than those in force: a new epoch begins. */
+export type Signing = { readonly log?: LogState; readonly keys?: NodeKeys }
+
+/** Appends to our own log and signs the new checkpoint, inside the caller's transaction. */
+export async function appendOwn(
+  context: Context,
+  trx: Db,
+  entries: readonly Uint8Array[],
+  { log: begun, keys = context.keys }: Signing = {},
+): Promise<LogState> {
+  if (context.stopped !== null)
+    throw new NodeError("signer.stopped", "This node has stopped signing after a failed write.", {
+      hint: "Restart it when the disk is sound again: it then checks what was written.",
+    })
+  const log = begun ?? (await logOf(trx, context.self.id))
+  if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
+  const { range } = completedNodes(log.range, entries.map(leafHash))
+  const root = rangeRoot(range)
+  assertAbove(context, log.epoch, range.size, root)
+  const checkpoint = await signCheckpoint(
+    { origin: log.origin, size: range.size, root },
+    logSigners(keys, log.origin),
+  )
+  return appendEntries(trx, log, entries, checkpoint, context.env.clock.now())
+}
+
+/** The signer refuses what is not above its last, whatever the database says. DESIGN.md §4 */
+function assertAbove(context: Context, epoch: number, size: number, root: Uint8Array): void {
+  const last = readHighWater(context.env.files)
+  if (last === null || epoch > last.epoch) return
+  if (epoch === last.epoch && size > last.size) return
+  if (epoch === last.epoch && size === last.size && encodeHex(root) === last.root) return
+  throw new NodeError(
+    "store.rolled-back",
+    "This log has been signed further than it is held here.",
+    {
+      hint: "The data seems to come from a backup; nothing is signed until it has caught up.",
+    },
+  )
+}
+
+/** After the commit, before anyone is told: the size below which the signer never goes again. */
+export function noteHighWater(context: Context, log: LogState): void {
+  const { epoch, range } = log
+  writeHighWater(context.env.files, {
+    epoch,
+    size: range.size,
+    root: encodeHex(rangeRoot(range)),
+  })
+}
+
+/**
+ * Logs open entries (documents of ours) in turn with the orders; `store` runs in the same transaction.
+ *
+ * @param begin the first entries of a new epoch, signed by a key that no checkpoint has seen yet
+ */
+export function commitEntries(
+  context: Context,
+  entries: readonly Uint8Array[],
+  store: (trx: Db, log: LogState) => Promise<void>,
+  begin: (trx: Db) => Promise<Signing> = async () => ({}),
+): Promise<LogState> {
+  return context.sequencing.take(async () => {
+    try {
+      const log = await context.db.transaction().execute(async (trx) => {
+        const after = await appendOwn(context, trx, entries, await begin(trx))
+        await store(trx, after)
+        return after
+      })
+      noteHighWater(context, log)
+      context.bell.ring()
+      return log
+    } catch (cause) {
+      throw stopIfUnsure(context, cause)
+    }
+  })
+}
+
+/** After an error of the disk nobody knows what is on it: the signer stops until a restart has looked. */
+export function stopIfUnsure(context: Context, cause: unknown): unknown {
+  const failure = storeFailure(cause)
+  if (failure instanceof NodeError && failure.code === "store.failed")
+    context.stopped = { code: failure.code }
+  return failure
+}
