@@ -18,7 +18,7 @@ import { checkRecord, conditionsOf, type Profile, signoffOf } from "./profiles/p
 import { isAtMost, type Marking } from "./record/marking.ts"
 import { type ComityRecord, decodeRecord, recordDigest } from "./record/record.ts"
 import type { Grant } from "./release/grant.ts"
-import { isInGrantTree } from "./release/grant-tree.ts"
+import { areInGrantTree } from "./release/grant-tree.ts"
 import { type Order, type OrderDocument, verifyApprovals } from "./release/order.ts"
 import { type Fact, verifyNotEnded } from "./release/precedence.ts"
 
@@ -107,14 +107,14 @@ export function verifyOrder(
 
   // 2: it names us, and its path leads to what the officers signed
   const orderRoot = decodeHex(order.payload.root ?? "")
-  for (const { grant, leaf, position, path } of claim.grants) {
+  for (const { grant } of claim.grants) {
     const isForUs = holder.recipient === null || grant.recipient === holder.recipient
     if (grant.recipient === "public")
       throw new ProtocolError("feature.unsupported", { detail: "public releases" })
     if (!isForUs) throw new ProtocolError("grant.recipient")
     if (grant.act !== order.payload.act) throw new ProtocolError("grant.malformed")
-    if (!isInGrantTree(leaf, position, path, orderRoot)) throw new ProtocolError("grant.path")
   }
+  if (!areInGrantTree(claim.grants, orderRoot)) throw new ProtocolError("grant.path")
   report(2, `${claim.grants.length} of its grants lead to the root that was signed`)
 
   // 3 and 4: in its origin's log, after its base, while the root version it names was in force
