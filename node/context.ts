@@ -4,6 +4,7 @@ import { newestRoot, type Root } from "../protocol/member/root.ts"
 import type { Bell } from "./bell.ts"
 import type { Env } from "./env.ts"
 import type { NodeKeys } from "./keys.ts"
+import type { SealedObjects } from "./sealed-objects.ts"
 import type { Db } from "./store/schema.ts"
 import type { Turn } from "./turn.ts"
 
@@ -22,6 +23,7 @@ export type Context = {
   readonly sequencing: Turn
   readonly receiving: Map<string, Turn>
   readonly epochs: Epochs
+  readonly sealed: SealedObjects
   /** set when a write may not have reached the disk: nothing is signed any more */
   stopped: { readonly code: string } | null
 }

@@ -6,7 +6,8 @@ import type { Context } from "./context.ts"
 import { buildRecord, hasErrors, parseDraft } from "./draft.ts"
 import { NodeError } from "./errors.ts"
 import type { Finding } from "./lint-rules.ts"
-import { indexRecord } from "./search.ts"
+import { indexRecords } from "./search.ts"
+import { insertContents, versionName } from "./store/queries/contents.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
 type DraftRow = Schema["draft"]
@@ -175,19 +176,10 @@ export async function freezeDraft(context: Context, trx: Db, row: DraftRow): Pro
     created_at: env.clock.now(),
   }
   await trx.insertInto("record").values(frozen).execute()
-  const { rid } = await trx
-    .insertInto("content")
-    .values({
-      origin: self.id,
-      id: row.id,
-      version,
-      title: record.title,
-      bytes,
-      content_key: key,
-    })
-    .returning("rid")
-    .executeTakeFirstOrThrow()
-  await indexRecord(trx, rid, record)
+  const { origin, id, title } = record
+  const content = { origin, id, version, title, bytes, content_key: key }
+  const rids = await insertContents(trx, [content])
+  await indexRecords(trx, [{ rid: rids.get(versionName(record))!, record }])
   await trx
     .updateTable("draft")
     .set({ released: version, released_source: sourceDigest(row.source) })

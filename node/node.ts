@@ -16,6 +16,7 @@ import { NodeError } from "./errors.ts"
 import type { Founded } from "./found.ts"
 import { assertNotBehind, readHighWater } from "./high-water.ts"
 import { type NodeKeys, readKeys } from "./keys.ts"
+import { SealedObjects } from "./sealed-objects.ts"
 import { migrate } from "./store/migrations.ts"
 import { createLog, logOf } from "./store/queries/logs.ts"
 import {
@@ -85,6 +86,7 @@ async function contextOf(
     sequencing: new Turn(),
     receiving: new Map(),
     epochs: { sending: new Map(), reading: new Map() },
+    sealed: new SealedObjects(),
     stopped: null,
   }
 }

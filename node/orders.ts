@@ -100,7 +100,7 @@ export async function showOrder(context: Context, prefix: string): Promise<Order
   const signatures = await signaturesOf(context.db, row.id)
   const missing = await stillMissing(context, row)
   const grants: OrderView["grants"][number][] = []
-  for (const { bytes } of await grantRows(context.db, row.id)) {
+  for (const { bytes } of await grantRows(context, row.id)) {
     const { recipient, record, terms } = decodeGrant(new Uint8Array(bytes))
     const content = await context.db
       .selectFrom("content")
@@ -129,10 +129,11 @@ export async function showOrder(context: Context, prefix: string): Promise<Order
   }
 }
 
-function grantRows(db: Db, orderId: string) {
+function grantRows({ db, self }: Context, orderId: string) {
   return db
     .selectFrom("order_grant")
     .select(["position", "bytes"])
+    .where("order_origin", "=", self.id)
     .where("order_id", "=", orderId)
     .orderBy("position")
     .execute()
@@ -175,7 +176,7 @@ export async function exportOrder(
   const row = await orderById(db, prefix)
   if (row.state !== "open")
     throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`)
-  const grants = await grantRows(db, row.id)
+  const grants = await grantRows(context, row.id)
   const records = new Map<string, Json>()
   const recipients = new Map<string, string>()
   for (const { bytes } of grants) {

@@ -399,6 +399,7 @@ async function whyTheyHave(
       .selectFrom("order_grant")
       .innerJoin("release_order", "release_order.id", "order_grant.order_id")
       .select(["release_order.id", "release_order.state", "release_order.reason"])
+      .where("order_grant.order_origin", "=", context.self.id)
       .where("order_grant.record_id", "=", id)
       .where("order_grant.recipient", "=", member)
       .orderBy("release_order.created_at", "desc")

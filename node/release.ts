@@ -16,9 +16,10 @@ import { type Context, dayOf, ownRoot } from "./context.ts"
 import { draftById, freezeDraft, type RecordRow } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { assertVerified, findPeer, nameOf } from "./peers.ts"
-import { asFact } from "./store/queries/facts.ts"
+import { asFact, grantRow } from "./store/queries/facts.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { memberById } from "./store/queries/members.ts"
+import { insertRows } from "./store/queries/rows.ts"
 import type { Db } from "./store/schema.ts"
 
 export type ReleaseRequest = {
@@ -319,12 +320,11 @@ async function makeOrder(
   const now = env.clock.now()
   const seed = env.random(32)
   const positions = drawPositions(part.length, (bytes) => env.random(bytes))
-  const grants = part.map(({ grant }, i) => ({
-    grant,
-    bytes: encodeGrant(grant),
-    position: positions[i]!,
-  }))
-  const leaves = new Map(grants.map(({ position, bytes }) => [position, grantLeaf(bytes)]))
+  const unplaced = part.map(({ grant }, i) => {
+    const bytes = encodeGrant(grant)
+    return { grant, bytes, leaf: grantLeaf(bytes), position: positions[i]! }
+  })
+  const tree = buildGrantTree(new Map(unplaced.map((one) => [one.position, one.leaf])), seed)
   const id = encodeHex(env.random(16))
   const rootVersion = ownRoot(context).version
   const notAfter = dayOf(now + orderDays * dayMs)
@@ -335,7 +335,7 @@ async function makeOrder(
     network: self.network,
     notAfter,
     origin: self.id,
-    root: encodeHex(buildGrantTree(leaves, seed).root),
+    root: encodeHex(tree.root),
     rootVersion,
     rule: part[0]!.rule,
     type: "comity/order/v1",
@@ -354,15 +354,9 @@ async function makeOrder(
       created_at: now,
     })
     .execute()
-  const rows = grants.map(({ grant, bytes, position }) => ({
-    order_id: id,
-    position,
-    recipient: grant.recipient,
-    record_origin: grant.record.origin,
-    record_id: grant.record.id,
-    version: grant.record.version,
-    bytes,
-  }))
-  await trx.insertInto("order_grant").values(rows).execute()
+  const rows = unplaced.map((one) =>
+    grantRow({ origin: self.id, id }, { ...one, path: tree.path(one.position) }),
+  )
+  await insertRows(trx, "order_grant", rows)
   return id
 }

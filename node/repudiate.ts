@@ -32,10 +32,10 @@ export async function rejudge(context: Context, trx: Db, origin: Member): Promis
   for (const [order, facts] of Map.groupBy(rows, (row) => row.order_id)) {
     if (await stands(context, trx, origin.id, facts)) continue
     await trx
-      .updateTable("fact")
+      .updateTable("logged_order")
       .set({ repudiated: 1 })
-      .where("order_origin", "=", origin.id)
-      .where("order_id", "=", order)
+      .where("origin", "=", origin.id)
+      .where("id", "=", order)
       .execute()
     context.env.log.warn("release.repudiated", { origin: origin.id, order })
   }

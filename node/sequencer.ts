@@ -1,25 +1,25 @@
-import type { Json } from "../protocol/canonical.ts"
-import { decodeHex, encodeHex } from "../protocol/encoding.ts"
+import { decodeHex, encodeHex, equalBytes } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import type { PlacedGrant } from "../protocol/exchange/delivery.ts"
-import { deliveryDigest, encodeDelivery, firstPrev } from "../protocol/exchange/delivery.ts"
 import { blindedEntry, dummyEntry, entrySalt } from "../protocol/log/entry.ts"
 import { emptyRoot } from "../protocol/log/merkle.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
 import { signoffOf } from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
-import { decodeGrant, grantLeaf } from "../protocol/release/grant.ts"
+import { grantLeaf, signedGrant } from "../protocol/release/grant.ts"
 import { buildGrantTree } from "../protocol/release/grant-tree.ts"
-import { approvalsOf, decodeOrder, type OrderDocument } from "../protocol/release/order.ts"
+import { approvalsOf, decodeOrder } from "../protocol/release/order.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { encodeSigned } from "../protocol/signed.ts"
 import { type Claim, factOf, type Standing } from "../protocol/verify.ts"
 import { appendOwn, noteHighWater, stopIfUnsure } from "./append.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
-import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
+import { queueDeliveries } from "./queue.ts"
+import { StoreDamage } from "./store/damage.ts"
+import { asFact, isAbout, pathOf, withdrawalsOf } from "./store/queries/facts.ts"
 import { keepCheckpoint, type LogState, logOf, rootAt } from "./store/queries/logs.ts"
-import { orderById } from "./store/queries/orders.ts"
+import { insertLoggedOrders, type OrderRow, orderById } from "./store/queries/orders.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -74,6 +74,7 @@ async function drain(context: Context, queue: Waiting[]): Promise<void> {
 }
 
 type Outcome = Published | { readonly failure: unknown }
+type Accepted = Checked & Claim
 
 async function sequence(
   context: Context,
@@ -84,27 +85,32 @@ async function sequence(
     const before = await logOf(trx, context.self.id)
     if (before === null) throw new NodeError("store.corrupt", "Our own log is missing.")
     const entries: Uint8Array[] = []
-    const accepted: { waiting: Waiting; checked: Checked; index: number; salt: Uint8Array }[] = []
+    const accepted = new Map<Waiting, Accepted>()
+    const held: Held = { log: before, baseRoots: new Map(), ahead: [] }
     for (const waiting of group)
       try {
         const index = before.range.size + entries.length
-        const checked = await check(context, trx, before, waiting.orderId, index, accepted)
+        const checked = await check(context, trx, held, waiting.orderId, index)
         const digest = decodeHex(checked.order.digest)
         const salt = entrySalt(context.keys.salt, 1, digest)
         entries.push(blindedEntry(1, salt, digest), dummyEntry(context.keys.salt, index + 1))
-        accepted.push({ waiting, checked, index, salt })
+        held.ahead.push(checked)
+        accepted.set(waiting, { ...checked, entry: { index, salt } })
       } catch (cause) {
         if (!(cause instanceof NodeError || cause instanceof ProtocolError)) throw cause
         outcomes.set(waiting, { failure: cause })
       }
-    if (accepted.length === 0) return null
+    if (accepted.size === 0) return null
     const after = await appendOwn(context, trx, entries)
     await keepCheckpoint(trx, after.id, after.range.size, after.checkpoint!)
-    for (const { waiting, checked, index, salt } of accepted) {
-      const queued = await commitOrder(context, trx, checked, index, salt)
-      const { orderId: order } = waiting
-      outcomes.set(waiting, { order, index, size: after.range.size, queued })
-    }
+    await commitOrders(context, trx, [...accepted.values()])
+    for (const [waiting, { grants, entry }] of accepted)
+      outcomes.set(waiting, {
+        order: waiting.orderId,
+        index: entry.index,
+        size: after.range.size,
+        queued: [...new Set(grants.map(({ grant }) => grant.recipient))],
+      })
     return after
   })
   if (log !== null) {
@@ -115,23 +121,27 @@ async function sequence(
   return outcomes
 }
 
-type Checked = {
-  readonly order: OrderDocument
-  readonly placed: readonly PlacedGrant[]
-  readonly standing: Standing
+/** What the orders of a group are checked against: the log as it was, and the group's own before them. */
+type Held = {
+  readonly log: LogState
+  /** by size: orders made together stand on one base */
+  readonly baseRoots: Map<number, Uint8Array | null>
+  readonly ahead: Checked[]
 }
+
+type Checked = Omit<Claim, "entry"> & { readonly standing: Standing }
 
 /** Everything a recipient will check of the order, from its bytes, and what only we can. PROTOCOL.md §6 */
 async function check(
   context: Context,
   trx: Db,
-  log: LogState,
+  held: Held,
   orderId: string,
   index: number,
-  ahead: readonly { readonly checked: Checked }[],
 ): Promise<Checked> {
+  const { log, ahead } = held
   const row = await orderById(trx, orderId)
-  if (row.state !== "open" || ahead.some(({ checked }) => checked.order.payload.id === row.id))
+  if (row.state !== "open" || ahead.some(({ order }) => order.payload.id === row.id))
     throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`)
   const signatures = await trx
     .selectFrom("order_signature")
@@ -172,18 +182,31 @@ async function check(
   if (missing.length > 0) throw unsatisfied(row.id, missing)
 
   const { base } = payload
-  const baseRoot = base.size === 0 ? emptyRoot : await rootAt(trx, log, base.size)
+  const baseRoot = await baseRootOf(trx, held, base.size)
   const isBased = base.epoch === log.epoch && baseRoot !== null && encodeHex(baseRoot) === base.root
   if (!isBased) throw new ProtocolError("order.base")
 
-  const placed = await placeGrants(trx, row.id, new Uint8Array(row.seed), payload.root ?? "")
-  for (const { grant } of placed) {
+  const grants = await placeGrants(context, trx, row, payload.root ?? "")
+  for (const { grant } of grants) {
     if (grant.act !== payload.act) throw new ProtocolError("grant.malformed", { detail: "act" })
     if (grant.record.origin !== context.self.id) throw new ProtocolError("custody.unsupported")
   }
   const standing: Standing = { order: payload, orderId: payload.id, index, root, approvals }
-  await refuseEnded(trx, standing, placed, ahead)
-  return { order, placed, standing }
+  await refuseEnded(trx, standing, grants, ahead)
+  return { order, grants, standing }
+}
+
+async function baseRootOf(
+  trx: Db,
+  { log, baseRoots }: Held,
+  size: number,
+): Promise<Uint8Array | null> {
+  if (size === 0) return emptyRoot
+  const known = baseRoots.get(size)
+  if (known !== undefined) return known
+  const root = await rootAt(trx, log, size)
+  baseRoots.set(size, root)
+  return root
 }
 
 function unsatisfied(orderId: string, missing: readonly string[]): NodeError {
@@ -196,38 +219,54 @@ function unsatisfied(orderId: string, missing: readonly string[]): NodeError {
 
 /** The grants in their tree, whose root must be the one that was signed: no row can have been edited. */
 async function placeGrants(
+  { self }: Context,
   trx: Db,
-  orderId: string,
-  seed: Uint8Array,
+  order: OrderRow,
   signedRoot: string,
 ): Promise<readonly PlacedGrant[]> {
   const rows = await trx
     .selectFrom("order_grant")
-    .select(["position", "bytes"])
-    .where("order_id", "=", orderId)
-    .orderBy("position")
+    .select(["position", "bytes", "path"])
+    .where("order_origin", "=", self.id)
+    .where("order_id", "=", order.id)
     .execute()
-  const grants = rows.map(({ position, bytes }) => {
-    const exact = new Uint8Array(bytes)
-    return { position, bytes: exact, grant: decodeGrant(exact), leaf: grantLeaf(exact) }
-  })
-  const tree = buildGrantTree(new Map(grants.map(({ position, leaf }) => [position, leaf])), seed)
-  if (encodeHex(tree.root) !== signedRoot) throw new ProtocolError("grant.path")
-  return grants.map((grant) => ({ ...grant, path: tree.path(grant.position) }))
+  const leaves = new Map(rows.map(({ position, bytes }) => [position, grantLeaf(bytes)]))
+  const tree = buildGrantTree(leaves, new Uint8Array(order.seed))
+  const isSigned =
+    encodeHex(tree.root) === signedRoot &&
+    rows.every(({ position, path }) => samePath(pathOf(path), tree.path(position)))
+  if (!isSigned) throw new ProtocolError("grant.path")
+  return rows
+    .map(({ position, bytes }) => ({
+      grant: signedGrant(bytes),
+      bytes: new Uint8Array(bytes),
+      leaf: leaves.get(position)!,
+      position,
+      path: tree.path(position),
+    }))
+    .sort((a, b) => a.position - b.position)
+}
+
+function samePath(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
+  return a.length === b.length && a.every((hash, level) => equalBytes(hash, b[level]!))
 }
 
 async function refuseEnded(
   trx: Db,
   standing: Standing,
-  placed: readonly PlacedGrant[],
-  ahead: readonly { readonly checked: Checked }[],
+  grants: readonly PlacedGrant[],
+  ahead: readonly Checked[],
 ): Promise<void> {
   if (standing.order.act !== "release") return
-  for (const one of placed) {
+  const ids = new Set(grants.map(({ grant }) => grant.record.id))
+  const logged = await withdrawalsOf(trx, [...ids])
+  const waiting = ahead.filter(({ order }) => order.payload.act === "withdraw")
+  if (logged.length === 0 && waiting.length === 0) return
+  for (const one of grants) {
     const { record, recipient } = one.grant
-    const known = (await factsAbout(trx, record, recipient)).map(asFact)
-    for (const { checked } of ahead)
-      for (const other of checked.placed)
+    const known = logged.filter((row) => isAbout(row, record, recipient)).map(asFact)
+    for (const checked of waiting)
+      for (const other of checked.grants)
         if (other.grant.record.id === record.id && other.grant.recipient === recipient)
           known.push(factOf(checked.standing, other))
     const end = endOf(factOf(standing, one), known)
@@ -240,79 +279,21 @@ async function refuseEnded(
   }
 }
 
-/** Order, facts and one delivery for each recipient. */
-async function commitOrder(
+/** The orders as logged, and what each recipient gets by them. */
+async function commitOrders(
   context: Context,
   trx: Db,
-  { order, placed, standing }: Checked,
-  index: number,
-  salt: Uint8Array,
-): Promise<readonly string[]> {
+  accepted: readonly Accepted[],
+): Promise<void> {
   const now = context.env.clock.now()
-  const { id } = order.payload
-  await trx
-    .insertInto("logged_order")
-    .values({
-      origin: context.self.id,
-      id,
-      digest: order.digest,
-      document: order.bytes,
-      idx: index,
-      salt,
-    })
-    .execute()
-  const rows = placed.map((one) => factRow(factOf(standing, one), one, encodeHex(one.leaf), now))
-  await insertFacts(trx, rows)
-  const recipients = Map.groupBy(placed, ({ grant }) => grant.recipient)
-  for (const [recipient, grants] of recipients) {
-    const claim = { order, entry: { index, salt }, grants }
-    await queueDelivery(trx, recipient, claim, context.env.random(16), now)
-  }
+  await insertLoggedOrders(trx, accepted, now)
+  await queueDeliveries(context, trx, accepted)
+  const ids = accepted.map(({ order }) => order.payload.id)
   const moved = await trx
     .updateTable("release_order")
     .set({ state: "logged" })
-    .where("id", "=", id)
+    .where("id", "in", ids)
     .where("state", "=", "open")
     .executeTakeFirst()
-  if (moved.numUpdatedRows !== 1n) throw new NodeError("order.closed", `Order ${id} is not open.`)
-  return [...recipients.keys()]
-}
-
-/** Fixed when queued: the next number of the recipient's feed, chained to the one before. */
-async function queueDelivery(
-  trx: Db,
-  peer: string,
-  claim: Claim,
-  newFeed: Uint8Array,
-  now: number,
-): Promise<void> {
-  const last = await trx.selectFrom("feed").selectAll().where("peer", "=", peer).executeTakeFirst()
-  const feed = last?.feed ?? encodeHex(newFeed)
-  const n = (last?.n ?? 0) + 1
-  const bytes = encodeDelivery({
-    entry: { index: claim.entry.index, salt: encodeHex(claim.entry.salt) },
-    feed,
-    grants: claim.grants.map(({ bytes, path, position }) => ({
-      grant: jsonOf(bytes),
-      path: path.map(encodeHex),
-      position,
-    })),
-    n,
-    order: jsonOf(claim.order.bytes),
-    prev: last?.prev ?? firstPrev,
-  })
-  const prev = deliveryDigest(bytes)
-  await trx
-    .insertInto("delivery")
-    .values({ peer, n, feed, order_id: claim.order.payload.id, bytes, at: now })
-    .execute()
-  await trx
-    .insertInto("feed")
-    .values({ peer, feed, n, prev })
-    .onConflict((conflict) => conflict.column("peer").doUpdateSet({ n, prev }))
-    .execute()
-}
-
-function jsonOf(bytes: Uint8Array): Json {
-  return JSON.parse(new TextDecoder().decode(bytes))
+  if (moved.numUpdatedRows !== BigInt(ids.length)) throw new StoreDamage("an order logged twice")
 }

@@ -4,14 +4,16 @@ import { limits } from "../protocol/limits.ts"
 import type { Context } from "./context.ts"
 import { PeerUnreachable } from "./env.ts"
 import { NodeError } from "./errors.ts"
+import { noteEvent } from "./event.ts"
 import { askPeer, PeerRefusal } from "./http/peer-client.ts"
 import { readBody } from "./http/read-body.ts"
 import { assertVerified, findPeer } from "./peers.ts"
 import { markRefused, markSent, owedReceipts } from "./receipts.ts"
-import { FeedReader, noteEvent, type Received, receive, sourceOf } from "./receive.ts"
+import { FeedReader, type Received, receive } from "./receive.ts"
 import { refreshRoots } from "./refresh.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, type Peer } from "./store/queries/members.ts"
+import { changeSource, sourceOf } from "./store/queries/sources.ts"
 import { Turn } from "./turn.ts"
 
 export type Synced = Received & {
@@ -155,11 +157,7 @@ async function failureOf(
   if (!isKnown) throw cause
   const code = cause instanceof PeerUnreachable ? "peer.unreachable" : cause.code
   const source = await sourceOf(context.db, peer.member)
-  await context.db
-    .insertInto("source")
-    .values({ ...source, error: code })
-    .onConflict((conflict) => conflict.column("peer").doUpdateSet({ error: code }))
-    .execute()
+  await changeSource(context.db, source, { error: code })
   if (alarms.has(code)) await noteEvent(context, context.db, "peer.alarm", peer.member, code)
   context.env.log.warn("sync.failed", { peer: peer.member, code })
   return { code, error: cause.message }

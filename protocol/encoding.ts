@@ -57,6 +57,19 @@ export function encodeHex(bytes: Uint8Array): string {
   return text
 }
 
+const hexCodes = utf8(hexDigits.join(""))
+
+/** The digits as bytes of a text in the making, from `at` on. @returns where they end */
+export function writeHex(bytes: Uint8Array, into: Uint8Array, at: number): number {
+  let to = at
+  for (let i = 0; i < bytes.length; i++) {
+    const digits = 2 * bytes[i]!
+    into[to++] = hexCodes[digits]!
+    into[to++] = hexCodes[digits + 1]!
+  }
+  return to
+}
+
 /** Lower case only. @throws `encoding.malformed` */
 export function decodeHex(text: string): Uint8Array {
   if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text))

@@ -1,6 +1,5 @@
-import { sha256 } from "./crypto/hash.ts"
 import { openSealed } from "./crypto/seal.ts"
-import { decodeHex, encodeHex, equalBytes } from "./encoding.ts"
+import { decodeHex, equalBytes } from "./encoding.ts"
 import { ProtocolError } from "./errors.ts"
 import type { PlacedGrant } from "./exchange/delivery.ts"
 import { blindedEntry } from "./log/entry.ts"
@@ -268,9 +267,12 @@ export function ruleConditions(
   return conditionsOf(record, grant.recipient, typeof onward === "string" ? onward : "inside")
 }
 
-/** A sealed object and its key, or, in evidence and at home, the plaintext alone. */
+/**
+ * A sealed object and its key, or, in evidence and at home, the plaintext alone. `digest` is the hex
+ * SHA-256 of the object, by whoever took it in.
+ */
 export type Content =
-  | { readonly key: Uint8Array; readonly sealed: Uint8Array }
+  | { readonly key: Uint8Array; readonly sealed: Uint8Array; readonly digest: string }
   | { readonly plaintext: Uint8Array }
 
 function verifyObject(
@@ -278,9 +280,8 @@ function verifyObject(
   expected: { readonly digest: string; readonly size: number },
 ): Uint8Array {
   if ("plaintext" in content) return content.plaintext
-  const { key, sealed } = content
-  const isExpected =
-    sealed.length === expected.size && encodeHex(sha256(sealed)) === expected.digest
+  const { key, sealed, digest } = content
+  const isExpected = sealed.length === expected.size && digest === expected.digest
   if (!isExpected) throw new ProtocolError("sealed.mismatch")
   return openSealed(key, 0, sealed)
 }

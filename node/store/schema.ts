@@ -92,6 +92,9 @@ export type Schema = {
     content_key: Uint8Array
   }
 
+  /** The full-text index, by the row of the content; it gives no text back. */
+  search: { rowid: number; title: string; body: string }
+
   /** Own orders, from the request on. */
   release_order: {
     id: string
@@ -103,15 +106,6 @@ export type Schema = {
     state: OrderState
     reason: string | null
     created_at: number
-  }
-  order_grant: {
-    order_id: string
-    position: number
-    recipient: string
-    record_origin: string
-    record_id: string
-    version: number
-    bytes: Uint8Array
   }
   order_signature: {
     order_id: string
@@ -130,8 +124,33 @@ export type Schema = {
     document: Uint8Array
     idx: number
     salt: Uint8Array
+    act: "release" | "withdraw"
+    rule_profile: string
+    rule_kind: string
+    base_epoch: number
+    base_size: number
+    /** 1 once a newer root document of its origin annuls it */
+    repudiated: number
+    at: number
   }
-  /** One grant of a logged order: what precedence is computed from, with its proof. */
+  /** Grants with their way to their order's root: our own from the request on, others' as received. */
+  order_grant: {
+    order_origin: string
+    order_id: string
+    recipient: string
+    position: number
+    act: "release" | "withdraw"
+    record_origin: string
+    record_id: string
+    version: number
+    /** ids, joined by spaces */
+    after: string
+    leaf: string
+    bytes: Uint8Array
+    /** ten hashes */
+    path: Uint8Array
+  }
+  /** A view: the grants of logged orders, what precedence is computed from. Never written to. */
   fact: {
     order_origin: string
     order_id: string
@@ -147,24 +166,25 @@ export type Schema = {
     idx: number
     base_epoch: number
     base_size: number
-    /** ids, joined by spaces */
     after: string
     grant_bytes: Uint8Array
     position: number
-    /** ten hashes */
     path: Uint8Array
-    /** 1 once a newer root document of its origin annuls it */
     repudiated: number
     at: number
   }
 
-  /** What is queued for a peer, for good: a feed has no gaps. */
+  /**
+   * What is queued for a peer, for good: a feed has no gaps. Its bytes are made when it is served, from
+   * the order and the grants, which never change either; the digest says that they are the same.
+   */
   delivery: {
     peer: string
     n: number
     feed: string
+    prev: string
     order_id: string
-    bytes: Uint8Array
+    digest: string
     at: number
   }
   feed: { peer: string; feed: string; n: number; prev: string }

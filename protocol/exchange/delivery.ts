@@ -1,6 +1,6 @@
 import { encodeCanonical, type Json } from "../canonical.ts"
 import { labelled } from "../crypto/hash.ts"
-import { decodeHex, encodeHex } from "../encoding.ts"
+import { concat, decodeHex, encodeHex, utf8, writeHex } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
 import { decodeGrantValue, type Grant, grantLeaf } from "../release/grant.ts"
@@ -99,9 +99,48 @@ export function placeGrant(fields: DeliveryFields["grants"][number]): PlacedGran
   }
 }
 
-/** The fields of a delivery, in JCS. `order` and each `grant` are the ingested values. */
-export function encodeDelivery(delivery: Omit<DeliveryFields, "type" | "consents">): Uint8Array {
+/** A delivery in the making: what is signed is in JCS already, and goes in as it is. */
+export type DeliveryParts = {
+  readonly feed: string
+  readonly n: number
+  readonly prev: string
+  /** the signed object */
+  readonly order: Uint8Array
+  readonly entry: { readonly index: number; readonly salt: Uint8Array }
+  readonly grants: readonly Pick<PlacedGrant, "bytes" | "path" | "position">[]
+}
+
+/** The JCS form, written around its parts. */
+export function encodeDelivery(delivery: DeliveryParts): Uint8Array {
   const { entry, feed, grants, n, order, prev } = delivery
-  const type = "comity/delivery/v1"
-  return encodeCanonical({ consents: [], entry, feed, grants, n, order, prev, type })
+  const salt = encodeHex(entry.salt)
+  const opening = `{"consents":[],"entry":{"index":${entry.index},"salt":"${salt}"},"feed":"${feed}","grants":[`
+  const parts: Uint8Array[] = [utf8(opening)]
+  for (const [i, { bytes, path, position }] of grants.entries())
+    parts.push(i === 0 ? grantOpening : nextGrantOpening, bytes, placeText(path, position))
+  parts.push(utf8(`],"n":${n},"order":`), order)
+  parts.push(utf8(`,"prev":"${prev}","type":"comity/delivery/v1"}`))
+  return concat(...parts)
+}
+
+const grantOpening = utf8('{"grant":')
+const nextGrantOpening = utf8(',{"grant":')
+const pathOpening = utf8(',"path":[')
+const quote = 0x22
+const comma = 0x2c
+
+/** `,"path":["…",…],"position":…}`, byte by byte: ten hashes for every grant that is ever sent. */
+function placeText(path: readonly Uint8Array[], position: number): Uint8Array {
+  const closing = utf8(`],"position":${position}}`)
+  const text = new Uint8Array(pathOpening.length + 67 * path.length - 1 + closing.length)
+  text.set(pathOpening)
+  let at = pathOpening.length
+  for (const [level, hash] of path.entries()) {
+    if (level > 0) text[at++] = comma
+    text[at++] = quote
+    at = writeHex(hash, text, at)
+    text[at++] = quote
+  }
+  text.set(closing, at)
+  return text
 }

@@ -32,9 +32,14 @@ export function framesHeader(): Uint8Array {
   return magic.slice()
 }
 
+/** What stands before the bytes of a frame. */
+export function frameHeader(type: FrameType, length: number): Uint8Array {
+  if (length > limits.frameBytes) throw new RangeError("frame")
+  return concat(Uint8Array.of(frameTypes[type]), u32be(length))
+}
+
 export function encodeFrame(type: FrameType, bytes: Uint8Array): Uint8Array {
-  if (bytes.length > limits.frameBytes) throw new RangeError("frame")
-  return concat(Uint8Array.of(frameTypes[type]), u32be(bytes.length), bytes)
+  return concat(frameHeader(type, bytes.length), bytes)
 }
 
 /**

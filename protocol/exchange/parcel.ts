@@ -1,4 +1,4 @@
-import { encodeCanonical, ingest, type Json, recode } from "../canonical.ts"
+import { encodeCanonical, ingest, recode } from "../canonical.ts"
 import { xchachaOpen, xchachaSeal } from "../crypto/aead.ts"
 import { sha256 } from "../crypto/hash.ts"
 import { hpkeSetupRecipient, hpkeSetupSender } from "../crypto/kem.ts"
@@ -93,13 +93,17 @@ export type ParcelContent = {
   readonly keys: ReadonlyMap<number, Uint8Array>
 }
 
+/** The JCS form, written around the delivery as it is; `keys` ascend by their place in its grants. */
 export function encodeParcelContent(
   deliveryBytes: Uint8Array,
   keys: readonly { readonly grant: number; readonly key: string }[],
 ): Uint8Array {
-  const delivery: Json = JSON.parse(new TextDecoder().decode(deliveryBytes))
-  return encodeCanonical({ delivery, keys, type: "comity/parcel/v1" })
+  const list = keys.map(({ grant, key }) => `{"grant":${grant},"key":"${key}"}`).join(",")
+  const closing = `,"keys":[${list}],"type":"comity/parcel/v1"}`
+  return concat(contentOpening, deliveryBytes, utf8(closing))
 }
+
+const contentOpening = utf8('{"delivery":')
 
 /** @throws `delivery.malformed`, `json.*`, and as decodeDeliveryValue */
 export function decodeParcelContent(plaintext: Uint8Array): ParcelContent {

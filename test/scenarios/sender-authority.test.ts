@@ -6,6 +6,7 @@ import { addSignature, exportOrder } from "../../node/orders.ts"
 import { inbox } from "../../node/records.ts"
 import { requestRelease, requestWithdrawal } from "../../node/release.ts"
 import { publish } from "../../node/sequencer.ts"
+import { grantRow } from "../../node/store/queries/facts.ts"
 import { sync } from "../../node/subscribe.ts"
 import type { SignatureLine } from "../../protocol/signed.ts"
 import {
@@ -219,7 +220,7 @@ describe("the sender's own node sends nothing for", () => {
     expect(await publish(xa.context, order)).toMatchObject({ queued: [id(xb)] })
   })
 
-  test("a recipient whose name was changed in the queue, in the facts, or in both", async () => {
+  test("a recipient whose name was changed in the queue and in the grants", async () => {
     const { net, xa, xb, xc } = await three()
     await using _ = net
     const { order, record } = await requested(xa)
@@ -227,7 +228,7 @@ describe("the sender's own node sends nothing for", () => {
     const { db } = xa.context
     const delivery = await db.selectFrom("delivery").selectAll().executeTakeFirstOrThrow()
     const feed = await db.selectFrom("feed").selectAll().executeTakeFirstOrThrow()
-    const fact = await db.selectFrom("fact").selectAll().executeTakeFirstOrThrow()
+    const grant = await db.selectFrom("order_grant").selectAll().executeTakeFirstOrThrow()
     await db
       .insertInto("delivery")
       .values({ ...delivery, peer: id(xc) })
@@ -237,8 +238,8 @@ describe("the sender's own node sends nothing for", () => {
       .values({ ...feed, peer: id(xc) })
       .execute()
     await db
-      .insertInto("fact")
-      .values({ ...fact, recipient: id(xc), leaf: "0".repeat(64) })
+      .insertInto("order_grant")
+      .values({ ...grant, recipient: id(xc) })
       .execute()
     const [line] = (await sync(xc.context, "xa")).peers
     expect(line).toMatchObject({ received: 0 })
@@ -322,19 +323,10 @@ async function insertOrder(node: TestNode, { order, placed, seed }: ForgedOrder)
       created_at: 0,
     })
     .execute()
-  for (const { grant, position, bytes } of placed)
-    await db
-      .insertInto("order_grant")
-      .values({
-        order_id: payload.id,
-        position,
-        recipient: grant.recipient,
-        record_origin: grant.record.origin,
-        record_id: grant.record.id,
-        version: grant.record.version,
-        bytes,
-      })
-      .execute()
+  await db
+    .insertInto("order_grant")
+    .values(placed.map((one) => grantRow(payload, one)))
+    .execute()
   const lines: readonly SignatureLine[] = JSON.parse(
     new TextDecoder().decode(order.bytes),
   ).signatures

@@ -984,15 +984,18 @@ async function delivery(): Promise<Cases> {
     path: tree.path(position).map(encodeHex),
     position,
   }))
-  const fields = {
-    entry: { index: 12, salt: filled(32, 0x5a) },
+  const bytes = encodeDelivery({
+    entry: { index: 12, salt: decodeHex(filled(32, 0x5a)) },
     feed: filled(16, 0xfe),
-    grants: placed,
+    grants: [9, 512].map((position, i) => ({
+      bytes: encodeCanonical(grants[i]!),
+      path: tree.path(position),
+      position,
+    })),
     n: 1,
-    order: envelopeOf(await signOrder(a, release, ["p1", "p2"])) as never,
+    order: await signOrder(a, release, ["p1", "p2"]),
     prev: "0".repeat(64),
-  }
-  const bytes = encodeDelivery(fields)
+  })
   const k = (grant: number) => ({ grant, key: filled(32, grant + 1) })
   const at = (content: Uint8Array) => ({ bytes: hex(content) })
   const keyed = (...keys: readonly ReturnType<typeof k>[]) => at(encodeParcelContent(bytes, keys))

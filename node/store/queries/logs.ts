@@ -1,3 +1,4 @@
+import { encodeHex } from "../../../protocol/encoding.ts"
 import {
   type CompactRange,
   completedNodes,
@@ -11,6 +12,7 @@ import {
 import { leafHash } from "../../../protocol/log/merkle.ts"
 import { StoreDamage } from "../damage.ts"
 import type { Db } from "../schema.ts"
+import { insertRows, selectIn } from "./rows.ts"
 
 /** A log as held here, ours or a mirror: every entry, and what proofs are made of. */
 export type LogState = {
@@ -83,8 +85,6 @@ export async function emptyLog(db: Db, log: LogState): Promise<LogState> {
   return { ...log, range: emptyRange, checkpoint: null, isDisowned: false }
 }
 
-const rowsPerInsert = 500
-
 /**
  * Appends to the log that was read as `state`: compare-and-swap on its size, so that of two writers
  * one fails. Entries, tree nodes and checkpoint go in together, in the caller's transaction.
@@ -106,17 +106,9 @@ export async function appendEntries(
     .executeTakeFirst()
   if (swapped.numUpdatedRows !== 1n) throw new StoreDamage("another writer on this log")
   const rows = entries.map((entry, i) => ({ log, idx: state.range.size + i, entry }))
-  for (let i = 0; i < rows.length; i += rowsPerInsert)
-    await db
-      .insertInto("log_entry")
-      .values(rows.slice(i, i + rowsPerInsert))
-      .execute()
+  await insertRows(db, "log_entry", rows)
   const nodeRows = nodes.map(({ level, index, hash }) => ({ log, level, idx: index, hash }))
-  for (let i = 0; i < nodeRows.length; i += rowsPerInsert)
-    await db
-      .insertInto("log_node")
-      .values(nodeRows.slice(i, i + rowsPerInsert))
-      .execute()
+  await insertRows(db, "log_node", nodeRows)
   return { ...state, range, checkpoint, checkedAt: now }
 }
 
@@ -137,16 +129,51 @@ export async function entriesFrom(
   return rows.map(({ entry }) => new Uint8Array(entry))
 }
 
+/** The entries at these places, by place. */
+export async function entriesAt(
+  db: Db,
+  log: number,
+  indexes: readonly number[],
+): Promise<ReadonlyMap<number, Uint8Array>> {
+  const rows = await selectIn(indexes, (some) =>
+    db
+      .selectFrom("log_entry")
+      .select(["idx", "entry"])
+      .where("log", "=", log)
+      .where("idx", "in", some)
+      .execute(),
+  )
+  return new Map(rows.map(({ idx, entry }) => [idx, entry]))
+}
+
 /** Every index at which the log has this entry, ascending. */
 export async function placesOf(db: Db, log: number, entry: Uint8Array): Promise<readonly number[]> {
-  const rows = await db
-    .selectFrom("log_entry")
-    .select("idx")
-    .where("log", "=", log)
-    .where("entry", "=", entry)
-    .orderBy("idx")
-    .execute()
-  return rows.map(({ idx }) => idx)
+  return (await placesOfAll(db, log, [entry])).get(encodeHex(entry)) ?? []
+}
+
+/** The same for many entries, by their hex form. */
+export async function placesOfAll(
+  db: Db,
+  log: number,
+  entries: readonly Uint8Array[],
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const rows = await selectIn(entries, (some) =>
+    db
+      .selectFrom("log_entry")
+      .select(["entry", "idx"])
+      .where("log", "=", log)
+      .where("entry", "in", some)
+      .orderBy("idx")
+      .execute(),
+  )
+  const places = new Map<string, number[]>()
+  for (const { entry, idx } of rows) {
+    const name = encodeHex(entry)
+    const known = places.get(name)
+    if (known === undefined) places.set(name, [idx])
+    else known.push(idx)
+  }
+  return places
 }
 
 /**

@@ -1,5 +1,7 @@
+import type { Claim } from "../../../protocol/verify.ts"
 import { NodeError } from "../../errors.ts"
 import type { Db, Schema } from "../schema.ts"
+import { insertRows, selectIn } from "./rows.ts"
 
 export type OrderRow = Schema["release_order"]
 
@@ -22,4 +24,72 @@ export async function orderById(db: Db, prefix: string): Promise<OrderRow> {
   if (other !== undefined)
     throw new NodeError("order.ambiguous", "Several orders begin like that: give more of the id.")
   return row
+}
+
+/** Orders as their origin's log has them; one that is there already stays as it is. */
+export async function insertLoggedOrders(
+  db: Db,
+  logged: readonly Pick<Claim, "order" | "entry">[],
+  now: number,
+): Promise<void> {
+  const rows = logged.map(({ order, entry }) => {
+    const { act, base, id, origin, rule } = order.payload
+    if (act === "consent") throw new TypeError("a consent grants nothing")
+    return {
+      origin,
+      id,
+      digest: order.digest,
+      document: order.bytes,
+      idx: entry.index,
+      salt: entry.salt,
+      act,
+      rule_profile: rule.profile,
+      rule_kind: rule.kind,
+      base_epoch: base.epoch,
+      base_size: base.size,
+      repudiated: 0,
+      at: now,
+    }
+  })
+  await insertRows(db, "logged_order", rows, { whenThere: "stays" })
+}
+
+export type LoggedOrder = Schema["logged_order"]
+
+/** Those of `origin` that are logged, of these. */
+export function loggedOrders(
+  db: Db,
+  origin: string,
+  orderIds: readonly string[],
+): Promise<LoggedOrder[]> {
+  return selectIn(orderIds, (ids) =>
+    db
+      .selectFrom("logged_order")
+      .selectAll()
+      .where("origin", "=", origin)
+      .where("id", "in", ids)
+      .execute(),
+  )
+}
+
+export type GrantRow = Pick<Schema["order_grant"], "order_id" | "position" | "bytes" | "path">
+
+/** What these orders of `origin` grant to one recipient, each order's in the order of their places. */
+export function grantsTo(
+  db: Db,
+  origin: string,
+  orderIds: readonly string[],
+  recipient: string,
+): Promise<GrantRow[]> {
+  return selectIn(orderIds, (ids) =>
+    db
+      .selectFrom("order_grant")
+      .select(["order_id", "position", "bytes", "path"])
+      .where("order_id", "in", ids)
+      .where("order_origin", "=", origin)
+      .where("recipient", "=", recipient)
+      .orderBy("order_id")
+      .orderBy("position")
+      .execute(),
+  )
 }

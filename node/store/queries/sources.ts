@@ -1,0 +1,22 @@
+import { firstPrev } from "../../../protocol/exchange/delivery.ts"
+import type { Db, Schema } from "../schema.ts"
+
+export type Source = Schema["source"]
+
+/** How far the peer's feed has been read; nothing of it yet, when there is no row. */
+export async function sourceOf(db: Db, peer: string): Promise<Source> {
+  const row = await db.selectFrom("source").selectAll().where("peer", "=", peer).executeTakeFirst()
+  return row ?? { peer, feed: "", n: 0, prev: firstPrev, seen_n: 0, at: 0, error: null }
+}
+
+export async function changeSource(
+  db: Db,
+  source: Source,
+  changed: Partial<Omit<Source, "peer">>,
+): Promise<void> {
+  await db
+    .insertInto("source")
+    .values({ ...source, ...changed })
+    .onConflict((conflict) => conflict.column("peer").doUpdateSet(changed))
+    .execute()
+}
