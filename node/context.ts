@@ -4,7 +4,8 @@ import { newestRoot, type Root } from "../protocol/member/root.ts"
 import type { Bell } from "./bell.ts"
 import type { Env } from "./env.ts"
 import type { NodeKeys } from "./keys.ts"
-import type { SealedObjects } from "./sealed-objects.ts"
+import type { QueuedBytes } from "./queue.ts"
+import type { Recent } from "./recent.ts"
 import type { Db } from "./store/schema.ts"
 import type { Turn } from "./turn.ts"
 
@@ -23,7 +24,11 @@ export type Context = {
   readonly sequencing: Turn
   readonly receiving: Map<string, Turn>
   readonly epochs: Epochs
-  readonly sealed: SealedObjects
+  /** sealed objects by their digest, and deliveries: what goes to many, or out at once */
+  readonly recent: {
+    readonly sealed: Recent<Uint8Array>
+    readonly deliveries: Recent<QueuedBytes>
+  }
   /** set when a write may not have reached the disk: nothing is signed any more */
   stopped: { readonly code: string } | null
 }

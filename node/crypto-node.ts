@@ -10,7 +10,8 @@ import {
   sign,
   verify,
 } from "node:crypto"
-import type { Primitives } from "../protocol/crypto/primitives.ts"
+import { hchacha } from "@noble/ciphers/chacha.js"
+import { type Primitives, portablePrimitives } from "../protocol/crypto/primitives.ts"
 import type { Ed25519Backend } from "../protocol/crypto/sign.ts"
 
 type KeyType = "ed25519" | "ml-dsa-44" | "ml-dsa-65"
@@ -83,6 +84,59 @@ function verifyWith(
   }
 }
 
+function seal(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  plaintext: Uint8Array,
+  aad: Uint8Array,
+): Uint8Array {
+  const cipher = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: tagBytes })
+  cipher.setAAD(aad, { plaintextLength: plaintext.length })
+  const sealed = new Uint8Array(plaintext.length + tagBytes)
+  sealed.set(cipher.update(plaintext))
+  cipher.final()
+  sealed.set(cipher.getAuthTag(), plaintext.length)
+  return sealed
+}
+
+function open(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  ciphertext: Uint8Array,
+  aad: Uint8Array,
+): Uint8Array | null {
+  const end = ciphertext.length - tagBytes
+  if (end < 0) return null
+  const decipher = createDecipheriv("chacha20-poly1305", key, nonce, { authTagLength: tagBytes })
+  decipher.setAAD(aad, { plaintextLength: end })
+  decipher.setAuthTag(ciphertext.subarray(end))
+  const plaintext = decipher.update(ciphertext.subarray(0, end))
+  try {
+    decipher.final()
+  } catch {
+    return null
+  }
+  return plain(plaintext)
+}
+
+/** OpenSSL takes longer to set up a cipher than libsodium's WebAssembly for a text of this size. */
+const smallBytes = 6 * 1024
+
+const sigma = words(Buffer.from("expand 32-byte k"))
+
+function words(bytes: Uint8Array): Uint32Array {
+  return new Uint32Array(new Uint8Array(bytes).buffer)
+}
+
+/** The key and the nonce of ChaCha20 that XChaCha20 stands for: draft-irtf-cfrg-xchacha-03 §2.3. */
+function innerOf(key: Uint8Array, nonce: Uint8Array) {
+  const subkey = new Uint32Array(8)
+  hchacha(sigma, words(key), words(nonce.subarray(0, 16)), subkey)
+  const rest = new Uint8Array(12)
+  rest.set(nonce.subarray(16), 4)
+  return [new Uint8Array(subkey.buffer), rest] as const
+}
+
 /** OpenSSL through node:crypto: seven to ten times as fast as noble, twice as fast as libsodium. */
 export const nodePrimitives: Primitives = {
   name: "node:crypto",
@@ -102,29 +156,22 @@ export const nodePrimitives: Primitives = {
     plain(sign(null, message, privateKeyOf(mlDsaType[level], seed))),
   mlDsaVerify: (level, signature, message, publicKey) =>
     verifyWith(mlDsaType[level], signature, message, publicKey),
-  chacha20Poly1305Seal: (key, nonce, plaintext, aad) => {
-    const cipher = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: tagBytes })
-    cipher.setAAD(aad, { plaintextLength: plaintext.length })
-    const sealed = new Uint8Array(plaintext.length + tagBytes)
-    sealed.set(cipher.update(plaintext))
-    cipher.final()
-    sealed.set(cipher.getAuthTag(), plaintext.length)
-    return sealed
-  },
-  chacha20Poly1305Open: (key, nonce, ciphertext, aad) => {
-    const end = ciphertext.length - tagBytes
-    if (end < 0) return null
-    const decipher = createDecipheriv("chacha20-poly1305", key, nonce, { authTagLength: tagBytes })
-    decipher.setAAD(aad, { plaintextLength: end })
-    decipher.setAuthTag(ciphertext.subarray(end))
-    const plaintext = decipher.update(ciphertext.subarray(0, end))
-    try {
-      decipher.final()
-    } catch {
-      return null
-    }
-    return plain(plaintext)
-  },
+  chacha20Poly1305Seal: (key, nonce, plaintext, aad) =>
+    plaintext.length <= smallBytes
+      ? portablePrimitives.chacha20Poly1305Seal(key, nonce, plaintext, aad)
+      : seal(key, nonce, plaintext, aad),
+  chacha20Poly1305Open: (key, nonce, ciphertext, aad) =>
+    ciphertext.length <= smallBytes
+      ? portablePrimitives.chacha20Poly1305Open(key, nonce, ciphertext, aad)
+      : open(key, nonce, ciphertext, aad),
+  xchacha20Poly1305Seal: (key, nonce, plaintext, aad) =>
+    plaintext.length <= smallBytes
+      ? portablePrimitives.xchacha20Poly1305Seal(key, nonce, plaintext, aad)
+      : seal(...innerOf(key, nonce), plaintext, aad),
+  xchacha20Poly1305Open: (key, nonce, ciphertext, aad) =>
+    ciphertext.length <= smallBytes
+      ? portablePrimitives.xchacha20Poly1305Open(key, nonce, ciphertext, aad)
+      : open(...innerOf(key, nonce), ciphertext, aad),
 }
 
 /** OpenSSL's Ed25519 for `verifyStrictWith`. */

@@ -1,15 +1,7 @@
 import { sha256 } from "../protocol/crypto/hash.ts"
 import { sealObject } from "../protocol/crypto/seal.ts"
-import {
-  concat,
-  decodeHex,
-  encodeBase64url,
-  encodeHex,
-  equalBytes,
-  utf8,
-} from "../protocol/encoding.ts"
+import { concat, encodeBase64url, encodeHex, utf8 } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
-import { deliveryDigest, encodeDelivery, type PlacedGrant } from "../protocol/exchange/delivery.ts"
 import {
   encodeEntries,
   type FeedHead,
@@ -24,15 +16,12 @@ import {
   sealParcel,
 } from "../protocol/exchange/parcel.ts"
 import { limits } from "../protocol/limits.ts"
-import { blindedEntry } from "../protocol/log/entry.ts"
 import { kemKeyFor } from "../protocol/member/keys.ts"
 import { endOfEpoch } from "../protocol/member/root.ts"
-import { grantLeaf, signedGrant } from "../protocol/release/grant.ts"
-import { areInGrantTree } from "../protocol/release/grant-tree.ts"
-import { loggedPayload } from "../protocol/release/order.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
+import { type Queued, queuedFor } from "./queue.ts"
 import { StoreDamage } from "./store/damage.ts"
 import {
   type ContentKey,
@@ -40,11 +29,9 @@ import {
   contentKeys,
   versionName,
 } from "./store/queries/contents.ts"
-import { asFact, factOfGrant, isAbout, pathOf, withdrawalsOf } from "./store/queries/facts.ts"
-import { entriesAt, entriesFrom, type LogState, logOf } from "./store/queries/logs.ts"
+import { asFact, factOfGrant, isAbout, withdrawalsOf } from "./store/queries/facts.ts"
+import { entriesFrom, type LogState, logOf } from "./store/queries/logs.ts"
 import { keysInForce, memberById } from "./store/queries/members.ts"
-import { type GrantRow, grantsTo, type LoggedOrder, loggedOrders } from "./store/queries/orders.ts"
-import type { Schema } from "./store/schema.ts"
 
 /** Where a reader of our feed stands: what it has of us already. */
 export type FeedPosition = {
@@ -57,7 +44,7 @@ export type FeedPosition = {
 }
 
 const noFeed = "0".repeat(32)
-const deliveriesPerPage = 64
+const deliveriesPerPage = 32
 /** Deliveries that are looked after together: their records are in memory at one time. */
 const grantsAtOnce = 128
 /** Frames go out in pieces of about this size: a network and its reader pay for each piece. */
@@ -197,84 +184,6 @@ async function* documentFrames(
   }
 }
 
-/** A delivery as it was queued: its bytes, made again, and what they are made of. */
-type Queued = {
-  readonly bytes: Uint8Array
-  readonly order: LoggedOrder
-  readonly grants: readonly PlacedGrant[]
-}
-
-/** The peer's deliveries after number `after`, to `last`; a page. */
-async function queuedFor(
-  context: Context,
-  peer: string,
-  after: number,
-  last: number,
-): Promise<readonly Queued[]> {
-  const { db, self } = context
-  const rows = await db
-    .selectFrom("delivery")
-    .selectAll()
-    .where("peer", "=", peer)
-    .where("n", ">", after)
-    .where("n", "<=", last)
-    .orderBy("n")
-    .execute()
-  if (rows.length !== last - after) throw new StoreDamage("a delivery of a feed is missing")
-  const ids = rows.map(({ order_id }) => order_id)
-  const logged = await loggedOrders(db, self.id, ids)
-  await assertLogged(context, logged)
-  const orders = new Map(logged.map((order) => [order.id, order]))
-  const grants = Map.groupBy(await grantsTo(db, self.id, ids, peer), ({ order_id }) => order_id)
-  return rows.map(({ order_id, digest, feed, n, prev }) => {
-    const order = orders.get(order_id)
-    if (order === undefined) throw new StoreDamage("a delivery without its order")
-    return queuedOf(peer, order, grants.get(order_id) ?? [], { digest, feed, n, prev })
-  })
-}
-
-/** No row that was written past the sequencer is sent: the log has these orders, in these bytes. */
-async function assertLogged(context: Context, orders: readonly LoggedOrder[]): Promise<void> {
-  const { db, self } = context
-  for (const [epoch, same] of Map.groupBy(orders, ({ base_epoch }) => base_epoch)) {
-    const log = await logOf(db, self.id, epoch)
-    const indexes = same.map(({ idx }) => idx)
-    const entries: ReadonlyMap<number, Uint8Array> =
-      log === null ? new Map() : await entriesAt(db, log.id, indexes)
-    const isLogged = same.every(({ document, idx, salt }) => {
-      const entry = entries.get(idx)
-      return entry !== undefined && equalBytes(entry, blindedEntry(1, salt, sha256(document)))
-    })
-    if (!isLogged) throw new StoreDamage("an order that is not logged")
-  }
-}
-
-/** No grant is sent but by the order that officers signed, and to the peer that they named. */
-function queuedOf(
-  peer: string,
-  order: LoggedOrder,
-  rows: readonly GrantRow[],
-  place: Pick<Schema["delivery"], "digest" | "feed" | "n" | "prev">,
-): Queued {
-  const grants = rows.map(({ bytes, path, position }) => ({
-    bytes: new Uint8Array(bytes),
-    leaf: grantLeaf(bytes),
-    path: pathOf(path),
-    position,
-  }))
-  const { root } = loggedPayload(order.document)
-  if (root === undefined || !areInGrantTree(grants, decodeHex(root)))
-    throw new StoreDamage("a delivery without its order")
-  const placed = grants.map((one) => ({ ...one, grant: signedGrant(one.bytes) }))
-  if (placed.some(({ grant }) => grant.recipient !== peer))
-    throw new StoreDamage("a delivery to another peer")
-  const { feed, n, prev } = place
-  const entry = { index: order.idx, salt: order.salt }
-  const bytes = encodeDelivery({ entry, feed, grants, n, order: order.document, prev })
-  if (deliveryDigest(bytes) !== place.digest) throw new StoreDamage("a delivery's bytes")
-  return { bytes, order, grants: placed }
-}
-
 /** Neighbours with some hundred grants between them, so that few queries look after many. */
 function* together(page: readonly Queued[]): Generator<readonly Queued[]> {
   let group: Queued[] = []
@@ -329,13 +238,13 @@ async function openContents(
   peer: string,
   group: readonly Queued[],
 ): Promise<ReadonlyMap<Uint8Array, OpenContent>> {
-  const { db } = context
+  const { db, self } = context
   const releases = group
     .filter(({ order }) => order.act === "release" && order.repudiated === 0)
     .flatMap(({ order, grants }) => grants.map((placed) => ({ order, ...placed })))
   if (releases.length === 0) return new Map()
   const ids = [...new Set(releases.map(({ grant }) => grant.record.id))]
-  const contents = await contentKeys(db, ids)
+  const contents = await contentKeys(db, self.id, ids)
   const withdrawals = await withdrawalsOf(db, ids)
   const open = releases.flatMap(({ order, grant, leaf }) => {
     const content = contents.get(versionName(grant.record))
@@ -355,13 +264,13 @@ async function openContents(
 
 /** The objects as they were sealed when their records were frozen, to the last bit, by their digest. */
 async function sealedObjects(
-  { db, sealed }: Context,
+  { db, recent }: Context,
   wanted: readonly { readonly content: ContentKey; readonly object: { readonly digest: string } }[],
 ): Promise<ReadonlyMap<string, Uint8Array>> {
   const objects = new Map<string, Uint8Array>()
   const missing = new Map<number, (typeof wanted)[number]>()
   for (const one of wanted) {
-    const known = sealed.get(one.object.digest)
+    const known = recent.sealed.get(one.object.digest)
     if (known === undefined) missing.set(one.content.rid, one)
     else objects.set(one.object.digest, known)
   }
@@ -370,7 +279,7 @@ async function sealedObjects(
     const made = sealObject(new Uint8Array(content.content_key), 0, new Uint8Array(bytes))
     if (encodeHex(sha256(made)) !== object.digest) throw new StoreDamage("a record's content")
     objects.set(object.digest, made)
-    sealed.keep(object.digest, made)
+    recent.sealed.keep(object.digest, made, made.length)
   }
   return objects
 }

@@ -16,7 +16,7 @@ import { NodeError } from "./errors.ts"
 import type { Founded } from "./found.ts"
 import { assertNotBehind, readHighWater } from "./high-water.ts"
 import { type NodeKeys, readKeys } from "./keys.ts"
-import { SealedObjects } from "./sealed-objects.ts"
+import { Recent } from "./recent.ts"
 import { migrate } from "./store/migrations.ts"
 import { createLog, logOf } from "./store/queries/logs.ts"
 import {
@@ -67,6 +67,8 @@ export async function createNode(
   return context
 }
 
+const recentBytes = 8 * 1024 * 1024
+
 async function contextOf(
   env: Env,
   db: Db,
@@ -86,7 +88,7 @@ async function contextOf(
     sequencing: new Turn(),
     receiving: new Map(),
     epochs: { sending: new Map(), reading: new Map() },
-    sealed: new SealedObjects(),
+    recent: { sealed: new Recent(recentBytes), deliveries: new Recent(recentBytes) },
     stopped: null,
   }
 }

@@ -1,13 +1,43 @@
-import { encodeHex } from "../protocol/encoding.ts"
-import { deliveryDigest, encodeDelivery, firstPrev } from "../protocol/exchange/delivery.ts"
+import { sha256 } from "../protocol/crypto/hash.ts"
+import { decodeHex, encodeHex, equalBytes } from "../protocol/encoding.ts"
+import {
+  deliveryDigest,
+  encodeDelivery,
+  firstPrev,
+  type PlacedGrant,
+} from "../protocol/exchange/delivery.ts"
+import { blindedEntry } from "../protocol/log/entry.ts"
+import { grantLeaf, signedGrant } from "../protocol/release/grant.ts"
+import { areInGrantTree } from "../protocol/release/grant-tree.ts"
+import { loggedPayload } from "../protocol/release/order.ts"
 import type { Claim } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
+import { StoreDamage } from "./store/damage.ts"
+import { pathOf } from "./store/queries/facts.ts"
+import { entriesAt, logOf } from "./store/queries/logs.ts"
+import { type GrantRow, grantsTo, type LoggedOrder, loggedOrders } from "./store/queries/orders.ts"
 import { insertRows } from "./store/queries/rows.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
+/** What recipients get, as the sequencer fixes it and as it is served. PROTOCOL.md §8 */
+
+type Row = Schema["delivery"]
+
+/** The bytes of a delivery and its grants, in the order of their places. */
+export type QueuedBytes = {
+  readonly bytes: Uint8Array
+  readonly grants: readonly PlacedGrant[]
+}
+export type Queued = QueuedBytes & { readonly order: LoggedOrder }
+
+/** What a delivery is made of: whoever asks for it names all of it. */
+function nameOf({ peer, order_id, digest }: Row): string {
+  return `${peer} ${order_id} ${digest}`
+}
+
 /**
  * Fixes what every recipient of these orders gets: the next numbers of its feed, each chained to the one
- * before. PROTOCOL.md §8
+ * before.
  */
 export async function queueDeliveries(
   context: Context,
@@ -15,22 +45,22 @@ export async function queueDeliveries(
   orders: readonly Claim[],
 ): Promise<void> {
   const now = context.env.clock.now()
-  const recipients = new Set(
-    orders.flatMap(({ grants }) => grants.map((one) => one.grant.recipient)),
-  )
-  const feeds = await feedsOf(context, trx, [...recipients])
-  const deliveries: Schema["delivery"][] = []
+  const recipients = orders.flatMap(({ grants }) => grants.map(({ grant }) => grant.recipient))
+  const feeds = await feedsOf(context, trx, [...new Set(recipients)])
+  const rows: Row[] = []
   for (const { order, entry, grants } of orders)
     for (const [peer, own] of Map.groupBy(grants, ({ grant }) => grant.recipient)) {
       const { feed, n: last, prev } = feeds.get(peer)!
       const n = last + 1
       const bytes = encodeDelivery({ entry, feed, grants: own, n, order: order.bytes, prev })
       const digest = deliveryDigest(bytes)
-      const { id } = order.payload
-      deliveries.push({ peer, n, feed, prev, order_id: id, digest, at: now })
+      const row: Row = { peer, n, feed, prev, order_id: order.payload.id, digest, at: now }
+      rows.push(row)
       feeds.set(peer, { peer, feed, n, prev: digest })
+      // Readers wait for it. One that is not committed after all is in no feed, and asked for by nobody.
+      context.recent.deliveries.keep(nameOf(row), { bytes, grants: own }, 2 * bytes.length)
     }
-  await insertRows(trx, "delivery", deliveries)
+  await insertRows(trx, "delivery", rows)
   await trx
     .insertInto("feed")
     .values([...feeds.values()])
@@ -42,7 +72,7 @@ export async function queueDeliveries(
     .execute()
 }
 
-/** Where the feeds stand; one that nobody has read from yet begins. */
+/** Where the feeds stand; one that nobody was ever sent anything by begins. */
 async function feedsOf(
   { env }: Context,
   trx: Db,
@@ -54,4 +84,98 @@ async function feedsOf(
     if (!feeds.has(peer))
       feeds.set(peer, { peer, feed: encodeHex(env.random(16)), n: 0, prev: firstPrev })
   return feeds
+}
+
+/**
+ * The peer's deliveries after number `after`, to number `last`. Those that were not queued a moment ago
+ * are made again from the order and its grants.
+ */
+export async function queuedFor(
+  context: Context,
+  peer: string,
+  after: number,
+  last: number,
+): Promise<readonly Queued[]> {
+  const { db, self, recent } = context
+  const rows = await db
+    .selectFrom("delivery")
+    .selectAll()
+    .where("peer", "=", peer)
+    .where("n", ">", after)
+    .where("n", "<=", last)
+    .orderBy("n")
+    .execute()
+  if (rows.length !== last - after) throw new StoreDamage("a delivery of a feed is missing")
+  const orders = new Map<string, LoggedOrder>()
+  for (const order of await loggedOrders(
+    db,
+    self.id,
+    rows.map((row) => row.order_id),
+  ))
+    orders.set(order.id, order)
+  const forgotten = rows.filter((row) => recent.deliveries.get(nameOf(row)) === undefined)
+  const remade = await remake(context, forgotten, orders)
+  return rows.map((row) => {
+    const made = recent.deliveries.get(nameOf(row)) ?? remade.get(row)
+    const order = orders.get(row.order_id)
+    if (made === undefined || order === undefined) throw new StoreDamage("a delivery's order")
+    return { ...made, order }
+  })
+}
+
+async function remake(
+  context: Context,
+  rows: readonly Row[],
+  orders: ReadonlyMap<string, LoggedOrder>,
+): Promise<ReadonlyMap<Row, QueuedBytes>> {
+  const [first] = rows
+  if (first === undefined) return new Map()
+  const ids = rows.map(({ order_id }) => order_id)
+  const logged = ids.flatMap((id) => orders.get(id) ?? [])
+  await assertLogged(context, logged)
+  const found = await grantsTo(context.db, context.self.id, ids, first.peer)
+  const grants = Map.groupBy(found, ({ order_id }) => order_id)
+  return new Map(
+    rows.map((row) => [row, remakeOne(row, orders.get(row.order_id), grants.get(row.order_id))]),
+  )
+}
+
+/** No row that was written past the sequencer is sent: the log has these orders, in these bytes. */
+async function assertLogged(context: Context, orders: readonly LoggedOrder[]): Promise<void> {
+  const { db, self } = context
+  for (const [epoch, same] of Map.groupBy(orders, ({ base_epoch }) => base_epoch)) {
+    const log = await logOf(db, self.id, epoch)
+    if (log === null) throw new StoreDamage("an order that is not logged")
+    const indexes = same.map(({ idx }) => idx)
+    const entries = await entriesAt(db, log.id, indexes)
+    for (const { document, idx, salt } of same) {
+      const entry = entries.get(idx)
+      if (entry === undefined || !equalBytes(entry, blindedEntry(1, salt, sha256(document))))
+        throw new StoreDamage("an order that is not logged")
+    }
+  }
+}
+
+/** No grant is sent but by the order that officers signed, and to the peer that they named. */
+function remakeOne(
+  { peer, feed, n, prev, digest }: Row,
+  order: LoggedOrder | undefined,
+  rows: readonly GrantRow[] = [],
+): QueuedBytes {
+  const { root } = order === undefined ? {} : loggedPayload(order.document)
+  const placed = rows.map(({ bytes, path, position }) => ({
+    bytes: new Uint8Array(bytes),
+    leaf: grantLeaf(bytes),
+    path: pathOf(path),
+    position,
+  }))
+  if (order === undefined || root === undefined || !areInGrantTree(placed, decodeHex(root)))
+    throw new StoreDamage("a delivery without its order")
+  const grants = placed.map((one) => ({ ...one, grant: signedGrant(one.bytes) }))
+  if (grants.some(({ grant }) => grant.recipient !== peer))
+    throw new StoreDamage("a delivery to another peer")
+  const entry = { index: order.idx, salt: order.salt }
+  const bytes = encodeDelivery({ entry, feed, grants, n, order: order.document, prev })
+  if (deliveryDigest(bytes) !== digest) throw new StoreDamage("a delivery's bytes")
+  return { bytes, grants }
 }

@@ -1,4 +1,4 @@
-import { decodeHex, encodeHex, equalBytes } from "../protocol/encoding.ts"
+import { decodeHex, encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import type { PlacedGrant } from "../protocol/exchange/delivery.ts"
 import { blindedEntry, dummyEntry, entrySalt } from "../protocol/log/entry.ts"
@@ -17,7 +17,7 @@ import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { queueDeliveries } from "./queue.ts"
 import { StoreDamage } from "./store/damage.ts"
-import { asFact, isAbout, pathOf, withdrawalsOf } from "./store/queries/facts.ts"
+import { asFact, isAbout, withdrawalsOf } from "./store/queries/facts.ts"
 import { keepCheckpoint, type LogState, logOf, rootAt } from "./store/queries/logs.ts"
 import { insertLoggedOrders, type OrderRow, orderById } from "./store/queries/orders.ts"
 import type { Db } from "./store/schema.ts"
@@ -226,16 +226,14 @@ async function placeGrants(
 ): Promise<readonly PlacedGrant[]> {
   const rows = await trx
     .selectFrom("order_grant")
-    .select(["position", "bytes", "path"])
+    .select(["position", "bytes"])
     .where("order_origin", "=", self.id)
     .where("order_id", "=", order.id)
     .execute()
   const leaves = new Map(rows.map(({ position, bytes }) => [position, grantLeaf(bytes)]))
   const tree = buildGrantTree(leaves, new Uint8Array(order.seed))
-  const isSigned =
-    encodeHex(tree.root) === signedRoot &&
-    rows.every(({ position, path }) => samePath(pathOf(path), tree.path(position)))
-  if (!isSigned) throw new ProtocolError("grant.path")
+  if (leaves.size !== rows.length || encodeHex(tree.root) !== signedRoot)
+    throw new ProtocolError("grant.path")
   return rows
     .map(({ position, bytes }) => ({
       grant: signedGrant(bytes),
@@ -245,10 +243,6 @@ async function placeGrants(
       path: tree.path(position),
     }))
     .sort((a, b) => a.position - b.position)
-}
-
-function samePath(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
-  return a.length === b.length && a.every((hash, level) => equalBytes(hash, b[level]!))
 }
 
 async function refuseEnded(

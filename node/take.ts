@@ -131,7 +131,7 @@ class Run {
     withdrawn: [],
     receipts: [],
   }
-  /** by the id of their record */
+  /** by the id of their record; other members' records than the peer's own are refused */
   #withdrawals: ReadonlyMap<string, readonly PlaceRow[]> = new Map()
   #held: Map<string, HeldVersion> = new Map()
   /** digest of each order by its id: an order is one (origin, id) */
@@ -151,7 +151,7 @@ class Run {
     const records = claims.flatMap(({ grants }) => grants.map(({ grant }) => grant.record.id))
     const ids = [...new Set(records)]
     this.#withdrawals = Map.groupBy(await withdrawalsOf(trx, ids), (row) => row.record_id)
-    this.#held = await heldVersions(trx, ids)
+    this.#held = await heldVersions(trx, this.#peer, ids)
     const orderIds = claims.map(({ order }) => order.payload.id)
     for (const { id, digest } of await loggedOrders(trx, this.#peer, orderIds))
       this.#digests.set(id, digest)

@@ -37,9 +37,7 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 export function u32be(value: number): Uint8Array {
   if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new RangeError("u32be")
-  const bytes = new Uint8Array(4)
-  new DataView(bytes.buffer).setUint32(0, value)
-  return bytes
+  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
 }
 
 export function u64be(value: number): Uint8Array {

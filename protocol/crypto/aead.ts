@@ -1,4 +1,3 @@
-import sodium from "libsodium-wrappers"
 import { primitives } from "./primitives.ts"
 import { requireBytes } from "./require-bytes.ts"
 
@@ -13,7 +12,7 @@ export function xchachaSeal(
   requireBytes("nonce", nonce, 24)
   requireBytes("plaintext", plaintext)
   requireBytes("aad", aad)
-  return sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, aad, null, nonce, key)
+  return primitives().xchacha20Poly1305Seal(key, nonce, plaintext, aad)
 }
 
 /** Null when the ciphertext (with its tag) does not open. draft-irtf-cfrg-xchacha-03 */
@@ -27,11 +26,8 @@ export function xchachaOpen(
   requireBytes("nonce", nonce, 24)
   requireBytes("ciphertext", ciphertext)
   requireBytes("aad", aad)
-  try {
-    return sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(null, ciphertext, aad, nonce, key)
-  } catch {
-    return null
-  }
+  if (ciphertext.length < 16) return null
+  return primitives().xchacha20Poly1305Open(key, nonce, ciphertext, aad)
 }
 
 /** ChaCha20-Poly1305 (RFC 8439); the chunks of sealed objects, PROTOCOL §3. */

@@ -42,6 +42,19 @@ export interface Primitives {
     ciphertext: Uint8Array,
     aad: Uint8Array,
   ): Uint8Array | null
+  xchacha20Poly1305Seal(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    plaintext: Uint8Array,
+    aad: Uint8Array,
+  ): Uint8Array
+  /** Null when the tag does not match. */
+  xchacha20Poly1305Open(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    ciphertext: Uint8Array,
+    aad: Uint8Array,
+  ): Uint8Array | null
 }
 
 await sodium.ready
@@ -77,6 +90,15 @@ export const portablePrimitives: Primitives = {
       return sodium.crypto_aead_chacha20poly1305_ietf_decrypt(null, ciphertext, aad, nonce, key)
     } catch {
       // The wrapper throws a plain Error with nothing to tell it apart by.
+      return null
+    }
+  },
+  xchacha20Poly1305Seal: (key, nonce, plaintext, aad) =>
+    sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, aad, null, nonce, key),
+  xchacha20Poly1305Open: (key, nonce, ciphertext, aad) => {
+    try {
+      return sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(null, ciphertext, aad, nonce, key)
+    } catch {
       return null
     }
   },

@@ -1,4 +1,4 @@
-import { concat, decodeUtf8, u32be, u64be, utf8 } from "../encoding.ts"
+import { concat, decodeUtf8, u64be, utf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
 
@@ -35,7 +35,7 @@ export function framesHeader(): Uint8Array {
 /** What stands before the bytes of a frame. */
 export function frameHeader(type: FrameType, length: number): Uint8Array {
   if (length > limits.frameBytes) throw new RangeError("frame")
-  return concat(Uint8Array.of(frameTypes[type]), u32be(length))
+  return Uint8Array.of(frameTypes[type], length >>> 24, length >>> 16, length >>> 8, length)
 }
 
 export function encodeFrame(type: FrameType, bytes: Uint8Array): Uint8Array {

@@ -22,9 +22,10 @@ export async function insertContents(
 
 export type HeldVersion = { readonly digest: string; readonly hasContent: boolean }
 
-/** The versions of these records that are or were held, whosever they are, by `versionName`. */
+/** The versions of these records of `origin` that are or were held, by `versionName`. */
 export async function heldVersions(
   db: Db,
+  origin: string,
   recordIds: readonly string[],
 ): Promise<Map<string, HeldVersion>> {
   const rows = await selectIn(recordIds, (ids) =>
@@ -37,6 +38,7 @@ export async function heldVersions(
           .onRef("content.version", "=", "record.version"),
       )
       .select(["record.origin", "record.id", "record.version", "record.digest", "content.rid"])
+      .where("record.origin", "=", origin)
       .where("record.id", "in", ids)
       .execute(),
   )
@@ -49,15 +51,17 @@ export type ContentKey = Omit<Schema["content"], "rid" | "title" | "bytes"> & {
   readonly rid: number
 }
 
-/** The content keys of all versions of these records that are held, by `versionName`. */
+/** The content keys of the versions of these records of `origin` that are held, by `versionName`. */
 export async function contentKeys(
   db: Db,
+  origin: string,
   recordIds: readonly string[],
 ): Promise<ReadonlyMap<string, ContentKey>> {
   const rows = await selectIn(recordIds, (ids) =>
     db
       .selectFrom("content")
       .select(["rid", "origin", "id", "version", "content_key"])
+      .where("origin", "=", origin)
       .where("id", "in", ids)
       .execute(),
   )
