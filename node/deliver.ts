@@ -23,12 +23,7 @@ import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { type Queued, queuedFor } from "./queue.ts"
 import { StoreDamage } from "./store/damage.ts"
-import {
-  type ContentKey,
-  contentBytes,
-  contentKeys,
-  versionName,
-} from "./store/queries/contents.ts"
+import { contentBytes, contentKeys } from "./store/queries/contents.ts"
 import { asFact, factOfGrant, isAbout, withdrawalsOf } from "./store/queries/facts.ts"
 import { entriesFrom, type LogState, logOf } from "./store/queries/logs.ts"
 import { keysInForce, memberById } from "./store/queries/members.ts"
@@ -244,10 +239,11 @@ async function openContents(
     .flatMap(({ order, grants }) => grants.map((placed) => ({ order, ...placed })))
   if (releases.length === 0) return new Map()
   const ids = [...new Set(releases.map(({ grant }) => grant.record.id))]
-  const contents = await contentKeys(db, self.id, ids)
+  const held = await contentKeys(db, self.id, ids)
+  const contents = new Map(held.map((row) => [`${row.id} ${row.version}`, row]))
   const withdrawals = await withdrawalsOf(db, ids)
   const open = releases.flatMap(({ order, grant, leaf }) => {
-    const content = contents.get(versionName(grant.record))
+    const content = contents.get(`${grant.record.id} ${grant.record.version}`)
     const known = withdrawals.filter((row) => isAbout(row, grant.record, peer)).map(asFact)
     const isEnded = known.length > 0 && endOf(factOfGrant(order, grant), known) !== null
     return content === undefined || isEnded ? [] : [{ leaf, content, object: grant.sealed[0]! }]
@@ -262,13 +258,18 @@ async function openContents(
   )
 }
 
+type Wanted = {
+  readonly content: { readonly rid: number; readonly content_key: Uint8Array }
+  readonly object: { readonly digest: string }
+}
+
 /** The objects as they were sealed when their records were frozen, to the last bit, by their digest. */
 async function sealedObjects(
   { db, recent }: Context,
-  wanted: readonly { readonly content: ContentKey; readonly object: { readonly digest: string } }[],
+  wanted: readonly Wanted[],
 ): Promise<ReadonlyMap<string, Uint8Array>> {
   const objects = new Map<string, Uint8Array>()
-  const missing = new Map<number, (typeof wanted)[number]>()
+  const missing = new Map<number, Wanted>()
   for (const one of wanted) {
     const known = recent.sealed.get(one.object.digest)
     if (known === undefined) missing.set(one.content.rid, one)

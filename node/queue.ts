@@ -13,9 +13,9 @@ import { loggedPayload } from "../protocol/release/order.ts"
 import type { Claim } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { StoreDamage } from "./store/damage.ts"
-import { pathOf } from "./store/queries/facts.ts"
+import { decodeGrants, grantListsTo, type ListedGrant } from "./store/queries/grants.ts"
 import { entriesAt, logOf } from "./store/queries/logs.ts"
-import { type GrantRow, grantsTo, type LoggedOrder, loggedOrders } from "./store/queries/orders.ts"
+import { type LoggedOrder, loggedOrders } from "./store/queries/orders.ts"
 import { insertRows } from "./store/queries/rows.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
@@ -133,10 +133,10 @@ async function remake(
   const ids = rows.map(({ order_id }) => order_id)
   const logged = ids.flatMap((id) => orders.get(id) ?? [])
   await assertLogged(context, logged)
-  const found = await grantsTo(context.db, context.self.id, ids, first.peer)
-  const grants = Map.groupBy(found, ({ order_id }) => order_id)
+  const found = await grantListsTo(context.db, context.self.id, ids, first.peer)
+  const lists = new Map(found.map(({ order_id, grants }) => [order_id, decodeGrants(grants)]))
   return new Map(
-    rows.map((row) => [row, remakeOne(row, orders.get(row.order_id), grants.get(row.order_id))]),
+    rows.map((row) => [row, remakeOne(row, orders.get(row.order_id), lists.get(row.order_id))]),
   )
 }
 
@@ -160,15 +160,10 @@ async function assertLogged(context: Context, orders: readonly LoggedOrder[]): P
 function remakeOne(
   { peer, feed, n, prev, digest }: Row,
   order: LoggedOrder | undefined,
-  rows: readonly GrantRow[] = [],
+  listed: readonly ListedGrant[] = [],
 ): QueuedBytes {
   const { root } = order === undefined ? {} : loggedPayload(order.document)
-  const placed = rows.map(({ bytes, path, position }) => ({
-    bytes: new Uint8Array(bytes),
-    leaf: grantLeaf(bytes),
-    path: pathOf(path),
-    position,
-  }))
+  const placed = listed.map((one) => ({ ...one, leaf: grantLeaf(one.bytes) }))
   if (order === undefined || root === undefined || !areInGrantTree(placed, decodeHex(root)))
     throw new StoreDamage("a delivery without its order")
   const grants = placed.map((one) => ({ ...one, grant: signedGrant(one.bytes) }))

@@ -11,7 +11,9 @@ import { ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
 import { findPeer, nameOf } from "./peers.ts"
 import { searchContent } from "./search.ts"
-import { asFact, asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
+import { StoreDamage } from "./store/damage.ts"
+import { asFact, type FactRow } from "./store/queries/facts.ts"
+import { placedGrants } from "./store/queries/grants.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -171,7 +173,8 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
     const text = "our own record; nobody was given it by an order that is logged"
     steps.push({ step: 0, ok: true, text })
   } else steps.push(...(await provenance(context, held, content.bytes)))
-  const terms = held === undefined ? null : (asPlacedGrant(held).grant.terms ?? null)
+  const [placed] = held === undefined ? [] : await placedGrants(context.db, [held])
+  const terms = placed?.grant.terms ?? null
   return {
     record: id,
     version,
@@ -285,7 +288,8 @@ export async function claimOf(context: Context, fact: FactRow) {
     .where("id", "=", fact.order_id)
     .executeTakeFirstOrThrow()
   const order = decodeOrder(new Uint8Array(row.document))
-  const placed = asPlacedGrant(fact)
+  const [placed] = await placedGrants(db, [fact])
+  if (placed === undefined) throw new StoreDamage("a grant is missing")
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
   const claim = { order, entry, grants: [placed] }
   const { logged, log } = await loggedOf(db, fact.order_origin, claim)

@@ -17,6 +17,7 @@ import { draftById, freezeDraft, type RecordRow } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { assertVerified, findPeer, nameOf } from "./peers.ts"
 import { asFact, grantRow } from "./store/queries/facts.ts"
+import { encodeGrants } from "./store/queries/grants.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { memberById } from "./store/queries/members.ts"
 import { insertRows } from "./store/queries/rows.ts"
@@ -354,9 +355,24 @@ async function makeOrder(
       created_at: now,
     })
     .execute()
-  const rows = unplaced.map((one) =>
-    grantRow({ origin: self.id, id }, { ...one, path: tree.path(one.position) }),
+  const order = { origin: self.id, id }
+  await insertRows(
+    trx,
+    "order_grant",
+    unplaced.map((one) => grantRow(order, one)),
   )
-  await insertRows(trx, "order_grant", rows)
+  const placed = unplaced
+    .map((one) => ({ ...one, path: tree.path(one.position) }))
+    .sort((a, b) => a.position - b.position)
+  await insertRows(
+    trx,
+    "grant_list",
+    [...Map.groupBy(placed, ({ grant }) => grant.recipient)].map(([recipient, grants]) => ({
+      order_origin: self.id,
+      order_id: id,
+      recipient,
+      grants: encodeGrants(grants),
+    })),
+  )
   return id
 }

@@ -5,7 +5,8 @@ import { verifyOrder } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
-import { asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
+import type { FactRow } from "./store/queries/facts.ts"
+import { placedGrants } from "./store/queries/grants.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -68,7 +69,7 @@ async function stands(
     .executeTakeFirstOrThrow()
   const order = decodeOrder(new Uint8Array(row.document))
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
-  const claim = { order, entry, grants: facts.map(asPlacedGrant) }
+  const claim = { order, entry, grants: await placedGrants(trx, facts) }
   const { logged } = await loggedOf(trx, origin, claim)
   // The sign-off alone is judged again: markings and recipients are as they were.
   const holder = { ...ownHolder(context), recipient: null, mapMarking: null }

@@ -18,6 +18,7 @@ import { NodeError } from "./errors.ts"
 import { queueDeliveries } from "./queue.ts"
 import { StoreDamage } from "./store/damage.ts"
 import { asFact, isAbout, withdrawalsOf } from "./store/queries/facts.ts"
+import { decodeGrants, grantListsOf } from "./store/queries/grants.ts"
 import { keepCheckpoint, type LogState, logOf, rootAt } from "./store/queries/logs.ts"
 import { insertLoggedOrders, type OrderRow, orderById } from "./store/queries/orders.ts"
 import type { Db } from "./store/schema.ts"
@@ -224,25 +225,19 @@ async function placeGrants(
   order: OrderRow,
   signedRoot: string,
 ): Promise<readonly PlacedGrant[]> {
-  const rows = await trx
-    .selectFrom("order_grant")
-    .select(["position", "bytes"])
-    .where("order_origin", "=", self.id)
-    .where("order_id", "=", order.id)
-    .execute()
-  const leaves = new Map(rows.map(({ position, bytes }) => [position, grantLeaf(bytes)]))
+  const lists = await grantListsOf(trx, self.id, order.id)
+  const listed = lists.flatMap(({ grants }) => decodeGrants(grants))
+  const leaves = new Map(listed.map(({ position, bytes }) => [position, grantLeaf(bytes)]))
   const tree = buildGrantTree(leaves, new Uint8Array(order.seed))
-  if (leaves.size !== rows.length || encodeHex(tree.root) !== signedRoot)
+  if (leaves.size !== listed.length || encodeHex(tree.root) !== signedRoot)
     throw new ProtocolError("grant.path")
-  return rows
-    .map(({ position, bytes }) => ({
-      grant: signedGrant(bytes),
-      bytes: new Uint8Array(bytes),
-      leaf: leaves.get(position)!,
-      position,
-      path: tree.path(position),
-    }))
-    .sort((a, b) => a.position - b.position)
+  return listed.map(({ position, bytes }) => ({
+    grant: signedGrant(bytes),
+    bytes,
+    leaf: leaves.get(position)!,
+    position,
+    path: tree.path(position),
+  }))
 }
 
 async function refuseEnded(

@@ -33,6 +33,7 @@ import {
   type PlaceRow,
   withdrawalsOf,
 } from "./store/queries/facts.ts"
+import { encodeGrants, placesGranted } from "./store/queries/grants.ts"
 import { keepCheckpoint, type LogState } from "./store/queries/logs.ts"
 import { insertLoggedOrders, loggedOrders } from "./store/queries/orders.ts"
 import { insertRows } from "./store/queries/rows.ts"
@@ -109,6 +110,7 @@ type Changes = {
   readonly orders: Pick<Claim, "order" | "entry">[]
   readonly logs: Map<number, LogState>
   readonly grants: Schema["order_grant"][]
+  readonly lists: Map<string, PlacedGrant[]>
   readonly records: Schema["record"][]
   readonly contents: { readonly record: ComityRecord; readonly row: NewContent }[]
   readonly withdrawn: { readonly order: string; readonly placed: PlacedGrant }[]
@@ -126,6 +128,7 @@ class Run {
     orders: [],
     logs: new Map(),
     grants: [],
+    lists: new Map(),
     records: [],
     contents: [],
     withdrawn: [],
@@ -136,6 +139,8 @@ class Run {
   #held: Map<string, HeldVersion> = new Map()
   /** digest of each order by its id: an order is one (origin, id) */
   #digests: Map<string, string> = new Map()
+  /** by order, the places of grants that are or will be stored */
+  #listed: Map<string, Set<number>> = new Map()
 
   constructor(context: Context, trx: Db, peer: string, taken: Taken) {
     this.#context = context
@@ -153,8 +158,11 @@ class Run {
     this.#withdrawals = Map.groupBy(await withdrawalsOf(trx, ids), (row) => row.record_id)
     this.#held = await heldVersions(trx, this.#peer, ids)
     const orderIds = claims.map(({ order }) => order.payload.id)
-    for (const { id, digest } of await loggedOrders(trx, this.#peer, orderIds))
+    for (const { id, digest } of await loggedOrders(trx, this.#peer, orderIds)) {
       this.#digests.set(id, digest)
+      const granted = await placesGranted(trx, this.#peer, id)
+      this.#listed.set(id, new Set(granted.map(({ position }) => position)))
+    }
     const logged = await loggedOfAll(trx, this.#peer, claims)
     for (const one of run) this.#judge(one, logged)
     await this.#write()
@@ -200,24 +208,36 @@ class Run {
     objects: Opened["objects"],
   ): "received" | "already" | "refused" {
     const { grant, leaf } = placed
-    const { grants, withdrawn } = this.#changes
+    const { withdrawn } = this.#changes
     const { origin, id } = standing.order
     try {
       if (grant.record.origin !== origin) throw new ProtocolError("custody.unsupported")
       if (grant.act === "withdraw") {
-        grants.push(grantRow({ origin, id }, placed))
+        this.#keepGrant(id, placed)
         withdrawn.push({ order: id, placed })
         return "received"
       }
       // Withdrawn before we fetched it: the grant is noted, there is nothing to read.
       const isNew = key !== undefined && this.#takeRecord(standing, placed, key, objects)
-      grants.push(grantRow({ origin, id }, placed))
+      this.#keepGrant(id, placed)
       if (key !== undefined) this.#owe(id, leaf, "delivered")
       return isNew ? "received" : "already"
     } catch (cause) {
       this.#owe(id, leaf, "refused", this.#refusal(cause))
       return "refused"
     }
+  }
+
+  #keepGrant(orderId: string, placed: PlacedGrant): void {
+    const listed = this.#listed.get(orderId) ?? new Set()
+    this.#listed.set(orderId, listed)
+    if (listed.has(placed.position)) return
+    listed.add(placed.position)
+    const { grants, lists } = this.#changes
+    grants.push(grantRow({ origin: this.#peer, id: orderId }, placed))
+    const list = lists.get(orderId) ?? []
+    lists.set(orderId, list)
+    list.push(placed)
   }
 
   /** @returns whether it was not held before; @throws `record.mismatch` for a second content of one version */
@@ -287,12 +307,19 @@ class Run {
 
   async #write(): Promise<void> {
     const trx = this.#trx
-    const { orders, logs, grants, records, contents, withdrawn, receipts } = this.#changes
+    const { orders, logs, grants, lists, records, contents, withdrawn, receipts } = this.#changes
     await insertLoggedOrders(trx, orders, this.#context.env.clock.now())
     // The first checkpoint held that covers an order: what evidence is made of.
     for (const { id, range, checkpoint } of logs.values())
       if (checkpoint !== null) await keepCheckpoint(trx, id, range.size, checkpoint)
-    await insertRows(trx, "order_grant", grants, { whenThere: "stays" })
+    await insertRows(trx, "order_grant", grants)
+    const listRows = [...lists].map(([id, list]) => ({
+      order_origin: this.#peer,
+      order_id: id,
+      recipient: this.#context.self.id,
+      grants: encodeGrants(list),
+    }))
+    await insertRows(trx, "grant_list", listRows)
     await insertRows(trx, "record", records)
     const rids = await insertContents(
       trx,

@@ -59,15 +59,18 @@ const spine = [
   `CREATE TABLE order_grant (order_origin TEXT NOT NULL, order_id TEXT NOT NULL,
     recipient TEXT NOT NULL, position INTEGER NOT NULL, act TEXT NOT NULL,
     record_origin TEXT NOT NULL, record_id TEXT NOT NULL, version INTEGER NOT NULL,
-    after TEXT NOT NULL, leaf TEXT NOT NULL, bytes BLOB NOT NULL, path BLOB NOT NULL,
+    after TEXT NOT NULL, leaf TEXT NOT NULL,
     PRIMARY KEY (order_id, order_origin, recipient, position)) STRICT`,
+  `CREATE TABLE grant_list (order_origin TEXT NOT NULL, order_id TEXT NOT NULL,
+    recipient TEXT NOT NULL, grants BLOB NOT NULL) STRICT`,
+  "CREATE INDEX grant_list_by_order ON grant_list (order_id, order_origin, recipient)",
   "CREATE INDEX order_grant_by_record ON order_grant (record_id, recipient)",
   // What ends releases is asked for with each of them, and is rare.
   `CREATE INDEX order_grant_withdrawing ON order_grant (record_id, recipient)
     WHERE act = 'withdraw'`,
   `CREATE VIEW fact AS SELECT order_origin, order_id, leaf, order_grant.act AS act, record_origin,
     record_id, version, recipient, rule_profile, rule_kind, base_epoch AS epoch, idx, base_epoch,
-    base_size, after, bytes AS grant_bytes, position, path, repudiated, at
+    base_size, after, position, repudiated, at
     FROM order_grant JOIN logged_order ON origin = order_origin AND id = order_id`,
   `CREATE TABLE delivery (peer TEXT NOT NULL, n INTEGER NOT NULL, feed TEXT NOT NULL,
     prev TEXT NOT NULL, order_id TEXT NOT NULL, digest TEXT NOT NULL, at INTEGER NOT NULL,

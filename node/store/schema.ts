@@ -133,7 +133,7 @@ export type Schema = {
     repudiated: number
     at: number
   }
-  /** Grants with their way to their order's root: our own from the request on, others' as received. */
+  /** Grants of orders: our own from the request on, others' as received. */
   order_grant: {
     order_origin: string
     order_id: string
@@ -146,10 +146,9 @@ export type Schema = {
     /** ids, joined by spaces */
     after: string
     leaf: string
-    bytes: Uint8Array
-    /** ten hashes */
-    path: Uint8Array
   }
+  /** What one order grants to one recipient: the signed bytes, each with its way to the order's root. */
+  grant_list: { order_origin: string; order_id: string; recipient: string; grants: Uint8Array }
   /** A view: the grants of logged orders, what precedence is computed from. Never written to. */
   fact: {
     order_origin: string
@@ -167,9 +166,7 @@ export type Schema = {
     base_epoch: number
     base_size: number
     after: string
-    grant_bytes: Uint8Array
     position: number
-    path: Uint8Array
     repudiated: number
     at: number
   }

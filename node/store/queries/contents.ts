@@ -1,5 +1,6 @@
 import type { Db, Schema } from "../schema.ts"
-import { insertRows, selectIn } from "./rows.ts"
+import { prepared } from "./prepared.ts"
+import { insertRows } from "./rows.ts"
 
 type Version = { readonly origin: string; readonly id: string; readonly version: number }
 
@@ -28,51 +29,38 @@ export async function heldVersions(
   origin: string,
   recordIds: readonly string[],
 ): Promise<Map<string, HeldVersion>> {
-  const rows = await selectIn(recordIds, (ids) =>
-    db
-      .selectFrom("record")
-      .leftJoin("content", (join) =>
-        join
-          .onRef("content.origin", "=", "record.origin")
-          .onRef("content.id", "=", "record.id")
-          .onRef("content.version", "=", "record.version"),
-      )
-      .select(["record.origin", "record.id", "record.version", "record.digest", "content.rid"])
-      .where("record.origin", "=", origin)
-      .where("record.id", "in", ids)
-      .execute(),
-  )
+  const rows = await versionRows(db, origin, recordIds)
   return new Map(
-    rows.map((row) => [versionName(row), { digest: row.digest, hasContent: row.rid !== null }]),
+    rows.map(({ id, version, digest, rid }) => [
+      versionName({ origin, id, version }),
+      { digest, hasContent: rid !== null },
+    ]),
   )
 }
 
-export type ContentKey = Omit<Schema["content"], "rid" | "title" | "bytes"> & {
-  readonly rid: number
-}
+const versionRows = prepared((db, origin: string, recordIds: readonly string[]) =>
+  db
+    .selectFrom("record")
+    .leftJoin("content", (join) =>
+      join
+        .onRef("content.origin", "=", "record.origin")
+        .onRef("content.id", "=", "record.id")
+        .onRef("content.version", "=", "record.version"),
+    )
+    .select(["record.id", "record.version", "record.digest", "content.rid"])
+    .where("record.origin", "=", origin)
+    .where("record.id", "in", recordIds),
+)
 
-/** The content keys of the versions of these records of `origin` that are held, by `versionName`. */
-export async function contentKeys(
-  db: Db,
-  origin: string,
-  recordIds: readonly string[],
-): Promise<ReadonlyMap<string, ContentKey>> {
-  const rows = await selectIn(recordIds, (ids) =>
-    db
-      .selectFrom("content")
-      .select(["rid", "origin", "id", "version", "content_key"])
-      .where("origin", "=", origin)
-      .where("id", "in", ids)
-      .execute(),
-  )
-  return new Map(rows.map((row) => [versionName(row), row]))
-}
+/** The contents held of the versions of these records of `origin`: their content keys. */
+export const contentKeys = prepared((db, origin: string, recordIds: readonly string[]) =>
+  db
+    .selectFrom("content")
+    .select(["rid", "id", "version", "content_key"])
+    .where("origin", "=", origin)
+    .where("id", "in", recordIds),
+)
 
-export function contentBytes(
-  db: Db,
-  rids: readonly number[],
-): Promise<{ readonly rid: number; readonly bytes: Uint8Array }[]> {
-  return selectIn(rids, (some) =>
-    db.selectFrom("content").select(["rid", "bytes"]).where("rid", "in", some).execute(),
-  )
-}
+export const contentBytes = prepared((db, rids: readonly number[]) =>
+  db.selectFrom("content").select(["rid", "bytes"]).where("rid", "in", rids),
+)

@@ -1,10 +1,10 @@
 import { sql } from "kysely"
-import { concat, encodeHex } from "../../../protocol/encoding.ts"
+import { encodeHex } from "../../../protocol/encoding.ts"
 import type { PlacedGrant } from "../../../protocol/exchange/delivery.ts"
-import { decodeGrant, type Grant, grantLeaf } from "../../../protocol/release/grant.ts"
+import type { Grant } from "../../../protocol/release/grant.ts"
 import type { Fact } from "../../../protocol/release/precedence.ts"
 import type { Db, Schema } from "../schema.ts"
-import { selectIn } from "./rows.ts"
+import { prepared } from "./prepared.ts"
 
 export type FactRow = Schema["fact"]
 
@@ -63,25 +63,10 @@ export function factOfGrant(
   })
 }
 
-export function asPlacedGrant(
-  row: Pick<FactRow, "grant_bytes" | "path" | "position">,
-): PlacedGrant {
-  const bytes = new Uint8Array(row.grant_bytes)
-  const grant = decodeGrant(bytes)
-  return { grant, bytes, leaf: grantLeaf(bytes), position: row.position, path: pathOf(row.path) }
-}
-
-/** The hashes of a path as it is stored, one after the other. */
-export function pathOf(stored: Uint8Array): readonly Uint8Array[] {
-  const path: Uint8Array[] = []
-  for (let at = 0; at < stored.length; at += 32) path.push(stored.subarray(at, at + 32))
-  return path
-}
-
-/** A grant of an order as it is stored; once that is logged, it is a fact. */
+/** A grant of an order as it is found by; once that is logged, it is a fact. */
 export function grantRow(
   order: { readonly origin: string; readonly id: string },
-  { grant, bytes, leaf, position, path }: PlacedGrant,
+  { grant, leaf, position }: Pick<PlacedGrant, "grant" | "leaf" | "position">,
 ): Schema["order_grant"] {
   return {
     order_origin: order.origin,
@@ -94,8 +79,6 @@ export function grantRow(
     version: grant.record.version,
     after: (grant.after ?? []).join(" "),
     leaf: encodeHex(leaf),
-    bytes,
-    path: concat(...path),
   }
 }
 
@@ -129,14 +112,11 @@ export function isAbout(
 }
 
 /** Facts that may end a release of one of these records, whosever they are, to any recipient. */
-export function withdrawalsOf(db: Db, recordIds: readonly string[]): Promise<PlaceRow[]> {
-  return selectIn(recordIds, (ids) =>
-    db
-      .selectFrom("fact")
-      .select(placeColumns)
-      // Said in the statement, so that the index of withdrawals alone answers.
-      .where("act", "=", sql.lit("withdraw"))
-      .where("record_id", "in", ids)
-      .execute(),
-  )
-}
+export const withdrawalsOf = prepared((db, recordIds: readonly string[]) =>
+  db
+    .selectFrom("fact")
+    .select(placeColumns)
+    // Said in the statement, so that the index of withdrawals alone answers.
+    .where("act", "=", sql.lit("withdraw"))
+    .where("record_id", "in", recordIds),
+)

@@ -12,7 +12,8 @@ import {
 import { leafHash } from "../../../protocol/log/merkle.ts"
 import { StoreDamage } from "../damage.ts"
 import type { Db } from "../schema.ts"
-import { insertRows, selectIn } from "./rows.ts"
+import { prepared } from "./prepared.ts"
+import { insertRows } from "./rows.ts"
 
 /** A log as held here, ours or a mirror: every entry, and what proofs are made of. */
 export type LogState = {
@@ -135,16 +136,17 @@ export async function entriesAt(
   log: number,
   indexes: readonly number[],
 ): Promise<ReadonlyMap<number, Uint8Array>> {
-  const rows = await selectIn(indexes, (some) =>
-    db
-      .selectFrom("log_entry")
-      .select(["idx", "entry"])
-      .where("log", "=", log)
-      .where("idx", "in", some)
-      .execute(),
-  )
+  const rows = await entryRows(db, log, indexes)
   return new Map(rows.map(({ idx, entry }) => [idx, entry]))
 }
+
+const entryRows = prepared((db, log: number, indexes: readonly number[]) =>
+  db
+    .selectFrom("log_entry")
+    .select(["idx", "entry"])
+    .where("log", "=", log)
+    .where("idx", "in", indexes),
+)
 
 /** Every index at which the log has this entry, ascending. */
 export async function placesOf(db: Db, log: number, entry: Uint8Array): Promise<readonly number[]> {
@@ -157,15 +159,7 @@ export async function placesOfAll(
   log: number,
   entries: readonly Uint8Array[],
 ): Promise<ReadonlyMap<string, readonly number[]>> {
-  const rows = await selectIn(entries, (some) =>
-    db
-      .selectFrom("log_entry")
-      .select(["entry", "idx"])
-      .where("log", "=", log)
-      .where("entry", "in", some)
-      .orderBy("idx")
-      .execute(),
-  )
+  const rows = await placeRows(db, log, entries)
   const places = new Map<string, number[]>()
   for (const { entry, idx } of rows) {
     const name = encodeHex(entry)
@@ -175,6 +169,15 @@ export async function placesOfAll(
   }
   return places
 }
+
+const placeRows = prepared((db, log: number, entries: readonly Uint8Array[]) =>
+  db
+    .selectFrom("log_entry")
+    .select(["entry", "idx"])
+    .where("log", "=", log)
+    .where("entry", "in", entries)
+    .orderBy("idx"),
+)
 
 /**
  * What `prove` computes from stored tree nodes, in two reads however large the tree: it is run once to

@@ -1,7 +1,8 @@
 import type { Claim } from "../../../protocol/verify.ts"
 import { NodeError } from "../../errors.ts"
 import type { Db, Schema } from "../schema.ts"
-import { insertRows, selectIn } from "./rows.ts"
+import { prepared } from "./prepared.ts"
+import { insertRows } from "./rows.ts"
 
 export type OrderRow = Schema["release_order"]
 
@@ -57,39 +58,10 @@ export async function insertLoggedOrders(
 export type LoggedOrder = Schema["logged_order"]
 
 /** Those of `origin` that are logged, of these. */
-export function loggedOrders(
-  db: Db,
-  origin: string,
-  orderIds: readonly string[],
-): Promise<LoggedOrder[]> {
-  return selectIn(orderIds, (ids) =>
-    db
-      .selectFrom("logged_order")
-      .selectAll()
-      .where("origin", "=", origin)
-      .where("id", "in", ids)
-      .execute(),
-  )
-}
-
-export type GrantRow = Pick<Schema["order_grant"], "order_id" | "position" | "bytes" | "path">
-
-/** What these orders of `origin` grant to one recipient, each order's in the order of their places. */
-export function grantsTo(
-  db: Db,
-  origin: string,
-  orderIds: readonly string[],
-  recipient: string,
-): Promise<GrantRow[]> {
-  return selectIn(orderIds, (ids) =>
-    db
-      .selectFrom("order_grant")
-      .select(["order_id", "position", "bytes", "path"])
-      .where("order_id", "in", ids)
-      .where("order_origin", "=", origin)
-      .where("recipient", "=", recipient)
-      .orderBy("order_id")
-      .orderBy("position")
-      .execute(),
-  )
-}
+export const loggedOrders = prepared((db, origin: string, orderIds: readonly string[]) =>
+  db
+    .selectFrom("logged_order")
+    .selectAll()
+    .where("origin", "=", origin)
+    .where("id", "in", orderIds),
+)

@@ -1,11 +1,7 @@
 import type { CompiledQuery, Insertable, Selectable } from "kysely"
 import type { Db, Schema } from "../schema.ts"
 
-/**
- * Statements for many rows, for hot paths: Kysely takes longer to build one than SQLite to run it, so
- * they come in few sizes, and each is built once.
- */
-
+/** Few sizes, so that each is built once: Kysely takes longer to build a statement than SQLite to run it. */
 const rowsAtOnce = [64, 8, 1] as const
 
 type Inserting<T extends keyof Schema> = {
@@ -60,23 +56,4 @@ function insertOf<T extends keyof Schema>(
     kept.set(name, statement)
   }
   return statement
-}
-
-const idsAtOnce = [1, 4, 16, 64, 256] as const
-
-/** What `select` finds for all these ids, which it takes in lists of few lengths. */
-export async function selectIn<I, R>(
-  ids: readonly I[],
-  select: (some: readonly I[]) => Promise<readonly R[]>,
-): Promise<R[]> {
-  const found: R[] = []
-  const largest = idsAtOnce.at(-1)!
-  for (let at = 0; at < ids.length; at += largest) {
-    const some = ids.slice(at, at + largest)
-    const size = idsAtOnce.find((one) => one >= some.length)!
-    // An id that stands there again finds nothing more.
-    while (some.length < size) some.push(some[0]!)
-    found.push(...(await select(some)))
-  }
-  return found
 }
