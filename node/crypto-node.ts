@@ -11,7 +11,11 @@ import {
   verify,
 } from "node:crypto"
 import { hchacha } from "@noble/ciphers/chacha.js"
-import { type Primitives, portablePrimitives } from "../protocol/crypto/primitives.ts"
+import {
+  type Detached,
+  type Primitives,
+  portablePrimitives,
+} from "../protocol/crypto/primitives.ts"
 import type { Ed25519Backend } from "../protocol/crypto/sign.ts"
 
 type KeyType = "ed25519" | "ml-dsa-44" | "ml-dsa-65"
@@ -89,14 +93,12 @@ function seal(
   nonce: Uint8Array,
   plaintext: Uint8Array,
   aad: Uint8Array,
-): Uint8Array {
+): Detached {
   const cipher = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: tagBytes })
   cipher.setAAD(aad, { plaintextLength: plaintext.length })
-  const sealed = new Uint8Array(plaintext.length + tagBytes)
-  sealed.set(cipher.update(plaintext))
+  const ciphertext = plain(cipher.update(plaintext))
   cipher.final()
-  sealed.set(cipher.getAuthTag(), plaintext.length)
-  return sealed
+  return { ciphertext, tag: plain(cipher.getAuthTag()) }
 }
 
 function open(

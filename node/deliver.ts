@@ -5,15 +5,16 @@ import { ProtocolError } from "../protocol/errors.ts"
 import {
   encodeEntries,
   type FeedHead,
-  type Frame,
+  type FrameType,
   formatHead,
   frameHeader,
 } from "../protocol/exchange/frames.ts"
 import {
-  encodeParcelContent,
   openEpoch,
   type ParcelEpoch,
-  sealParcel,
+  type ParcelKey,
+  parcelContentParts,
+  parcelParts,
 } from "../protocol/exchange/parcel.ts"
 import { limits } from "../protocol/limits.ts"
 import { kemKeyFor } from "../protocol/member/keys.ts"
@@ -21,9 +22,9 @@ import { endOfEpoch } from "../protocol/member/root.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
-import { type Queued, queuedFor } from "./queue.ts"
+import { type Queued, type QueuedGrant, queuedFor } from "./queue.ts"
 import { StoreDamage } from "./store/damage.ts"
-import { contentBytes, contentKeys } from "./store/queries/contents.ts"
+import { contentKeys, contentsByRow } from "./store/queries/contents.ts"
 import { asFact, factOfGrant, isAbout, withdrawalsOf } from "./store/queries/facts.ts"
 import { entriesFrom, type LogState, logOf } from "./store/queries/logs.ts"
 import { keysInForce, memberById } from "./store/queries/members.ts"
@@ -77,33 +78,61 @@ export async function* feedFrames(
   try {
     for await (const frame of newFrames(context, peer, position, head, log)) {
       pieces.add(frame)
-      if (pieces.length >= pieceBytes) yield pieces.take()
+      yield* pieces.take()
     }
   } catch (cause) {
     // The log's news counts, whatever is wrong with a delivery behind it.
-    if (pieces.length > 0) yield pieces.take()
+    yield* pieces.rest()
     throw cause
   }
-  pieces.add({ type: "head", bytes: utf8(formatHead(head)) })
-  yield pieces.take()
+  pieces.add(whole("head", utf8(formatHead(head))))
+  yield* pieces.rest()
   return { feed: head.feed, after: head.n, epoch: log.epoch, size: head.size }
 }
 
-class Pieces {
-  length = 0
-  #parts: Uint8Array[] = []
+/** A frame to be sent, its bytes in parts. */
+type Outgoing = { readonly type: FrameType; readonly parts: readonly Uint8Array[] }
 
-  add({ type, bytes }: Frame): void {
-    const header = frameHeader(type, bytes.length)
-    this.#parts.push(header, bytes)
-    this.length += header.length + bytes.length
+function whole(type: FrameType, bytes: Uint8Array): Outgoing {
+  return { type, parts: [bytes] }
+}
+
+/** Small parts together, a large one as it is. */
+class Pieces {
+  #ready: Uint8Array[] = []
+  #parts: Uint8Array[] = []
+  #length = 0
+
+  add({ type, parts }: Outgoing): void {
+    const length = parts.reduce((sum, part) => sum + part.length, 0)
+    for (const part of [frameHeader(type, length), ...parts]) {
+      if (part.length >= pieceBytes) {
+        this.#put()
+        this.#ready.push(part)
+      } else {
+        this.#parts.push(part)
+        this.#length += part.length
+        if (this.#length >= pieceBytes) this.#put()
+      }
+    }
   }
 
-  take(): Uint8Array {
-    const piece = concat(...this.#parts)
+  #put(): void {
+    if (this.#length > 0) this.#ready.push(concat(...this.#parts))
     this.#parts = []
-    this.length = 0
-    return piece
+    this.#length = 0
+  }
+
+  /** What is large enough to be sent. */
+  *take(): Generator<Uint8Array> {
+    const ready = this.#ready
+    this.#ready = []
+    yield* ready
+  }
+
+  *rest(): Generator<Uint8Array> {
+    this.#put()
+    yield* this.take()
   }
 }
 
@@ -113,7 +142,7 @@ async function* newFrames(
   position: FeedPosition,
   head: FeedHead,
   log: LogState,
-): AsyncGenerator<Frame> {
+): AsyncGenerator<Outgoing> {
   yield* logFrames(context, log, position)
   const isSameFeed = position.feed === head.feed && position.after <= head.n
   let after = isSameFeed ? position.after : 0
@@ -130,10 +159,10 @@ async function* logFrames(
   context: Context,
   log: LogState,
   position: FeedPosition,
-): AsyncGenerator<Frame> {
+): AsyncGenerator<Outgoing> {
   // A poll with nothing new stays small: who holds this size has a checkpoint of it.
   if (position.epoch === log.epoch && position.size === log.range.size) return
-  yield { type: "checkpoint", bytes: utf8(log.checkpoint ?? "") }
+  yield whole("checkpoint", utf8(log.checkpoint ?? ""))
   const first = Math.min(position.epoch, log.epoch)
   for (let epoch = first; epoch <= log.epoch; epoch++) {
     const one = epoch === log.epoch ? log : await logOf(context.db, context.self.id, epoch)
@@ -150,10 +179,10 @@ async function* entryFrames(
   log: LogState,
   start: number,
   end: number,
-): AsyncGenerator<Frame> {
+): AsyncGenerator<Outgoing> {
   for (let at = start; at < end; at += limits.entriesPerFrame) {
     const entries = await entriesFrom(db, log.id, at, Math.min(limits.entriesPerFrame, end - at))
-    yield { type: "entries", bytes: encodeEntries({ origin: log.origin, start: at, entries }) }
+    yield whole("entries", encodeEntries({ origin: log.origin, start: at, entries }))
   }
 }
 
@@ -162,7 +191,7 @@ async function* documentFrames(
   { db, self }: Context,
   epoch: number,
   start: number,
-): AsyncGenerator<Frame> {
+): AsyncGenerator<Outgoing> {
   for (const [table, type] of [
     ["root_document", "root"],
     ["keys_document", "keys"],
@@ -175,7 +204,7 @@ async function* documentFrames(
       .where("idx", ">=", start)
       .orderBy("idx")
       .execute()
-    for (const { bytes } of rows) yield { type, bytes: new Uint8Array(bytes) }
+    for (const { bytes } of rows) yield whole(type, bytes)
   }
 }
 
@@ -201,86 +230,88 @@ async function* parcelFrames(
   peer: string,
   epoch: ParcelEpoch,
   group: readonly Queued[],
-): AsyncGenerator<Frame> {
+): AsyncGenerator<Outgoing> {
   const open = await openContents(context, peer, group)
   for (const { bytes, grants } of group) {
-    const keys: { grant: number; key: string }[] = []
+    const keys: ParcelKey[] = []
     const sealed: Uint8Array[] = []
-    for (const [place, { leaf }] of grants.entries()) {
-      const content = open.get(leaf)
+    for (const [place, grant] of grants.entries()) {
+      const content = open.get(grant)
       if (content === undefined) continue
-      keys.push({ grant: place, key: encodeHex(content.key) })
+      keys.push({ grant: place, key: content.key })
       if (content.sealed !== undefined) sealed.push(content.sealed)
     }
-    const plaintext = encodeParcelContent(bytes, keys)
-    yield { type: "parcel", bytes: sealParcel(epoch, context.env.random(24), plaintext) }
-    for (const object of sealed) yield { type: "sealed", bytes: object }
+    const plaintext = parcelContentParts(bytes, keys)
+    yield { type: "parcel", parts: parcelParts(epoch, context.env.random(24), plaintext) }
+    for (const object of sealed) yield whole("sealed", object)
   }
 }
 
 type OpenContent = {
-  readonly key: Uint8Array
+  /** in hex */
+  readonly key: string
   /** undefined when it is too large to ride along */
   readonly sealed: Uint8Array | undefined
 }
 
-/**
- * By the leaf of their grant, the contents of releases that nothing has ended meanwhile: only they are
- * served with their content key.
- */
+/** The contents of releases that nothing has ended meanwhile: only they are served with their content key. */
 async function openContents(
   context: Context,
   peer: string,
   group: readonly Queued[],
-): Promise<ReadonlyMap<Uint8Array, OpenContent>> {
+): Promise<ReadonlyMap<QueuedGrant, OpenContent>> {
   const { db, self } = context
   const releases = group
     .filter(({ order }) => order.act === "release" && order.repudiated === 0)
-    .flatMap(({ order, grants }) => grants.map((placed) => ({ order, ...placed })))
+    .flatMap(({ order, grants }) => grants.map((grant) => ({ order, grant })))
   if (releases.length === 0) return new Map()
   const ids = [...new Set(releases.map(({ grant }) => grant.record.id))]
-  const held = await contentKeys(db, self.id, ids)
-  const contents = new Map(held.map((row) => [`${row.id} ${row.version}`, row]))
+  const contents = new Map(
+    (await contentKeys(db, self.id, ids)).map((row) => [`${row.id} ${row.version}`, row]),
+  )
   const withdrawals = await withdrawalsOf(db, ids)
-  const open = releases.flatMap(({ order, grant, leaf }) => {
-    const content = contents.get(`${grant.record.id} ${grant.record.version}`)
-    const known = withdrawals.filter((row) => isAbout(row, grant.record, peer)).map(asFact)
+  const open = releases.flatMap(({ order, grant }) => {
+    const { record } = grant
+    const content = contents.get(`${record.id} ${record.version}`)
+    const known = withdrawals.filter((row) => isAbout(row, record, peer)).map(asFact)
     const isEnded = known.length > 0 && endOf(factOfGrant(order, grant), known) !== null
-    return content === undefined || isEnded ? [] : [{ leaf, content, object: grant.sealed[0]! }]
+    return content === undefined || isEnded ? [] : [{ grant, content, object: grant.sealed[0]! }]
   })
   const inline = open.filter(({ object }) => object.size <= limits.inlineSealedBytes)
-  const sealed = await sealedObjects(context, inline)
+  const sealed = await sealedObjects(
+    context,
+    new Map(inline.map(({ content, object }) => [object.digest, content.rid])),
+  )
   return new Map(
-    open.map(({ leaf, content, object }) => {
-      const key = new Uint8Array(content.content_key)
-      return [leaf, { key, sealed: sealed.get(object.digest) }]
+    open.map(({ grant, content, object }) => {
+      const key = content.key.toLowerCase()
+      return [grant, { key, sealed: sealed.get(object.digest) }]
     }),
   )
 }
 
-type Wanted = {
-  readonly content: { readonly rid: number; readonly content_key: Uint8Array }
-  readonly object: { readonly digest: string }
-}
-
-/** The objects as they were sealed when their records were frozen, to the last bit, by their digest. */
+/**
+ * The objects as they were sealed when their records were frozen, to the last bit, by their digest.
+ *
+ * @param wanted digest → row of the content
+ */
 async function sealedObjects(
   { db, recent }: Context,
-  wanted: readonly Wanted[],
+  wanted: ReadonlyMap<string, number>,
 ): Promise<ReadonlyMap<string, Uint8Array>> {
   const objects = new Map<string, Uint8Array>()
-  const missing = new Map<number, Wanted>()
-  for (const one of wanted) {
-    const known = recent.sealed.get(one.object.digest)
-    if (known === undefined) missing.set(one.content.rid, one)
-    else objects.set(one.object.digest, known)
+  const missing = new Map<number, string>()
+  for (const [digest, rid] of wanted) {
+    const known = recent.sealed.get(digest)
+    if (known === undefined) missing.set(rid, digest)
+    else objects.set(digest, known)
   }
-  for (const { rid, bytes } of await contentBytes(db, [...missing.keys()])) {
-    const { content, object } = missing.get(rid)!
-    const made = sealObject(new Uint8Array(content.content_key), 0, new Uint8Array(bytes))
-    if (encodeHex(sha256(made)) !== object.digest) throw new StoreDamage("a record's content")
-    objects.set(object.digest, made)
-    recent.sealed.keep(object.digest, made, made.length)
+  for (const { rid, bytes, content_key } of await contentsByRow(db, [...missing.keys()])) {
+    const digest = missing.get(rid)!
+    const object = sealObject(content_key, 0, bytes)
+    if (encodeHex(sha256(object)) !== digest) throw new StoreDamage("a record's content")
+    objects.set(digest, object)
+    recent.sealed.keep(digest, object, object.length)
   }
   return objects
 }

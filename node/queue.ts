@@ -7,13 +7,13 @@ import {
   type PlacedGrant,
 } from "../protocol/exchange/delivery.ts"
 import { blindedEntry } from "../protocol/log/entry.ts"
-import { grantLeaf, signedGrant } from "../protocol/release/grant.ts"
+import { type Grant, grantLeaf, signedGrant } from "../protocol/release/grant.ts"
 import { areInGrantTree } from "../protocol/release/grant-tree.ts"
 import { loggedPayload } from "../protocol/release/order.ts"
 import type { Claim } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { StoreDamage } from "./store/damage.ts"
-import { decodeGrants, grantListsTo, type ListedGrant } from "./store/queries/grants.ts"
+import { decodeGrants, grantListsTo, type ListedGrant, pathOf } from "./store/queries/grants.ts"
 import { entriesAt, logOf } from "./store/queries/logs.ts"
 import { type LoggedOrder, loggedOrders } from "./store/queries/orders.ts"
 import { insertRows } from "./store/queries/rows.ts"
@@ -23,16 +23,22 @@ import type { Db, Schema } from "./store/schema.ts"
 
 type Row = Schema["delivery"]
 
-/** The bytes of a delivery and its grants, in the order of their places. */
+/** The bytes of a delivery, and what its grants name, in their order. */
 export type QueuedBytes = {
   readonly bytes: Uint8Array
-  readonly grants: readonly PlacedGrant[]
+  readonly grants: readonly QueuedGrant[]
 }
+export type QueuedGrant = Pick<Grant, "act" | "after" | "recipient" | "record" | "sealed">
 export type Queued = QueuedBytes & { readonly order: LoggedOrder }
 
 /** What a delivery is made of: whoever asks for it names all of it. */
 function nameOf({ peer, order_id, digest }: Row): string {
   return `${peer} ${order_id} ${digest}`
+}
+
+function queuedGrant({ grant }: Pick<PlacedGrant, "grant">): QueuedGrant {
+  const { act, after, recipient, record, sealed } = grant
+  return { act, ...(after === undefined ? {} : { after }), recipient, record, sealed }
 }
 
 /**
@@ -58,7 +64,8 @@ export async function queueDeliveries(
       rows.push(row)
       feeds.set(peer, { peer, feed, n, prev: digest })
       // Readers wait for it. One that is not committed after all is in no feed, and asked for by nobody.
-      context.recent.deliveries.keep(nameOf(row), { bytes, grants: own }, 2 * bytes.length)
+      const queued = { bytes, grants: own.map(queuedGrant) }
+      context.recent.deliveries.keep(nameOf(row), queued, 2 * bytes.length)
     }
   await insertRows(trx, "delivery", rows)
   await trx
@@ -163,14 +170,17 @@ function remakeOne(
   listed: readonly ListedGrant[] = [],
 ): QueuedBytes {
   const { root } = order === undefined ? {} : loggedPayload(order.document)
-  const placed = listed.map((one) => ({ ...one, leaf: grantLeaf(one.bytes) }))
+  const placed = listed.map((one) => {
+    const { bytes, position } = one
+    return { bytes, leaf: grantLeaf(bytes), position, path: pathOf(one) }
+  })
   if (order === undefined || root === undefined || !areInGrantTree(placed, decodeHex(root)))
     throw new StoreDamage("a delivery without its order")
-  const grants = placed.map((one) => ({ ...one, grant: signedGrant(one.bytes) }))
-  if (grants.some(({ grant }) => grant.recipient !== peer))
+  const grants = placed.map(({ bytes }) => queuedGrant({ grant: signedGrant(bytes) }))
+  if (grants.some(({ recipient }) => recipient !== peer))
     throw new StoreDamage("a delivery to another peer")
   const entry = { index: order.idx, salt: order.salt }
-  const bytes = encodeDelivery({ entry, feed, grants, n, order: order.document, prev })
+  const bytes = encodeDelivery({ entry, feed, grants: placed, n, order: order.document, prev })
   if (deliveryDigest(bytes) !== digest) throw new StoreDamage("a delivery's bytes")
   return { bytes, grants }
 }

@@ -55,6 +55,12 @@ export function encodeHex(bytes: Uint8Array): string {
   return text
 }
 
+/** A text of ASCII as bytes of a longer one in the making, from `at` on. @returns where it ends */
+export function writeAscii(text: string, into: Uint8Array, at: number): number {
+  for (let i = 0; i < text.length; i++) into[at + i] = text.charCodeAt(i)
+  return at + text.length
+}
+
 const hexCodes = utf8(hexDigits.join(""))
 
 /** The digits as bytes of a text in the making, from `at` on. @returns where they end */

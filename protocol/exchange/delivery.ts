@@ -1,6 +1,6 @@
 import { encodeCanonical, type Json } from "../canonical.ts"
 import { labelled } from "../crypto/hash.ts"
-import { concat, decodeHex, encodeHex, utf8, writeHex } from "../encoding.ts"
+import { decodeHex, encodeHex, writeAscii, writeHex } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
 import { decodeGrantValue, type Grant, grantLeaf } from "../release/grant.ts"
@@ -110,37 +110,32 @@ export type DeliveryParts = {
   readonly grants: readonly Pick<PlacedGrant, "bytes" | "path" | "position">[]
 }
 
-/** The JCS form, written around its parts. */
+/** The JCS form, written around its parts: hundreds of grants, each byte of them once. */
 export function encodeDelivery(delivery: DeliveryParts): Uint8Array {
   const { entry, feed, grants, n, order, prev } = delivery
   const salt = encodeHex(entry.salt)
   const opening = `{"consents":[],"entry":{"index":${entry.index},"salt":"${salt}"},"feed":"${feed}","grants":[`
-  const parts: Uint8Array[] = [utf8(opening)]
-  for (const [i, { bytes, path, position }] of grants.entries())
-    parts.push(i === 0 ? grantOpening : nextGrantOpening, bytes, placeText(path, position))
-  parts.push(utf8(`],"n":${n},"order":`), order)
-  parts.push(utf8(`,"prev":"${prev}","type":"comity/delivery/v1"}`))
-  return concat(...parts)
-}
-
-const grantOpening = utf8('{"grant":')
-const nextGrantOpening = utf8(',{"grant":')
-const pathOpening = utf8(',"path":[')
-const quote = 0x22
-const comma = 0x2c
-
-/** `,"path":["…",…],"position":…}`, byte by byte: ten hashes for every grant that is ever sent. */
-function placeText(path: readonly Uint8Array[], position: number): Uint8Array {
-  const closing = utf8(`],"position":${position}}`)
-  const text = new Uint8Array(pathOpening.length + 67 * path.length - 1 + closing.length)
-  text.set(pathOpening)
-  let at = pathOpening.length
-  for (const [level, hash] of path.entries()) {
-    if (level > 0) text[at++] = comma
-    text[at++] = quote
-    at = writeHex(hash, text, at)
-    text[at++] = quote
+  const numbered = `],"n":${n},"order":`
+  const ending = `,"prev":"${prev}","type":"comity/delivery/v1"}`
+  let length = opening.length + numbered.length + order.length + ending.length
+  for (const { bytes, path } of grants) length += bytes.length + 67 * path.length + longestAround
+  const text = new Uint8Array(length)
+  let at = writeAscii(opening, text, 0)
+  for (const [i, { bytes, path, position }] of grants.entries()) {
+    at = writeAscii(i === 0 ? '{"grant":' : ',{"grant":', text, at)
+    text.set(bytes, at)
+    at = writeAscii(',"path":["', text, at + bytes.length)
+    for (const [level, hash] of path.entries()) {
+      if (level > 0) at = writeAscii('","', text, at)
+      at = writeHex(hash, text, at)
+    }
+    at = writeAscii(`"],"position":${position}}`, text, at)
   }
-  text.set(closing, at)
-  return text
+  at = writeAscii(numbered, text, at)
+  text.set(order, at)
+  at = writeAscii(ending, text, at + order.length)
+  return text.subarray(0, at)
 }
+
+/** What stands around the bytes and the path of one grant, at most. */
+const longestAround = ',{"grant":,"path":["","position":1023}'.length

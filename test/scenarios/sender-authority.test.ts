@@ -7,7 +7,7 @@ import { inbox } from "../../node/records.ts"
 import { requestRelease, requestWithdrawal } from "../../node/release.ts"
 import { publish } from "../../node/sequencer.ts"
 import { grantRow } from "../../node/store/queries/facts.ts"
-import { decodeGrants, encodeGrants } from "../../node/store/queries/grants.ts"
+import { decodeGrants, encodeGrants, pathOf } from "../../node/store/queries/grants.ts"
 import { sync } from "../../node/subscribe.ts"
 import type { SignatureLine } from "../../protocol/signed.ts"
 import {
@@ -222,7 +222,8 @@ describe("the sender's own node sends nothing for", () => {
     const row = await db.selectFrom("grant_list").selectAll().executeTakeFirstOrThrow()
     const [signed] = decodeGrants(row.grants)
     const bytes = bytesOf(Buffer.from(signed!.bytes).toString().replace(id(xb), id(xc)))
-    const { position, path } = signed!
+    const { position } = signed!
+    const path = pathOf(signed!)
     for (const place of [position, (position + 1) % 1024]) {
       const grants = encodeGrants([{ bytes, position: place, path }])
       await db

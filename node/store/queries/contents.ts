@@ -52,15 +52,21 @@ const versionRows = prepared((db, origin: string, recordIds: readonly string[]) 
     .where("record.id", "in", recordIds),
 )
 
-/** The contents held of the versions of these records of `origin`: their content keys. */
+/** The contents held of the versions of these records of `origin`: their content keys, in hex. */
 export const contentKeys = prepared((db, origin: string, recordIds: readonly string[]) =>
   db
     .selectFrom("content")
-    .select(["rid", "id", "version", "content_key"])
+    .select((eb) => [
+      "rid",
+      "id",
+      "version",
+      // As text: it is sent in hex, and a driver makes a text sooner than a buffer.
+      eb.fn<string>("hex", ["content_key"]).as("key"),
+    ])
     .where("origin", "=", origin)
     .where("id", "in", recordIds),
 )
 
-export const contentBytes = prepared((db, rids: readonly number[]) =>
-  db.selectFrom("content").select(["rid", "bytes"]).where("rid", "in", rids),
+export const contentsByRow = prepared((db, rids: readonly number[]) =>
+  db.selectFrom("content").select(["rid", "bytes", "content_key"]).where("rid", "in", rids),
 )

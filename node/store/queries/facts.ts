@@ -47,7 +47,7 @@ export function asFact(row: PlaceRow): Fact {
 /** The fact that a grant of a logged order states. */
 export function factOfGrant(
   order: Schema["logged_order"],
-  { act, after = [], record, recipient }: Grant,
+  { act, after = [], record, recipient }: Pick<Grant, "act" | "after" | "record" | "recipient">,
 ): Fact {
   return asFact({
     ...order,

@@ -6,13 +6,19 @@ import { StoreDamage } from "../damage.ts"
 import type { Db, Schema } from "../schema.ts"
 import { prepared } from "./prepared.ts"
 
-/** A grant's signed bytes and its way to the order's root. */
-export type ListedGrant = Pick<PlacedGrant, "bytes" | "position" | "path">
+/** A grant's signed bytes and its way to the order's root, one hash after the other. */
+export type ListedGrant = {
+  readonly bytes: Uint8Array
+  readonly position: number
+  readonly path: Uint8Array
+}
 
 const pathBytes = 32 * grantTreeDepth
 
 /** For each grant `length u32be ‖ position u32be ‖ path ‖ bytes`: a store's own form, no wire format. */
-export function encodeGrants(grants: readonly ListedGrant[]): Uint8Array {
+export function encodeGrants(
+  grants: readonly Pick<PlacedGrant, "bytes" | "position" | "path">[],
+): Uint8Array {
   return concat(
     ...grants.flatMap(({ bytes, position, path }) => [
       u32be(bytes.length),
@@ -32,13 +38,18 @@ export function decodeGrants(list: Uint8Array): readonly ListedGrant[] {
     const bytesAt = pathAt + pathBytes
     const end = bytesAt > list.length ? Number.POSITIVE_INFINITY : bytesAt + view.getUint32(at)
     if (end > list.length) throw new StoreDamage("a list of grants")
-    const path = Array.from({ length: grantTreeDepth }, (_, level) =>
-      list.subarray(pathAt + 32 * level, pathAt + 32 * (level + 1)),
-    )
-    grants.push({ bytes: list.subarray(bytesAt, end), position: view.getUint32(at + 4), path })
+    const position = view.getUint32(at + 4)
+    const path = list.subarray(pathAt, bytesAt)
+    grants.push({ bytes: list.subarray(bytesAt, end), position, path })
     at = end
   }
   return grants
+}
+
+export function pathOf({ path }: ListedGrant): readonly Uint8Array[] {
+  return Array.from({ length: grantTreeDepth }, (_, level) =>
+    path.subarray(32 * level, 32 * (level + 1)),
+  )
 }
 
 /** What an order of `origin` grants to all its recipients. */
@@ -82,6 +93,13 @@ export async function placedGrants(
   return facts.map(({ position }) => {
     const found = listed.find((one) => one.position === position)
     if (found === undefined) throw new StoreDamage("a grant is missing")
-    return { ...found, grant: decodeGrant(found.bytes), leaf: grantLeaf(found.bytes) }
+    const { bytes } = found
+    return {
+      grant: decodeGrant(bytes),
+      bytes,
+      leaf: grantLeaf(bytes),
+      position,
+      path: pathOf(found),
+    }
   })
 }
