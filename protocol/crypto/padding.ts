@@ -73,7 +73,8 @@ export function unpad(padded: Uint8Array): Uint8Array {
   const end = lengthBytes + length
   if (end > padded.length || paddedSize(length) !== padded.length)
     throw new ProtocolError("sealed.padding", { detail: "length" })
-  for (let i = end; i < padded.length; i++)
-    if (padded[i] !== 0) throw new ProtocolError("sealed.padding", { detail: "zeros" })
+  let bits = 0
+  for (let i = end; i < padded.length; i++) bits |= padded[i]!
+  if (bits !== 0) throw new ProtocolError("sealed.padding", { detail: "zeros" })
   return padded.subarray(lengthBytes, end)
 }

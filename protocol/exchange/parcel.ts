@@ -1,4 +1,4 @@
-import { encodeCanonical, ingest, recode } from "../canonical.ts"
+import { ingest, recode } from "../canonical.ts"
 import { xchachaDetached, xchachaOpen } from "../crypto/aead.ts"
 import { sha256 } from "../crypto/hash.ts"
 import { hpkeSetupRecipient, hpkeSetupSender } from "../crypto/kem.ts"
@@ -121,11 +121,15 @@ export function parcelContentParts(
   deliveryBytes: Uint8Array,
   keys: readonly ParcelKey[],
 ): readonly Uint8Array[] {
-  const list = keys.map(({ grant, key }) => `{"grant":${grant},"key":"${key}"}`).join(",")
-  return [contentOpening, deliveryBytes, utf8(`,"keys":[${list}],"type":"comity/parcel/v1"}`)]
+  return [contentOpening, deliveryBytes, contentClosing(keys)]
 }
 
 const contentOpening = utf8('{"delivery":')
+
+function contentClosing(keys: readonly ParcelKey[]): Uint8Array {
+  const list = keys.map(({ grant, key }) => `{"grant":${grant},"key":"${key}"}`).join(",")
+  return utf8(`,"keys":[${list}],"type":"comity/parcel/v1"}`)
+}
 
 /** @throws `delivery.malformed`, `json.*`, and as decodeDeliveryValue */
 export function decodeParcelContent(plaintext: Uint8Array): ParcelContent {
@@ -143,5 +147,7 @@ export function decodeParcelContent(plaintext: Uint8Array): ParcelContent {
     previous = grant
     keys.set(grant, decodeHex(key))
   }
-  return { delivery, deliveryBytes: encodeCanonical(content.delivery as object), keys }
+  // What is canonical has the delivery where it would have been written.
+  const end = plaintext.length - contentClosing(content.keys).length
+  return { delivery, deliveryBytes: plaintext.subarray(contentOpening.length, end), keys }
 }

@@ -46,7 +46,7 @@ const recordReferenceShape = object({
 })
 export type RecordReference = ShapeOf<typeof recordReferenceShape>
 
-export const recipientShape: Shape<string> = either(literal("public"), digest)
+export const recipientShape: Shape<string> = either(digest, literal("public"))
 
 const fields = {
   act: oneOf(["release", "withdraw"]),
