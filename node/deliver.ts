@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import { sha256 } from "../protocol/crypto/hash.ts"
 import { sealObject } from "../protocol/crypto/seal.ts"
 import { concat, encodeBase64url, encodeHex, utf8 } from "../protocol/encoding.ts"
@@ -337,6 +338,8 @@ export async function sealedFor(
       "content.bytes",
       "content.content_key",
     ])
+    // As the index has it, then in full.
+    .where(sql`substr(record.sealed_digest, 1, 16)`, "=", digest.slice(0, 16))
     .where("record.sealed_digest", "=", digest)
     .where("record.origin", "=", context.self.id)
     .executeTakeFirst()

@@ -30,6 +30,7 @@ export type Wanted = {
 
 let store: FloorStore
 let records = 0
+let published = 0
 const secret = randomBytes(32)
 /** what the first recipient is sent: length and bytes of parcels and sealed objects */
 const frames: Uint8Array[] = []
@@ -45,11 +46,13 @@ export const senderHandlers = {
     store.commit.run()
   },
 
-  /** Orders over everything, committed by 500 records, and sealed for every recipient. */
+  /** Orders over all that is new, committed by 500 records, and sealed for every recipient. */
   publish(wanted: Wanted): Promise<Spent> {
+    frames.length = 0
     return spentOn(() => {
-      for (let at = 0; at < records; at += recordsPerSignature)
-        publishFrom(at, Math.min(recordsPerSignature, records - at), wanted)
+      for (; published < records; published += recordsPerSignature)
+        publishFrom(published, Math.min(recordsPerSignature, records - published), wanted)
+      published = records
     })
   },
 

@@ -43,7 +43,8 @@ export function encodeFrame(type: FrameType, bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * The frames of a stream, as they arrive, however it is cut into chunks.
+ * The frames of a stream, as they arrive, however it is cut into chunks: views of the chunks, which are
+ * not to be written to again.
  *
  * @throws `frames.malformed` for another magic, an unknown type or an end inside a frame;
  * `frames.too-large`
@@ -71,7 +72,7 @@ export async function* readFrames(
       if (bytes.length < needed) break
       if (++count > limits.framesPerStream) throw new ProtocolError("frames.too-large")
       const type = names.get(bytes[0]!)!
-      yield { type, bytes: bytes.slice(5, needed) }
+      yield { type, bytes: bytes.subarray(5, needed) }
       bytes = bytes.subarray(needed)
     }
     held = bytes.length === 0 ? [] : [bytes.slice()]
