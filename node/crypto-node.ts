@@ -4,6 +4,7 @@ import {
   createHmac,
   createPrivateKey,
   createPublicKey,
+  createSecretKey,
   hash,
   hkdfSync,
   type KeyObject,
@@ -45,6 +46,7 @@ class KeyCache {
 
 const publicKeys = new KeyCache(2048)
 const privateKeys = new KeyCache(16)
+const secretKeys = new KeyCache(16)
 
 function publicKeyOf(type: KeyType, bytes: Uint8Array): KeyObject {
   const key = view(bytes)
@@ -59,6 +61,11 @@ function privateKeyOf(type: KeyType, seed: Uint8Array): KeyObject {
   return privateKeys.get(type + hash("sha256", seed), () =>
     createPrivateKey({ key: view(seed), format, asymmetricKeyType: type }),
   )
+}
+
+/** As above: a key in bytes makes an HMAC cost five times as much. */
+function secretKeyOf(key: Uint8Array): KeyObject {
+  return secretKeys.get(hash("sha256", key), () => createSecretKey(view(key)))
 }
 
 function view(bytes: Uint8Array): Buffer {
@@ -145,7 +152,8 @@ export const nodePrimitives: Primitives = {
   // As text, which Node gives in half the time that it takes to make a buffer of its own for a digest.
   sha256: (bytes) => plain(Buffer.from(hash("sha256", bytes, "binary"), "binary")),
   sha512: (bytes) => plain(Buffer.from(hash("sha512", bytes, "binary"), "binary")),
-  hmacSha256: (key, message) => plain(createHmac("sha256", key).update(message).digest()),
+  hmacSha256: (key, message) =>
+    plain(createHmac("sha256", secretKeyOf(key)).update(message).digest()),
   hkdfSha256: (ikm, salt, info, length) =>
     new Uint8Array(hkdfSync("sha256", ikm, salt, info, length)),
   ed25519PublicKey: (seed) => publicKeyFromSeed("ed25519", seed),

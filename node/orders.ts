@@ -21,8 +21,7 @@ import { nameOf } from "./peers.ts"
 import { neededFor } from "./release.ts"
 import { decodeGrants, grantListsOf } from "./store/queries/grants.ts"
 import { fromNodes, logOf } from "./store/queries/logs.ts"
-import { type OrderRow, orderById } from "./store/queries/orders.ts"
-import type { Db } from "./store/schema.ts"
+import { type OrderRow, orderById, signaturesOf } from "./store/queries/orders.ts"
 
 export type OrderSummary = {
   readonly order: string
@@ -69,15 +68,6 @@ function payloadOf(row: OrderRow): Order {
 
 function jsonOf(bytes: Uint8Array): Json {
   return JSON.parse(new TextDecoder().decode(bytes))
-}
-
-function signaturesOf(db: Db, orderId: string) {
-  return db
-    .selectFrom("order_signature")
-    .selectAll()
-    .where("order_id", "=", orderId)
-    .orderBy("person")
-    .execute()
 }
 
 export type OrderView = OrderSummary & {

@@ -15,7 +15,12 @@ import type { Context } from "./context.ts"
 import { StoreDamage } from "./store/damage.ts"
 import { decodeGrants, grantListsTo, type ListedGrant, pathOf } from "./store/queries/grants.ts"
 import { entriesAt, logOf } from "./store/queries/logs.ts"
-import { type LoggedOrder, loggedOrders } from "./store/queries/orders.ts"
+import {
+  type LoggedFacts,
+  type LoggedOrder,
+  loggedFacts,
+  loggedOrders,
+} from "./store/queries/orders.ts"
 import { insertRows } from "./store/queries/rows.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
@@ -29,7 +34,7 @@ export type QueuedBytes = {
   readonly grants: readonly QueuedGrant[]
 }
 export type QueuedGrant = Pick<Grant, "act" | "after" | "recipient" | "record" | "sealed">
-export type Queued = QueuedBytes & { readonly order: LoggedOrder }
+export type Queued = QueuedBytes & { readonly order: LoggedFacts }
 
 /** What a delivery is made of: whoever asks for it names all of it. */
 function nameOf({ peer, order_id, digest }: Row): string {
@@ -113,15 +118,14 @@ export async function queuedFor(
     .orderBy("n")
     .execute()
   if (rows.length !== last - after) throw new StoreDamage("a delivery of a feed is missing")
-  const orders = new Map<string, LoggedOrder>()
-  for (const order of await loggedOrders(
+  const facts = await loggedFacts(
     db,
     self.id,
     rows.map((row) => row.order_id),
-  ))
-    orders.set(order.id, order)
+  )
+  const orders = new Map(facts.map((order) => [order.id, order]))
   const forgotten = rows.filter((row) => recent.deliveries.get(nameOf(row)) === undefined)
-  const remade = await remake(context, forgotten, orders)
+  const remade = await remake(context, forgotten)
   return rows.map((row) => {
     const made = recent.deliveries.get(nameOf(row)) ?? remade.get(row)
     const order = orders.get(row.order_id)
@@ -133,14 +137,15 @@ export async function queuedFor(
 async function remake(
   context: Context,
   rows: readonly Row[],
-  orders: ReadonlyMap<string, LoggedOrder>,
 ): Promise<ReadonlyMap<Row, QueuedBytes>> {
   const [first] = rows
   if (first === undefined) return new Map()
+  const { db, self } = context
   const ids = rows.map(({ order_id }) => order_id)
-  const logged = ids.flatMap((id) => orders.get(id) ?? [])
+  const logged = await loggedOrders(db, self.id, ids)
   await assertLogged(context, logged)
-  const found = await grantListsTo(context.db, context.self.id, ids, first.peer)
+  const orders = new Map(logged.map((order) => [order.id, order]))
+  const found = await grantListsTo(db, self.id, ids, first.peer)
   const lists = new Map(found.map(({ order_id, grants }) => [order_id, decodeGrants(grants)]))
   return new Map(
     rows.map((row) => [row, remakeOne(row, orders.get(row.order_id), lists.get(row.order_id))]),

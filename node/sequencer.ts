@@ -20,7 +20,12 @@ import { StoreDamage } from "./store/damage.ts"
 import { asFact, isAbout, withdrawalsOf } from "./store/queries/facts.ts"
 import { decodeGrants, grantListsOf } from "./store/queries/grants.ts"
 import { keepCheckpoint, type LogState, logOf, rootAt } from "./store/queries/logs.ts"
-import { insertLoggedOrders, type OrderRow, orderById } from "./store/queries/orders.ts"
+import {
+  insertLoggedOrders,
+  type OrderRow,
+  orderById,
+  signaturesOf,
+} from "./store/queries/orders.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -144,11 +149,7 @@ async function check(
   const row = await orderById(trx, orderId)
   if (row.state !== "open" || ahead.some(({ order }) => order.payload.id === row.id))
     throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`)
-  const signatures = await trx
-    .selectFrom("order_signature")
-    .selectAll()
-    .where("order_id", "=", row.id)
-    .execute()
+  const signatures = await signaturesOf(trx, row.id)
   const root = ownRoot(context)
   if (signatures.length === 0) throw unsatisfied(row.id, ["no officer has signed"])
   const order = decodeOrder(encodeSigned(new Uint8Array(row.payload), signatures))

@@ -4,6 +4,7 @@ import type { PlacedGrant } from "../../../protocol/exchange/delivery.ts"
 import type { Grant } from "../../../protocol/release/grant.ts"
 import type { Fact } from "../../../protocol/release/precedence.ts"
 import type { Db, Schema } from "../schema.ts"
+import type { LoggedFacts } from "./orders.ts"
 import { prepared } from "./prepared.ts"
 
 export type FactRow = Schema["fact"]
@@ -46,7 +47,7 @@ export function asFact(row: PlaceRow): Fact {
 
 /** The fact that a grant of a logged order states. */
 export function factOfGrant(
-  order: Schema["logged_order"],
+  order: LoggedFacts,
   { act, after = [], record, recipient }: Pick<Grant, "act" | "after" | "record" | "recipient">,
 ): Fact {
   return asFact({

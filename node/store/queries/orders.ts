@@ -8,15 +8,11 @@ export type OrderRow = Schema["release_order"]
 
 /** By id or unique prefix. @throws `order.unknown`, `order.ambiguous` */
 export async function orderById(db: Db, prefix: string): Promise<OrderRow> {
-  const rows = /^[0-9a-f]{1,32}$/.test(prefix)
-    ? await db
-        .selectFrom("release_order")
-        .selectAll()
-        .where("id", ">=", prefix)
-        .where("id", "<=", `${prefix}g`)
-        .limit(2)
-        .execute()
-    : []
+  const rows = /^[0-9a-f]{32}$/.test(prefix)
+    ? await ordersNamed(db, prefix)
+    : /^[0-9a-f]{1,31}$/.test(prefix)
+      ? await ordersBetween(db, prefix, `${prefix}g`)
+      : []
   const [row, other] = rows
   if (row === undefined)
     throw new NodeError("order.unknown", `No order has the id ${JSON.stringify(prefix)}.`, {
@@ -26,6 +22,23 @@ export async function orderById(db: Db, prefix: string): Promise<OrderRow> {
     throw new NodeError("order.ambiguous", "Several orders begin like that: give more of the id.")
   return row
 }
+
+const ordersNamed = prepared((db, id: string) =>
+  db.selectFrom("release_order").selectAll().where("id", "=", id),
+)
+
+const ordersBetween = prepared((db, first: string, last: string) =>
+  db
+    .selectFrom("release_order")
+    .selectAll()
+    .where("id", ">=", first)
+    .where("id", "<=", last)
+    .limit(2),
+)
+
+export const signaturesOf = prepared((db, orderId: string) =>
+  db.selectFrom("order_signature").selectAll().where("order_id", "=", orderId).orderBy("person"),
+)
 
 /** Orders as their origin's log has them; one that is there already stays as it is. */
 export async function insertLoggedOrders(
@@ -65,3 +78,24 @@ export const loggedOrders = prepared((db, origin: string, orderIds: readonly str
     .where("origin", "=", origin)
     .where("id", "in", orderIds),
 )
+
+/** The same without their bytes. */
+export const loggedFacts = prepared((db, origin: string, orderIds: readonly string[]) =>
+  db
+    .selectFrom("logged_order")
+    .select([
+      "origin",
+      "id",
+      "digest",
+      "idx",
+      "act",
+      "rule_profile",
+      "rule_kind",
+      "base_epoch",
+      "base_size",
+      "repudiated",
+    ])
+    .where("origin", "=", origin)
+    .where("id", "in", orderIds),
+)
+export type LoggedFacts = Omit<LoggedOrder, "document" | "salt" | "at">
