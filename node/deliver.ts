@@ -18,6 +18,7 @@ import {
   parcelParts,
 } from "../protocol/exchange/parcel.ts"
 import { limits } from "../protocol/limits.ts"
+import { isOpenEntry } from "../protocol/log/entry.ts"
 import { kemKeyFor } from "../protocol/member/keys.ts"
 import { endOfEpoch } from "../protocol/member/root.ts"
 import { endOf } from "../protocol/release/precedence.ts"
@@ -27,7 +28,7 @@ import { type Queued, type QueuedGrant, queuedFor } from "./queue.ts"
 import { StoreDamage } from "./store/damage.ts"
 import { contentKeys, contentsByRow } from "./store/queries/contents.ts"
 import { asFact, factOfGrant, isAbout, withdrawalsOf } from "./store/queries/facts.ts"
-import { entriesFrom, type LogState, logOf } from "./store/queries/logs.ts"
+import { entriesFrom, type LogState, logAndFeed, logOf } from "./store/queries/logs.ts"
 import { keysInForce, memberById } from "./store/queries/members.ts"
 
 /** Where a reader of our feed stands: what it has of us already. */
@@ -47,21 +48,19 @@ const grantsAtOnce = 128
 /** Frames go out in pieces of about this size: a network and its reader pay for each piece. */
 const pieceBytes = 64 * 1024
 
-/** The head of what `peer` may read now: a snapshot, so that no delivery outruns its log entry. */
-export async function feedHead(
-  context: Context,
-  peer: string,
-): Promise<{ readonly head: FeedHead; readonly log: LogState }> {
-  return context.db.transaction().execute(async (trx) => {
-    const log = await logOf(trx, context.self.id)
-    if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
-    const feed = await trx
-      .selectFrom("feed")
-      .selectAll()
-      .where("peer", "=", peer)
-      .executeTakeFirst()
-    return { head: { feed: feed?.feed ?? noFeed, n: feed?.n ?? 0, size: log.range.size }, log }
-  })
+/** The head of what `peer` may read now: of one moment, so that no delivery outruns its log entry. */
+export async function feedHead({ db, self }: Context, peer: string): Promise<Head> {
+  const found = await logAndFeed(db, self.id, peer)
+  if (found === null) throw new NodeError("store.corrupt", "Our own log is missing.")
+  const { log, checkpoint, feed, n } = found
+  if (checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
+  return { head: { feed: feed ?? noFeed, n, size: log.range.size }, log, checkpoint }
+}
+
+type Head = {
+  readonly head: FeedHead
+  readonly log: Pick<LogState, "id" | "epoch" | "origin" | "range">
+  readonly checkpoint: Uint8Array
 }
 
 /**
@@ -73,11 +72,11 @@ export async function* feedFrames(
   peer: string,
   position: FeedPosition,
 ): AsyncGenerator<Uint8Array, FeedPosition> {
-  const { head, log } = await feedHead(context, peer)
-  if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
+  const found = await feedHead(context, peer)
+  const { head, log } = found
   const pieces = new Pieces()
   try {
-    for await (const frame of newFrames(context, peer, position, head, log)) {
+    for await (const frame of newFrames(context, peer, position, found)) {
       pieces.add(frame)
       yield* pieces.take()
     }
@@ -141,10 +140,10 @@ async function* newFrames(
   context: Context,
   peer: string,
   position: FeedPosition,
-  head: FeedHead,
-  log: LogState,
+  found: Head,
 ): AsyncGenerator<Outgoing> {
-  yield* logFrames(context, log, position)
+  const { head } = found
+  yield* logFrames(context, found, position)
   const isSameFeed = position.feed === head.feed && position.after <= head.n
   let after = isSameFeed ? position.after : 0
   while (after < head.n) {
@@ -158,12 +157,12 @@ async function* newFrames(
 /** What our log has gained: of epochs that ended meanwhile what survives, then of the present one. */
 async function* logFrames(
   context: Context,
-  log: LogState,
+  { log, checkpoint }: Head,
   position: FeedPosition,
 ): AsyncGenerator<Outgoing> {
   // A poll with nothing new stays small: who holds this size has a checkpoint of it.
   if (position.epoch === log.epoch && position.size === log.range.size) return
-  yield whole("checkpoint", utf8(log.checkpoint ?? ""))
+  yield whole("checkpoint", checkpoint)
   const first = Math.min(position.epoch, log.epoch)
   for (let epoch = first; epoch <= log.epoch; epoch++) {
     const one = epoch === log.epoch ? log : await logOf(context.db, context.self.id, epoch)
@@ -171,28 +170,23 @@ async function* logFrames(
     const end = endOfEpoch(context.self, epoch)?.size ?? one.range.size
     const start = epoch === position.epoch ? Math.min(position.size, end) : 0
     yield* entryFrames(context, one, start, end)
-    yield* documentFrames(context, epoch, start)
   }
 }
 
+/** The entries of one log, then the documents of those that are open. */
 async function* entryFrames(
-  { db }: Context,
-  log: LogState,
+  { db, self }: Context,
+  log: Head["log"],
   start: number,
   end: number,
 ): AsyncGenerator<Outgoing> {
+  let hasDocuments = false
   for (let at = start; at < end; at += limits.entriesPerFrame) {
     const entries = await entriesFrom(db, log.id, at, Math.min(limits.entriesPerFrame, end - at))
+    hasDocuments ||= entries.some(isOpenEntry)
     yield whole("entries", encodeEntries({ origin: log.origin, start: at, entries }))
   }
-}
-
-/** The documents of an epoch's open entries from `start` on. */
-async function* documentFrames(
-  { db, self }: Context,
-  epoch: number,
-  start: number,
-): AsyncGenerator<Outgoing> {
+  if (!hasDocuments) return
   for (const [table, type] of [
     ["root_document", "root"],
     ["keys_document", "keys"],
@@ -201,7 +195,7 @@ async function* documentFrames(
       .selectFrom(table)
       .select("bytes")
       .where("member", "=", self.id)
-      .where("epoch", "=", epoch)
+      .where("epoch", "=", log.epoch)
       .where("idx", ">=", start)
       .orderBy("idx")
       .execute()

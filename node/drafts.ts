@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import { sha256 } from "../protocol/crypto/hash.ts"
 import { sealObject } from "../protocol/crypto/seal.ts"
 import { encodeHex, utf8 } from "../protocol/encoding.ts"
@@ -123,7 +124,7 @@ export async function draftById(db: Db, prefix: string): Promise<DraftRow> {
         .selectAll()
         .where("id", ">=", prefix)
         .where("id", "<=", `${prefix}g`)
-        .limit(2)
+        .limit(sql.lit(2))
         .execute()
     : []
   const [row, other] = rows

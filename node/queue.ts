@@ -21,6 +21,7 @@ import {
   loggedFacts,
   loggedOrders,
 } from "./store/queries/orders.ts"
+import { prepared } from "./store/queries/prepared.ts"
 import { insertRows } from "./store/queries/rows.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
@@ -109,14 +110,7 @@ export async function queuedFor(
   last: number,
 ): Promise<readonly Queued[]> {
   const { db, self, recent } = context
-  const rows = await db
-    .selectFrom("delivery")
-    .selectAll()
-    .where("peer", "=", peer)
-    .where("n", ">", after)
-    .where("n", "<=", last)
-    .orderBy("n")
-    .execute()
+  const rows = await deliveryRows(db, peer, after, last)
   if (rows.length !== last - after) throw new StoreDamage("a delivery of a feed is missing")
   const facts = await loggedFacts(
     db,
@@ -133,6 +127,16 @@ export async function queuedFor(
     return { ...made, order }
   })
 }
+
+const deliveryRows = prepared((db, peer: string, after: number, last: number) =>
+  db
+    .selectFrom("delivery")
+    .selectAll()
+    .where("peer", "=", peer)
+    .where("n", ">", after)
+    .where("n", "<=", last)
+    .orderBy("n"),
+)
 
 async function remake(
   context: Context,

@@ -1,3 +1,4 @@
+import { type Selectable, sql } from "kysely"
 import { encodeHex } from "../../../protocol/encoding.ts"
 import {
   type CompactRange,
@@ -11,7 +12,7 @@ import {
 } from "../../../protocol/log/compact-range.ts"
 import { leafHash } from "../../../protocol/log/merkle.ts"
 import { StoreDamage } from "../damage.ts"
-import type { Db } from "../schema.ts"
+import type { Db, Schema } from "../schema.ts"
 import { prepared } from "./prepared.ts"
 import { insertRows } from "./rows.ts"
 
@@ -31,17 +32,56 @@ export type LogState = {
 
 /** The member's log of one epoch, by default of the newest that is held here. */
 export async function logOf(db: Db, member: string, epoch?: number): Promise<LogState | null> {
-  const ofMember = db.selectFrom("log").selectAll().where("member", "=", member)
-  const row = await (epoch === undefined
-    ? ofMember.orderBy("epoch", "desc").limit(1)
-    : ofMember.where("epoch", "=", epoch)
-  ).executeTakeFirst()
-  if (row === undefined) return null
-  const range = decodeRange(new Uint8Array(row.range))
-  if (range.size !== row.size) throw new StoreDamage("log size")
-  const { id, epoch: of, origin, checkpoint, checked_at: checkedAt, disowned } = row
-  return { id, member, epoch: of, origin, range, checkpoint, checkedAt, isDisowned: disowned === 1 }
+  const [row] = await (epoch === undefined ? newestLog(db, member) : logOfEpoch(db, member, epoch))
+  return row === undefined ? null : asLogState(row)
 }
+
+const newestLog = prepared((db, member: string) =>
+  db
+    .selectFrom("log")
+    .selectAll()
+    .where("member", "=", member)
+    .orderBy("epoch", "desc")
+    .limit(sql.lit(1)),
+)
+
+const logOfEpoch = prepared((db, member: string, epoch: number) =>
+  db.selectFrom("log").selectAll().where("member", "=", member).where("epoch", "=", epoch),
+)
+
+type LogRow = Selectable<Schema["log"]>
+
+function asLogState(row: LogRow): LogState {
+  return { ...asLogPlace(row), checkpoint: row.checkpoint }
+}
+
+function asLogPlace(row: Omit<LogRow, "checkpoint">): Omit<LogState, "checkpoint"> {
+  const { id, member, epoch, origin, checked_at: checkedAt } = row
+  const range = decodeRange(row.range)
+  if (range.size !== row.size) throw new StoreDamage("log size")
+  return { id, member, epoch, origin, range, checkedAt, isDisowned: row.disowned === 1 }
+}
+
+/** The member's newest log, and where its feed for `peer` stands, as they are at one moment. */
+export async function logAndFeed(db: Db, member: string, peer: string) {
+  const [row] = await headRow(db, member, peer)
+  if (row === undefined) return null
+  const { checkpoint, feed, n } = row
+  return { log: asLogPlace(row), checkpoint, feed, n: n ?? 0 }
+}
+
+const headRow = prepared((db, member: string, peer: string) =>
+  db
+    .selectFrom("log")
+    .leftJoin("feed", (join) => join.on("feed.peer", "=", peer))
+    .select(["log.id", "log.member", "log.epoch", "log.origin", "log.size", "log.range"])
+    .select(["log.checked_at", "log.disowned", "feed.feed", "feed.n"])
+    // As bytes: they are sent, and a text that is not ASCII is slow to make and to write.
+    .select((eb) => eb.cast<Uint8Array | null>("log.checkpoint", "blob").as("checkpoint"))
+    .where("log.member", "=", member)
+    .orderBy("log.epoch", "desc")
+    .limit(sql.lit(1)),
+)
 
 export async function createLog(
   db: Db,
@@ -119,16 +159,19 @@ export async function entriesFrom(
   start: number,
   limit: number,
 ): Promise<readonly Uint8Array[]> {
-  const rows = await db
+  const rows = await entriesBetween(db, log, start, start + limit)
+  return rows.map(({ entry }) => entry)
+}
+
+const entriesBetween = prepared((db, log: number, start: number, end: number) =>
+  db
     .selectFrom("log_entry")
     .select("entry")
     .where("log", "=", log)
     .where("idx", ">=", start)
-    .orderBy("idx")
-    .limit(limit)
-    .execute()
-  return rows.map(({ entry }) => new Uint8Array(entry))
-}
+    .where("idx", "<", end)
+    .orderBy("idx"),
+)
 
 /** The entries at these places, by place. */
 export async function entriesAt(
@@ -222,7 +265,7 @@ export async function checkpointCovering(
     .where("log", "=", log)
     .where("size", ">", index)
     .orderBy("size")
-    .limit(1)
+    .limit(sql.lit(1))
     .executeTakeFirst()
   return row ?? null
 }

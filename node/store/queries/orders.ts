@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import type { Claim } from "../../../protocol/verify.ts"
 import { NodeError } from "../../errors.ts"
 import type { Db, Schema } from "../schema.ts"
@@ -33,7 +34,7 @@ const ordersBetween = prepared((db, first: string, last: string) =>
     .selectAll()
     .where("id", ">=", first)
     .where("id", "<=", last)
-    .limit(2),
+    .limit(sql.lit(2)),
 )
 
 export const signaturesOf = prepared((db, orderId: string) =>

@@ -3,7 +3,8 @@ import type { Db } from "../schema.ts"
 
 /**
  * Queries for hot paths: Kysely takes longer to build a statement than SQLite to run it, so each is built
- * once, and takes its values anew. Lists come in few lengths, each a statement of its own.
+ * once, and takes its values anew. Lists come in few lengths, each a statement of its own. A limit stands
+ * in the statement (`sql.lit`): SQLite plans by it, and would prepare the statement again for each value.
  */
 
 /** Stands for a value while the statement is built: of which argument, and where in its list. */
@@ -17,7 +18,7 @@ class StandIn {
   }
 }
 
-const lengths = [1, 4, 16, 64, 256] as const
+const lengths = [1, 2, 4, 8, 16, 32, 64, 128, 256] as const
 const longest = lengths.at(-1)!
 
 /**
