@@ -5,6 +5,7 @@ import { ProtocolError } from "../protocol/errors.ts"
 import {
   decodeEntries,
   type EntriesFrame,
+  type FeedHead,
   type Frame,
   parseHead,
 } from "../protocol/exchange/frames.ts"
@@ -22,6 +23,7 @@ import { noteEvent } from "./event.ts"
 import { type LogNews, mirrorLog, noteDisowned } from "./mirror.ts"
 import { truncateWal } from "./store/purge.ts"
 import { changeSource, sourceOf } from "./store/queries/sources.ts"
+import type { Db } from "./store/schema.ts"
 import { type Opened, takeDeliveries } from "./take.ts"
 
 /**
@@ -53,6 +55,7 @@ const bytesHeld = 256 * 1024 * 1024
 /** A stranger's parcels cost a decapsulation each; a peer's feed rarely needs more than one. */
 const decapsulationsPerStream = 16
 const epochsKept = 4
+const heardEveryMs = 60_000
 
 /**
  * Reads one answer of `peer`'s feed to its end.
@@ -120,8 +123,7 @@ export class FeedReader {
         return
       }
       case "head":
-        await this.#flush()
-        await this.#noteHead(decodeUtf8(frame.bytes))
+        await this.#flush(parseHead(decodeUtf8(frame.bytes)))
         return
       default:
         throw new ProtocolError("feature.unsupported", { detail: `frame ${frame.type}` })
@@ -145,51 +147,62 @@ export class FeedReader {
     return this.#news
   }
 
-  async #flush(): Promise<void> {
-    const news = this.#news
+  /** Judges and stores what is held, and the head behind it, in one transaction. */
+  async #flush(head: FeedHead | null = null): Promise<void> {
+    const [news, bundles] = [this.#news, this.#bundles]
     this.#news = null
-    if (news !== null) await this.#mirror(news)
-    const bundles = this.#bundles
     this.#bundles = []
     this.#heldBytes = 0
-    if (bundles.length > 0 && this.#code === undefined) await this.#takeBundles(bundles)
+    const { opened, broken } = await this.#openAll(this.#code === undefined ? bundles : [])
+    if (news !== null || opened.length > 0 || head !== null) await this.#commit(news, opened, head)
+    if (broken !== undefined) throw broken
   }
 
-  async #mirror(news: LogNews): Promise<void> {
-    const { db } = this.#context
-    try {
-      await db.transaction().execute((trx) => mirrorLog(this.#context, trx, this.#peer, news))
-    } catch (cause) {
-      await noteDisowned(db, cause)
-      throw cause
-    }
-  }
-
-  async #takeBundles(bundles: readonly Bundle[]): Promise<void> {
-    const context = this.#context
+  /** As far as they open; `broken` is what kept us from asking for the objects of one. */
+  async #openAll(
+    bundles: readonly Bundle[],
+  ): Promise<{ readonly opened: readonly Opened[]; readonly broken?: unknown }> {
     const opened: Opened[] = []
     for (const bundle of bundles)
       try {
         const content = decodeParcelContent(await this.#open(bundle.parcel))
         opened.push({ content, objects: await this.#objects(content, bundle) })
       } catch (cause) {
+        if (!(cause instanceof ProtocolError)) return { opened, broken: cause }
         // Not for us, damaged, or not complete: the cursor stays before it.
-        if (!(cause instanceof ProtocolError)) throw cause
         this.#fail(cause.code)
         break
       }
-    const counts = { ...this.#counts }
-    const taken = await context.db
-      .transaction()
-      .execute((trx) => takeDeliveries(context, trx, this.#peer, opened))
-    counts.received += taken.received
-    counts.already += taken.already
-    counts.refused += taken.refused
-    this.#counts = counts
-    if (taken.gap !== undefined) this.#fail(taken.gap)
-    if (taken.refused === 0 && this.#code === undefined) this.#keepEpochs()
-    if (taken.hasPurged) await truncateWal(context.db)
-    context.bell.ring()
+    return { opened }
+  }
+
+  async #commit(
+    news: LogNews | null,
+    opened: readonly Opened[],
+    head: FeedHead | null,
+  ): Promise<void> {
+    const { bell, db } = this.#context
+    const commit = db.transaction().execute(async (trx) => {
+      if (news !== null) await mirrorLog(this.#context, trx, this.#peer, news)
+      const taken = await takeDeliveries(this.#context, trx, this.#peer, opened)
+      if (taken.gap !== undefined) this.#fail(taken.gap)
+      if (head !== null) await this.#noteHead(trx, head)
+      return taken
+    })
+    const { received, already, refused, hasPurged } = await commit.catch(async (cause: unknown) => {
+      await noteDisowned(db, cause)
+      throw cause
+    })
+    const counts = this.#counts
+    this.#counts = {
+      received: counts.received + received,
+      already: counts.already + already,
+      refused: counts.refused + refused,
+      failed: counts.failed,
+    }
+    if (opened.length > 0 && refused === 0 && this.#code === undefined) this.#keepEpochs()
+    if (hasPurged) await truncateWal(db)
+    if (opened.length > 0) bell.ring()
   }
 
   #keepEpochs(): void {
@@ -245,19 +258,19 @@ export class FeedReader {
   }
 
   /** A head behind what was read, or a stream that ended below it, is shown; nothing is decided by it. */
-  async #noteHead(text: string): Promise<void> {
-    const head = parseHead(text)
-    const { db, env } = this.#context
-    const source = await sourceOf(db, this.#peer)
+  async #noteHead(trx: Db, head: FeedHead): Promise<void> {
+    const source = await sourceOf(trx, this.#peer)
     const isSameFeed = source.feed === head.feed
     const wasBehind = this.#isBehind
     this.#isBehind ||= isSameFeed && source.seen_n > head.n
     if (this.#isBehind && !wasBehind)
-      await noteEvent(this.#context, db, "feed.behind", this.#peer, `${head.n} < ${source.seen_n}`)
+      await noteEvent(this.#context, trx, "feed.behind", this.#peer, `${head.n} < ${source.seen_n}`)
     // It ends below its own head: the rest was left out.
     if (this.#code === undefined && head.n > (isSameFeed ? source.n : 0)) this.#fail("delivery.gap")
-    const seen = { seen_n: head.n, at: env.clock.now(), error: this.#code ?? null }
-    await changeSource(db, source, seen)
+    const seen = { seen_n: head.n, at: this.#context.env.clock.now(), error: this.#code ?? null }
+    const isNews = source.seen_n !== seen.seen_n || source.error !== seen.error
+    // That the peer was heard of is kept by the minute: nobody waits for a disk because nothing is new.
+    if (isNews || seen.at - source.at >= heardEveryMs) await changeSource(trx, source, seen)
   }
 }
 
