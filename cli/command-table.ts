@@ -1,41 +1,101 @@
+import { laterNames, registerLater } from "./commands/later.ts"
 import type { Register } from "./context.ts"
 
+type Entry = { readonly names: readonly string[]; load(): Promise<Register> }
+
 /**
- * Top-level commands and the files that register them. Only the file of the command that is asked for is
- * loaded; help loads all, so a command loads what it works with inside its action.
+ * Top-level commands as they are needed one after the other, and the files that register them. Only the
+ * file of the command that is asked for is loaded; help loads all, so a command loads what it works with
+ * inside its action.
  */
-export const commandTable: readonly {
-  readonly names: readonly string[]
-  load(): Promise<Register>
+export const commandGroups: readonly {
+  readonly heading: string
+  readonly entries: readonly Entry[]
 }[] = [
-  { names: ["init"], load: async () => (await import("./commands/init.ts")).registerInit },
-  { names: ["id"], load: async () => (await import("./commands/id.ts")).registerId },
-  { names: ["peer"], load: async () => (await import("./commands/peer.ts")).registerPeer },
-  { names: ["profile"], load: async () => (await import("./commands/profile.ts")).registerProfile },
-  { names: ["draft"], load: async () => (await import("./commands/draft.ts")).registerDraft },
-  { names: ["release"], load: async () => (await import("./commands/release.ts")).registerRelease },
-  { names: ["order"], load: async () => (await import("./commands/order.ts")).registerOrder },
-  { names: ["publish"], load: async () => (await import("./commands/publish.ts")).registerPublish },
   {
-    names: ["withdraw"],
-    load: async () => (await import("./commands/withdraw.ts")).registerWithdraw,
-  },
-  { names: ["serve"], load: async () => (await import("./commands/serve.ts")).registerServe },
-  {
-    names: ["sync", "subscribe"],
-    load: async () => (await import("./commands/sync.ts")).registerSync,
-  },
-  {
-    names: ["inbox", "search", "show", "why", "receipts"],
-    load: async () => (await import("./commands/records.ts")).registerRecords,
+    heading: "Found a member and run its node:",
+    entries: [
+      { names: ["init"], load: async () => (await import("./commands/init.ts")).registerInit },
+      { names: ["id"], load: async () => (await import("./commands/id.ts")).registerId },
+      { names: ["peer"], load: async () => (await import("./commands/peer.ts")).registerPeer },
+      { names: ["serve"], load: async () => (await import("./commands/serve.ts")).registerServe },
+      {
+        names: ["doctor"],
+        load: async () => (await import("./commands/doctor.ts")).registerDoctor,
+      },
+      {
+        names: ["backup", "restore", "recover"],
+        load: async () => (await import("./commands/backup.ts")).registerBackup,
+      },
+    ],
   },
   {
-    names: ["evidence"],
-    load: async () => (await import("./commands/evidence.ts")).registerEvidence,
+    heading: "Publish a practice:",
+    entries: [
+      {
+        names: ["profile"],
+        load: async () => (await import("./commands/profile.ts")).registerProfile,
+      },
+      { names: ["draft"], load: async () => (await import("./commands/draft.ts")).registerDraft },
+      {
+        names: ["release"],
+        load: async () => (await import("./commands/release.ts")).registerRelease,
+      },
+      { names: ["order"], load: async () => (await import("./commands/order.ts")).registerOrder },
+      {
+        names: ["publish"],
+        load: async () => (await import("./commands/publish.ts")).registerPublish,
+      },
+      {
+        names: ["receipts", "why"],
+        load: async () => (await import("./commands/outcome.ts")).registerOutcome,
+      },
+      {
+        names: ["withdraw"],
+        load: async () => (await import("./commands/withdraw.ts")).registerWithdraw,
+      },
+    ],
   },
-  { names: ["verify"], load: async () => (await import("./commands/evidence.ts")).registerVerify },
-  { names: ["log"], load: async () => (await import("./commands/log.ts")).registerLog },
-  { names: ["doctor"], load: async () => (await import("./commands/doctor.ts")).registerDoctor },
-  { names: ["demo"], load: async () => (await import("./commands/demo.ts")).registerDemo },
-  { names: ["conform"], load: async () => (await import("./commands/conform.ts")).registerConform },
+  {
+    heading: "Follow what peers share:",
+    entries: [
+      {
+        names: ["sync", "subscribe"],
+        load: async () => (await import("./commands/sync.ts")).registerSync,
+      },
+      {
+        names: ["inbox", "search", "show"],
+        load: async () => (await import("./commands/records.ts")).registerRecords,
+      },
+    ],
+  },
+  {
+    heading: "Prove it:",
+    entries: [
+      {
+        names: ["evidence"],
+        load: async () => (await import("./commands/evidence.ts")).registerEvidence,
+      },
+      {
+        names: ["verify"],
+        load: async () => (await import("./commands/evidence.ts")).registerVerify,
+      },
+      { names: ["log"], load: async () => (await import("./commands/log.ts")).registerLog },
+      {
+        names: ["inconsistency"],
+        load: async () => (await import("./commands/inconsistency.ts")).registerInconsistency,
+      },
+    ],
+  },
+  {
+    heading: "Try it:",
+    entries: [
+      { names: ["demo"], load: async () => (await import("./commands/demo.ts")).registerDemo },
+      {
+        names: ["conform"],
+        load: async () => (await import("./commands/conform.ts")).registerConform,
+      },
+    ],
+  },
+  { heading: "Later:", entries: [{ names: laterNames, load: async () => registerLater }] },
 ]

@@ -22,6 +22,8 @@ export type World = {
 export type CliContext = World & {
   output(command: Command): Output
   home(command: Command): string
+  /** A word to whoever runs the command, where there is no command to ask for its output. */
+  warn(text: string): void
   /** What the run ends with when no error is thrown: partly done, a failed verdict. */
   exit(code: ExitCode): void
 }
@@ -30,10 +32,16 @@ export type Register = (program: Command, context: CliContext) => void
 
 type GlobalOptions = { readonly home?: string; readonly json?: boolean }
 
-export function createContext(world: World, exit: (code: ExitCode) => void): CliContext {
+export function createContext(
+  world: World,
+  isJson: boolean,
+  exit: (code: ExitCode) => void,
+): CliContext {
   const { environment } = world
+  const warnings = createOutput({ ...world, isJson })
   return {
     ...world,
+    warn: (text) => warnings.note(text),
     output: (command) =>
       createOutput({ ...world, isJson: command.optsWithGlobals<GlobalOptions>().json === true }),
     home: (command) => {

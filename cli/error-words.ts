@@ -48,6 +48,8 @@ export const protocolErrorWords = {
   "checkpoint.origin": "The checkpoint belongs to another log.",
   "checkpoint.forked": "The log shows two different histories.",
   "checkpoint.rollback": "The log is shorter than it was before.",
+  "inconsistency.malformed": "This is no proof of an inconsistent history.",
+  "inconsistency.unproven": "What the file shows is no contradiction.",
   "cosignature.malformed": "This is not a cosignature of a witness.",
   "cosignature.invalid": "The witness's cosignature is missing or does not verify.",
   "policy.malformed": "This is not a witness policy.",
@@ -93,6 +95,7 @@ export const protocolErrorWords = {
   "http.signature": "The message is not properly signed by the peer.",
   "http.replayed": "The message was sent before.",
   "http.too-large": "The peer's message is larger than allowed.",
+  "http.busy": "The peer takes no more from this node at once.",
   "url.refused": "The node must not connect to this address.",
   "op.unknown": "There is no such operation.",
   "op.malformed": "A field is missing or of a wrong type.",
@@ -101,3 +104,24 @@ export const protocolErrorWords = {
   "name.refused": "No safe file name can be made of this.",
   "query.malformed": "This query cannot be searched for.",
 } as const satisfies Record<ProtocolErrorCode, string>
+
+/** What to do, where a person at this command line can do something about it. */
+export const protocolErrorHints: { readonly [code in ProtocolErrorCode]?: string } = {
+  "json.malformed": "Check that it is the right file; if it is, get it again.",
+  "json.noncanonical": "Somebody has changed the file, perhaps an editor: get it again.",
+  "words.malformed": "Ask them to read all twelve again: comity id show prints them there.",
+  "card.malformed": "The other member makes it: comity id show --card FILE",
+  "evidence.malformed": "Check that it is the right file; if it is, get it again.",
+  "evidence.pin":
+    'Pin the member that you expect it from, by words you have from itself: --pin "12 WORDS"',
+  "evidence.witnesses": "Without --require-witnesses you see what is proven all the same.",
+  "profile.unknown": "comity profile list shows those that are here.",
+  "query.malformed": "Give a word or a number to search for.",
+  "keys.expired":
+    "comity sync gets its newest key; if it has none, its node has not run for weeks.",
+  "url.refused":
+    "Inside your own network, name the host for this node: COMITY_ALLOW_PEERS=HOST,HOST",
+  "checkpoint.forked": "Keep everything as it is, and ask the member by another way.",
+  "checkpoint.rollback": "Ask the member by another way whether it has restored a backup.",
+  "delivery.fork": "Keep everything as it is, and ask the member by another way.",
+}

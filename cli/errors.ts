@@ -1,7 +1,7 @@
 import { PeerUnreachable } from "../node/env.ts"
 import { NodeError, type NodeErrorCode } from "../node/errors.ts"
-import { ProtocolError, type ProtocolErrorCode } from "../protocol/errors.ts"
-import { protocolErrorWords } from "./error-words.ts"
+import { ProtocolError, type ProtocolErrorCode, protocolErrorCodes } from "../protocol/errors.ts"
+import { protocolErrorHints, protocolErrorWords } from "./error-words.ts"
 import type { Output } from "./output.ts"
 import { UsageError, type UsageErrorCode } from "./usage-error.ts"
 
@@ -66,7 +66,11 @@ const nodeExits = {
   "store.full": exitCodes.failed,
   "store.corrupt": exitCodes.failed,
   "store.rolled-back": exitCodes.forked,
+  "store.restored": exitCodes.forked,
+  "store.copied": exitCodes.forked,
+  "store.forked": exitCodes.forked,
   "signer.stopped": exitCodes.failed,
+  "backup.malformed": exitCodes.verificationFailed,
   "socket.failed": exitCodes.failed,
   "peer.unknown": exitCodes.notFound,
   "peer.ambiguous": exitCodes.usage,
@@ -79,10 +83,12 @@ const nodeExits = {
   "peer.refused": exitCodes.failed,
   "peer.stale": exitCodes.failed,
   "peer.forked": exitCodes.forked,
+  "inconsistency.unknown": exitCodes.notFound,
   "record.unknown": exitCodes.notFound,
   "record.ambiguous": exitCodes.usage,
   "record.withdrawn": exitCodes.failed,
   "record.repudiated": exitCodes.verificationFailed,
+  "record.suspended": exitCodes.failed,
   "record.not-ours": exitCodes.failed,
   "record.too-large": exitCodes.failed,
   "draft.unknown": exitCodes.notFound,
@@ -118,6 +124,8 @@ const usageExits = {
   "usage.interrupted": exitCodes.interrupted,
   "file.missing": exitCodes.notFound,
   "file.unreadable": exitCodes.failed,
+  "file.exists": exitCodes.conflict,
+  "file.unwritable": exitCodes.failed,
 } as const satisfies Record<UsageErrorCode, ExitCode>
 
 export type ErrorReport = {
@@ -129,15 +137,17 @@ export type ErrorReport = {
 
 export function reportOf(error: unknown): ErrorReport {
   if (error instanceof ProtocolError) {
-    const exit = protocolExits[error.code] ?? exitCodes.verificationFailed
-    return { code: error.code, message: protocolMessage(error), exit }
+    const { code, message } = error
+    const exit = protocolExits[code] ?? exitCodes.verificationFailed
+    const hint = hintOf(code)
+    return { code, message: wordsOf(code, message), ...(hint === undefined ? {} : { hint }), exit }
   }
   if (error instanceof NodeError) return report(error, nodeExits[error.code])
   if (error instanceof UsageError) return report(error, usageExits[error.code])
   if (error instanceof PeerUnreachable)
     return {
       code: "peer.unreachable",
-      message: "The peer does not answer.",
+      message: wordsOf("peer.unreachable", error.message),
       hint: "Try later, or check its address; this says nothing about the peer itself.",
       exit: exitCodes.unreachable,
     }
@@ -154,10 +164,20 @@ function report(error: NodeError | UsageError, exit: ExitCode): ErrorReport {
   return { code, message, ...(hint === undefined ? {} : { hint }), exit }
 }
 
-/** The words of the code; what the verifier said beside it names a field, a version or a step. */
-function protocolMessage({ code, message }: ProtocolError): string {
-  const words = protocolErrorWords[code]
-  return message === code ? words : `${words} (${message.slice(code.length + 2)})`
+export function hintOf(code: string): string | undefined {
+  return protocolErrorHints[code as ProtocolErrorCode]
+}
+
+/**
+ * The words of a code, also where it comes as a value. What was said beside a code of the protocol names
+ * a field, a version or a step; beside the network's, what the system calls it.
+ */
+export function wordsOf(code: string, message: string): string {
+  if (code === "peer.unreachable")
+    return message === "" ? "No answer came." : `No answer came (${message}).`
+  if (!(protocolErrorCodes as readonly string[]).includes(code)) return message
+  const words = protocolErrorWords[code as ProtocolErrorCode]
+  return message.startsWith(`${code}: `) ? `${words} (${message.slice(code.length + 2)})` : words
 }
 
 /** To stderr: words for a person, one JSON document with --json. */

@@ -18,13 +18,19 @@ export async function readFileArgument(
     return await readAll(file.createReadStream({ autoClose: false }), maxBytes, path)
   } catch (cause) {
     if (cause instanceof UsageError) throw cause
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT")
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === "ENOENT")
       throw new UsageError("file.missing", `There is no file ${path}.`, { cause })
-    throw new UsageError("file.unreadable", `The file ${path} cannot be read.`, { cause })
+    const isDirectory = code === "EISDIR"
+    throw new UsageError(
+      "file.unreadable",
+      isDirectory ? `${path} is a directory, not a file.` : `The file ${path} cannot be read.`,
+      { cause },
+    )
   }
 }
 
-/** `-` is stdout. A file that is there already is not touched. @throws `file.unreadable` */
+/** `-` is stdout. A file that is there already is not touched. @throws `file.exists` `file.unwritable` */
 export async function writeFileArgument(
   path: string,
   bytes: Uint8Array,
@@ -40,11 +46,14 @@ export async function writeFileArgument(
     await writeFile(path, bytes, { flag: "wx", flush: true })
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "EEXIST")
-      throw new UsageError("file.unreadable", `The file ${path} is there already.`, {
+      throw new UsageError("file.exists", `The file ${path} is there already.`, {
         hint: "Name another, or move this one away first.",
         cause,
       })
-    throw new UsageError("file.unreadable", `The file ${path} cannot be written.`, { cause })
+    throw new UsageError("file.unwritable", `The file ${path} cannot be written.`, {
+      hint: "Check that its directory is there, and who may write in it.",
+      cause,
+    })
   }
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs"
 import { request as httpRequest, type IncomingMessage } from "node:http"
 import type { Command } from "commander"
-import type { Env } from "../node/env.ts"
+import { type Env, PeerUnreachable } from "../node/env.ts"
 import { NodeError, type NodeErrorCode, nodeErrorCodes } from "../node/errors.ts"
 import type { OperationFailure, OperationName } from "../node/http/operator-app.ts"
 import type { Unlocking } from "../node/keystore.ts"
@@ -89,15 +89,20 @@ async function inProcess(context: CliContext, home: string): Promise<NodeClient>
 
 /** A node opened by this process: its home is leased until `close`. */
 export async function openLocally(context: CliContext, home: string) {
-  const { readConfig, openHome } = await import("../node/home.ts")
+  const { hasMember, readConfig, openHome } = await import("../node/home.ts")
   const { diskFiles } = await import("../node/files.ts")
   const { acquireLease } = await import("../node/lease.ts")
-  const config = readConfig(diskFiles(home))
+  const files = diskFiles(home)
+  if (!hasMember(files))
+    throw new NodeError("home.missing", `There is no member in ${home} yet.`, {
+      hint: 'Name another home with --home or COMITY_HOME, or found a member: comity init --state XA --name "Authority XA"',
+    })
+  const config = readConfig(files)
   const unlocking = await unlockingOf(context)
   const lease = acquireLease(home)
   const env = await environmentOf(context, home, config)
   try {
-    const node = await openHome(env, unlocking)
+    const node = await openHome(env, unlocking, home)
     const close = async () => {
       const { closeNode } = await import("../node/node.ts")
       await closeNode(node)
@@ -168,7 +173,7 @@ async function askUnlocking(context: CliContext, isNew: boolean): Promise<Unlock
             ? promptNewSecret("New passphrase for this home: ", terminal)
             : promptSecret("Passphrase: ", terminal)
   const { unlocking, warnings } = await unlock({ environment, prompt })
-  for (const warning of warnings) context.stderr.write(`${warning}\n`)
+  for (const warning of warnings) context.warn(warning)
   return unlocking
 }
 
@@ -213,13 +218,14 @@ async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
 
 /** The error that the operation threw, as if it had been thrown here. */
 function errorOf({ layer, code, message, hint }: OperationFailure): Error {
+  if (layer === "peer") return new PeerUnreachable(message)
   const isProtocol =
     layer === "protocol" && (protocolErrorCodes as readonly string[]).includes(code)
   if (isProtocol) {
     const detail = message.startsWith(`${code}: `) ? message.slice(code.length + 2) : undefined
     return new ProtocolError(code as ProtocolErrorCode, detail === undefined ? {} : { detail })
   }
-  if (code === "peer.unreachable" || (nodeErrorCodes as readonly string[]).includes(code))
+  if ((nodeErrorCodes as readonly string[]).includes(code))
     return new NodeError(code as NodeErrorCode, message, hint === undefined ? {} : { hint })
   return new Error(message)
 }

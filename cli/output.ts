@@ -14,8 +14,9 @@ export function styled(style: Style, text: string): Styled {
 
 /**
  * What a command says. It always says both: `document` is printed with --json only, `line`, `block` and
- * `table` without it only. Both are data and go to stdout; `note` is for people, and goes to stderr either
- * way. Every text is made safe for a terminal here, so that no command has to think of it.
+ * `table` without it only. Both are data and go to stdout; `note` is for people, on stderr. A script reads
+ * stderr too: with --json the error document stands there alone, and notes are for a terminal only. Every
+ * text is made safe for a terminal here, so that no command has to think of it.
  */
 export interface Output {
   readonly isJson: boolean
@@ -61,7 +62,7 @@ export function createOutput({ isJson, stdout, stderr, environment }: OutputOpti
       if (!isJson) stdout.write(`${formatTable(header, rows).join("\n")}\n`)
     },
     note: (...parts) => {
-      say(stderr, parts)
+      if (!isJson || stderr.isTTY === true) say(stderr, parts)
     },
     failure: (code, message, hint) => {
       if (isJson) {

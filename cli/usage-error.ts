@@ -5,6 +5,8 @@ export const usageErrorCodes = [
   "usage.interrupted",
   "file.missing",
   "file.unreadable",
+  "file.exists",
+  "file.unwritable",
 ] as const
 
 export type UsageErrorCode = (typeof usageErrorCodes)[number]

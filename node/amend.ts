@@ -1,4 +1,4 @@
-import { encodeCanonical, type Json } from "../protocol/canonical.ts"
+import { encodeCanonical, jsonOf } from "../protocol/canonical.ts"
 import { decodeHex } from "../protocol/encoding.ts"
 import { logOrigin, openEntry } from "../protocol/log/entry.ts"
 import type { RootKey } from "../protocol/member/key.ts"
@@ -229,8 +229,4 @@ function beginEpoch(trx: Db, member: Member): Promise<LogState> {
   const { epoch } = newestRoot(member).payload
   const origin = logOrigin(member.network, member.id, epoch)
   return createLog(trx, { member: member.id, epoch, origin })
-}
-
-function jsonOf(bytes: Uint8Array): Json {
-  return JSON.parse(new TextDecoder().decode(bytes))
 }

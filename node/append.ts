@@ -4,7 +4,7 @@ import { completedNodes, rangeRoot } from "../protocol/log/compact-range.ts"
 import { leafHash } from "../protocol/log/merkle.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
-import { readHighWater, writeHighWater } from "./high-water.ts"
+import { isBehind, readHighWater, writeHighWater } from "./high-water.ts"
 import { logSigners, type NodeKeys } from "./keys.ts"
 import { appendEntries, type LogState, logOf } from "./store/queries/logs.ts"
 import type { Db } from "./store/schema.ts"
@@ -25,10 +25,8 @@ export async function appendOwn(
   entries: readonly Uint8Array[],
   { log: begun, keys = context.keys }: Signing = {},
 ): Promise<LogState> {
-  if (context.stopped !== null)
-    throw new NodeError("signer.stopped", "This node has stopped signing after a failed write.", {
-      hint: "Restart it when the disk is sound again: it then checks what was written.",
-    })
+  const halt = context.stopped
+  if (halt !== null) throw new NodeError(halt.code, halt.message, { hint: halt.hint })
   const log = begun ?? (await logOf(trx, context.self.id))
   if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
   const { range } = completedNodes(log.range, entries.map(leafHash))
@@ -43,10 +41,8 @@ export async function appendOwn(
 
 /** The signer refuses what is not above its last, whatever the database says. DESIGN.md §4 */
 function assertAbove(context: Context, epoch: number, size: number, root: Uint8Array): void {
-  const last = readHighWater(context.env.files)
-  if (last === null || epoch > last.epoch) return
-  if (epoch === last.epoch && size > last.size) return
-  if (epoch === last.epoch && size === last.size && encodeHex(root) === last.root) return
+  const state = { epoch, size, root: encodeHex(root) }
+  if (!isBehind(readHighWater(context.env.files), state)) return
   throw new NodeError(
     "store.rolled-back",
     "This log has been signed further than it is held here.",
@@ -71,12 +67,13 @@ export function noteHighWater(context: Context, log: LogState): void {
  *
  * @param begin the first entries of a new epoch, signed by a key that no checkpoint has seen yet
  */
-export function commitEntries(
+export async function commitEntries(
   context: Context,
   entries: readonly Uint8Array[],
   store: (trx: Db, log: LogState) => Promise<void>,
   begin: (trx: Db) => Promise<Signing> = async () => ({}),
 ): Promise<LogState> {
+  await context.beforeSigning()
   return context.sequencing.take(async () => {
     try {
       const log = await context.db.transaction().execute(async (trx) => {
@@ -93,10 +90,16 @@ export function commitEntries(
   })
 }
 
+const afterFailedWrite = {
+  code: "signer.stopped",
+  message: "This node has stopped signing after a failed write.",
+  hint: "Restart it when the disk is sound again: it then checks what was written.",
+} as const
+
 /** After an error of the disk nobody knows what is on it: the signer stops until a restart has looked. */
 export function stopIfUnsure(context: Context, cause: unknown): unknown {
   const failure = storeFailure(cause)
   if (failure instanceof NodeError && failure.code === "store.failed")
-    context.stopped = { code: failure.code }
+    context.stopped = afterFailedWrite
   return failure
 }

@@ -3,9 +3,11 @@ import type { Member } from "../protocol/member/root.ts"
 import { newestRoot, type Root } from "../protocol/member/root.ts"
 import type { Bell } from "./bell.ts"
 import type { Env } from "./env.ts"
+import type { NodeErrorCode } from "./errors.ts"
 import type { NodeKeys } from "./keys.ts"
 import type { QueuedBytes } from "./queue.ts"
 import type { Recent } from "./recent.ts"
+import type { Gap } from "./regain.ts"
 import type { Db } from "./store/schema.ts"
 import type { Turn } from "./turn.ts"
 
@@ -29,15 +31,33 @@ export type Context = {
     readonly sealed: Recent<Uint8Array>
     readonly deliveries: Recent<QueuedBytes>
   }
-  /** set when a write may not have reached the disk: nothing is signed any more */
-  stopped: { readonly code: string } | null
+  readonly gossip: GossipState
+  /** why nothing is signed; null when the signer is free */
+  stopped: Halt | null
+  /** entries of our log that were taken back from peers: nothing is served while it is there */
+  gap: Gap | null
+  /** asks peers, once, whether they have seen more of our log than we hold */
+  beforeSigning(): Promise<void>
+}
+
+/** What stands between the signer and its work, in words, with what to do about it. */
+export type Halt = {
+  readonly code: NodeErrorCode
+  readonly message: string
+  readonly hint: string
 }
 
 export type Config = {
+  /** directory of the home; null in memory */
+  readonly home: string | null
   /** our own address, as peers reach it; null when we have no server */
   readonly url: string | null
   /** marking as sent → marking as handled here; absent: as it is */
   readonly markings: Readonly<Record<string, string>>
+  /** `entries` to the log every so many seconds; null: when there is something to log */
+  readonly cadence: { readonly everySeconds: number; readonly entries: number } | null
+  /** what a proof of inconsistency does to new entries of its member: wait for an officer, or only be shown */
+  readonly onInconsistency: "wait" | "note"
 }
 
 /** In memory only, at most a day: PROTOCOL.md §8. */
@@ -47,6 +67,14 @@ export type Epochs = {
     { readonly kemKey: string; readonly until: number; readonly epoch: ParcelEpoch }
   >
   readonly reading: Map<string, readonly ParcelEpoch[]>
+}
+
+/** Saves looking for news of third members where there can be none. */
+export type GossipState = {
+  /** grows whenever anything was learnt of a third member */
+  revision: number
+  /** the revision up to which each peer has been told, since this process began */
+  readonly told: Map<string, number>
 }
 
 export function ownRoot(context: Context): Root {

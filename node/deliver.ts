@@ -5,6 +5,7 @@ import { concat, encodeBase64url, encodeHex, utf8 } from "../protocol/encoding.t
 import { ProtocolError } from "../protocol/errors.ts"
 import {
   encodeEntries,
+  encodeFrame,
   type FeedHead,
   type FrameType,
   formatHead,
@@ -24,10 +25,11 @@ import { endOfEpoch } from "../protocol/member/root.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
+import { gossipFrames } from "./gossip.ts"
 import { type Queued, type QueuedGrant, queuedFor } from "./queue.ts"
 import { StoreDamage } from "./store/damage.ts"
 import { contentKeys, contentsByRow } from "./store/queries/contents.ts"
-import { asFact, factOfGrant, isAbout, withdrawalsOf } from "./store/queries/facts.ts"
+import { asFact, doubtsOf, factOfGrant, isAbout, withdrawalsOf } from "./store/queries/facts.ts"
 import { entriesFrom, type LogState, logAndFeed, logOf } from "./store/queries/logs.ts"
 import { keysInForce, memberById } from "./store/queries/members.ts"
 
@@ -49,18 +51,17 @@ const grantsAtOnce = 128
 const pieceBytes = 64 * 1024
 
 /** The head of what `peer` may read now: of one moment, so that no delivery outruns its log entry. */
-export async function feedHead({ db, self }: Context, peer: string): Promise<Head> {
+export async function feedHead(
+  { db, gap, self }: Context,
+  peer: string,
+): Promise<{ readonly head: FeedHead; readonly log: LogState }> {
   const found = await logAndFeed(db, self.id, peer)
   if (found === null) throw new NodeError("store.corrupt", "Our own log is missing.")
-  const { log, checkpoint, feed, n } = found
-  if (checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
-  return { head: { feed: feed ?? noFeed, n, size: log.range.size }, log, checkpoint }
-}
-
-type Head = {
-  readonly head: FeedHead
-  readonly log: Pick<LogState, "id" | "epoch" | "origin" | "range">
-  readonly checkpoint: Uint8Array
+  const { log, feed, n } = found
+  const { size } = log.range
+  // With a gap in our log, what was queued may have been taken back by an order that is lost.
+  const isSilent = feed === null || gap !== null
+  return { head: isSilent ? { feed: noFeed, n: 0, size } : { feed, n, size }, log }
 }
 
 /**
@@ -72,12 +73,11 @@ export async function* feedFrames(
   peer: string,
   position: FeedPosition,
 ): AsyncGenerator<Uint8Array, FeedPosition> {
-  const found = await feedHead(context, peer)
-  const { head, log } = found
+  const { head, log } = await feedHead(context, peer)
   const pieces = new Pieces()
   try {
-    for await (const frame of newFrames(context, peer, position, found)) {
-      pieces.add(frame)
+    for await (const parts of newFrames(context, peer, position, head, log)) {
+      pieces.add(parts)
       yield* pieces.take()
     }
   } catch (cause) {
@@ -85,17 +85,13 @@ export async function* feedFrames(
     yield* pieces.rest()
     throw cause
   }
-  pieces.add(whole("head", utf8(formatHead(head))))
+  pieces.add([encodeFrame("head", utf8(formatHead(head)))])
   yield* pieces.rest()
   return { feed: head.feed, after: head.n, epoch: log.epoch, size: head.size }
 }
 
-/** A frame to be sent, its bytes in parts. */
-type Outgoing = { readonly type: FrameType; readonly parts: readonly Uint8Array[] }
-
-function whole(type: FrameType, bytes: Uint8Array): Outgoing {
-  return { type, parts: [bytes] }
-}
+/** The bytes of a frame, one part after the other. */
+type Parts = readonly Uint8Array[]
 
 /** Small parts together, a large one as it is. */
 class Pieces {
@@ -103,9 +99,8 @@ class Pieces {
   #parts: Uint8Array[] = []
   #length = 0
 
-  add({ type, parts }: Outgoing): void {
-    const length = parts.reduce((sum, part) => sum + part.length, 0)
-    for (const part of [frameHeader(type, length), ...parts]) {
+  add(parts: Parts): void {
+    for (const part of parts) {
       if (part.length >= pieceBytes) {
         this.#put()
         this.#ready.push(part)
@@ -140,34 +135,41 @@ async function* newFrames(
   context: Context,
   peer: string,
   position: FeedPosition,
-  found: Head,
-): AsyncGenerator<Outgoing> {
-  const { head } = found
-  yield* logFrames(context, found, position)
-  const isSameFeed = position.feed === head.feed && position.after <= head.n
-  let after = isSameFeed ? position.after : 0
+  head: FeedHead,
+  log: LogState,
+): AsyncGenerator<Parts> {
+  // A poll with nothing new stays small: who holds this size has a checkpoint of it.
+  if (position.epoch !== log.epoch || position.size !== log.range.size)
+    for await (const frame of logFrames(context, log, position)) yield [frame]
+  let after = firstAfter(head, position)
   while (after < head.n) {
     const page = await queuedFor(context, peer, after, Math.min(head.n, after + deliveriesPerPage))
     const epoch = await epochFor(context, peer)
     for (const group of together(page)) yield* parcelFrames(context, peer, epoch, group)
-    after += page.length
+    after = page.at(-1)!.n
   }
+  for await (const frame of gossipFrames(context, peer)) yield [frame]
 }
 
-/** What our log has gained: of epochs that ended meanwhile what survives, then of the present one. */
-async function* logFrames(
+/**
+ * What a log held here has gained since `position`: of epochs that ended meanwhile what survives, then of
+ * the present one. The checkpoint comes in any case.
+ */
+export async function* logFrames(
   context: Context,
-  { log, checkpoint }: Head,
-  position: FeedPosition,
-): AsyncGenerator<Outgoing> {
-  // A poll with nothing new stays small: who holds this size has a checkpoint of it.
-  if (position.epoch === log.epoch && position.size === log.range.size) return
-  yield whole("checkpoint", checkpoint)
+  log: LogState,
+  position: Pick<FeedPosition, "epoch" | "size">,
+): AsyncGenerator<Uint8Array> {
+  const { db } = context
+  const member = await memberById(db, log.member)
+  if (member === null || log.checkpoint === null)
+    throw new NodeError("store.corrupt", "The log is not signed.")
+  yield encodeFrame("checkpoint", utf8(log.checkpoint))
   const first = Math.min(position.epoch, log.epoch)
   for (let epoch = first; epoch <= log.epoch; epoch++) {
-    const one = epoch === log.epoch ? log : await logOf(context.db, context.self.id, epoch)
+    const one = epoch === log.epoch ? log : await logOf(db, log.member, epoch)
     if (one === null) continue
-    const end = endOfEpoch(context.self, epoch)?.size ?? one.range.size
+    const end = Math.min(endOfEpoch(member, epoch)?.size ?? one.range.size, one.range.size)
     const start = epoch === position.epoch ? Math.min(position.size, end) : 0
     yield* entryFrames(context, one, start, end)
   }
@@ -175,16 +177,16 @@ async function* logFrames(
 
 /** The entries of one log, then the documents of those that are open. */
 async function* entryFrames(
-  { db, self }: Context,
-  log: Head["log"],
+  { db }: Context,
+  log: LogState,
   start: number,
   end: number,
-): AsyncGenerator<Outgoing> {
+): AsyncGenerator<Uint8Array> {
   let hasDocuments = false
   for (let at = start; at < end; at += limits.entriesPerFrame) {
     const entries = await entriesFrom(db, log.id, at, Math.min(limits.entriesPerFrame, end - at))
     hasDocuments ||= entries.some(isOpenEntry)
-    yield whole("entries", encodeEntries({ origin: log.origin, start: at, entries }))
+    yield encodeFrame("entries", encodeEntries({ origin: log.origin, start: at, entries }))
   }
   if (!hasDocuments) return
   for (const [table, type] of [
@@ -194,12 +196,12 @@ async function* entryFrames(
     const rows = await db
       .selectFrom(table)
       .select("bytes")
-      .where("member", "=", self.id)
+      .where("member", "=", log.member)
       .where("epoch", "=", log.epoch)
       .where("idx", ">=", start)
       .orderBy("idx")
       .execute()
-    for (const { bytes } of rows) yield whole(type, bytes)
+    for (const { bytes } of rows) yield encodeFrame(type, bytes)
   }
 }
 
@@ -225,7 +227,7 @@ async function* parcelFrames(
   peer: string,
   epoch: ParcelEpoch,
   group: readonly Queued[],
-): AsyncGenerator<Outgoing> {
+): AsyncGenerator<Parts> {
   const open = await openContents(context, peer, group)
   for (const { bytes, grants } of group) {
     const keys: ParcelKey[] = []
@@ -237,9 +239,14 @@ async function* parcelFrames(
       if (content.sealed !== undefined) sealed.push(content.sealed)
     }
     const plaintext = parcelContentParts(bytes, keys)
-    yield { type: "parcel", parts: parcelParts(epoch, context.env.random(24), plaintext) }
-    for (const object of sealed) yield whole("sealed", object)
+    yield frameParts("parcel", parcelParts(epoch, context.env.random(24), plaintext))
+    for (const object of sealed) yield frameParts("sealed", [object])
   }
+}
+
+function frameParts(type: FrameType, parts: Parts): Parts {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  return [frameHeader(type, length), ...parts]
 }
 
 type OpenContent = {
@@ -265,12 +272,15 @@ async function openContents(
     (await contentKeys(db, self.id, ids)).map((row) => [`${row.id} ${row.version}`, row]),
   )
   const withdrawals = await withdrawalsOf(db, ids)
+  const doubts = await doubtsOf(db, peer, ids)
   const open = releases.flatMap(({ order, grant }) => {
     const { record } = grant
     const content = contents.get(`${record.id} ${record.version}`)
     const known = withdrawals.filter((row) => isAbout(row, record, peer)).map(asFact)
     const isEnded = known.length > 0 && endOf(factOfGrant(order, grant), known) !== null
-    return content === undefined || isEnded ? [] : [{ grant, content, object: grant.sealed[0]! }]
+    const isDoubtful = order.base_size <= (doubts.get(record.id) ?? -1)
+    if (content === undefined || isEnded || isDoubtful) return []
+    return [{ grant, content, object: grant.sealed[0]! }]
   })
   const inline = open.filter(({ object }) => object.size <= limits.inlineSealedBytes)
   const sealed = await sealedObjects(
@@ -337,7 +347,7 @@ export async function sealedFor(
     .where("record.sealed_digest", "=", digest)
     .where("record.origin", "=", context.self.id)
     .executeTakeFirst()
-  if (row === undefined) return null
+  if (row === undefined || context.gap !== null) return null
   const about = (
     await context.db
       .selectFrom("fact")
@@ -348,8 +358,13 @@ export async function sealedFor(
       .where("repudiated", "=", 0)
       .execute()
   ).map(asFact)
+  const doubt = (await doubtsOf(context.db, peer, [row.id])).get(row.id)
   const isLive = about.some(
-    (fact) => fact.act === "release" && fact.version === row.version && endOf(fact, about) === null,
+    (fact) =>
+      fact.act === "release" &&
+      fact.version === row.version &&
+      fact.baseSize > (doubt ?? -1) &&
+      endOf(fact, about) === null,
   )
   if (!isLive) return null
   const sealed = sealObject(new Uint8Array(row.content_key), 0, new Uint8Array(row.bytes))
@@ -357,10 +372,29 @@ export async function sealedFor(
   return sealed
 }
 
+/**
+ * Whether what waits for the peer can be sealed to it, asked while it can still be told.
+ *
+ * @throws `keys.expired`
+ */
+export async function assertSealable(
+  context: Context,
+  peer: string,
+  head: FeedHead,
+  position: FeedPosition,
+): Promise<void> {
+  if (head.n > firstAfter(head, position)) await epochFor(context, peer)
+}
+
+/** From another feed, or from beyond this one, a reader begins anew. */
+function firstAfter(head: FeedHead, { feed, after }: FeedPosition): number {
+  return feed === head.feed && after <= head.n ? after : 0
+}
+
 const epochMs = 86_400_000
 
 /** The shared secret of today: new each day and with each keys document of the peer. PROTOCOL.md §8 */
-async function epochFor(context: Context, peer: string): Promise<ParcelEpoch> {
+export async function epochFor(context: Context, peer: string): Promise<ParcelEpoch> {
   const { db, env, epochs, self } = context
   const member = await memberById(db, peer)
   const keys = member === null ? null : await keysInForce(db, member)
@@ -375,18 +409,26 @@ async function epochFor(context: Context, peer: string): Promise<ParcelEpoch> {
   return epoch
 }
 
+/** Null for anything but plain decimals, and for a name that stands twice: one reading of each query. */
 export function parseFeedQuery(query: URLSearchParams): FeedPosition | null {
+  const names = [...query.keys()]
   const feed = query.get("feed")
-  const after = Number(query.get("after") ?? "0")
-  const epoch = Number(query.get("epoch") ?? "1")
-  const size = Number(query.get("size") ?? "0")
+  const after = numberOf(query.get("after"), 0)
+  const epoch = numberOf(query.get("epoch"), 1)
+  const size = numberOf(query.get("size"), 0)
   const isSane =
+    new Set(names).size === names.length &&
     (feed === null || /^[0-9a-f]{32}$/.test(feed)) &&
-    Number.isSafeInteger(after) &&
-    after >= 0 &&
-    Number.isSafeInteger(epoch) &&
+    after !== null &&
+    epoch !== null &&
     epoch >= 1 &&
-    Number.isSafeInteger(size) &&
-    size >= 0
+    size !== null
   return isSane ? { feed, after, epoch, size } : null
+}
+
+function numberOf(text: string | null, otherwise: number): number | null {
+  if (text === null) return otherwise
+  if (!/^(?:0|[1-9]\d{0,15})$/.test(text)) return null
+  const number = Number(text)
+  return Number.isSafeInteger(number) ? number : null
 }

@@ -1,14 +1,8 @@
 import { sql } from "kysely"
-import { equalBytes } from "../protocol/encoding.ts"
-import { ProtocolError } from "../protocol/errors.ts"
-import { verifyCheckpoint } from "../protocol/log/checkpoint.ts"
-import { appendLeaves, emptyRange, rangeRoot } from "../protocol/log/compact-range.ts"
-import { leafHash } from "../protocol/log/merkle.ts"
-import { logKeyOf } from "../protocol/member/root.ts"
+import { auditLogs } from "./audit.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { readHighWater } from "./high-water.ts"
 import { hasRootKeys } from "./home.ts"
-import { entriesFrom, logOf } from "./store/queries/logs.ts"
 import { allPeers, keysInForce } from "./store/queries/members.ts"
 
 export type Check = {
@@ -23,7 +17,7 @@ export async function doctor(context: Context): Promise<{ readonly checks: reado
   return {
     checks: [
       await databaseCheck(context),
-      await logCheck(context),
+      ...(await logChecks(context)),
       signerCheck(context),
       rootKeysCheck(context),
       rootExpiryCheck(context),
@@ -47,42 +41,30 @@ async function databaseCheck(context: Context): Promise<Check> {
       }
 }
 
-const entriesPerRead = 4096
-
-/** Recomputes our log from its entries, and verifies the checkpoint over them. */
-async function logCheck(context: Context): Promise<Check> {
-  const log = await logOf(context.db, context.self.id)
-  const fix = "do not publish; keep a copy of the home and compare with what peers hold of this log"
-  if (log === null || log.checkpoint === null)
-    return { check: "log", ok: false, text: "our log is missing", fix }
-  let range = emptyRange
-  while (range.size < log.range.size) {
-    const entries = await entriesFrom(context.db, log.id, range.size, entriesPerRead)
-    if (entries.length === 0) break
-    range = appendLeaves(range, entries.map(leafHash))
-  }
-  try {
-    const expected = { origin: log.origin, logKey: logKeyOf(ownRoot(context)) }
-    const { checkpoint } = verifyCheckpoint(log.checkpoint, expected)
-    const isWhole = checkpoint.size === range.size && equalBytes(checkpoint.root, rangeRoot(range))
-    return isWhole
-      ? { check: "log", ok: true, text: `the log's ${range.size} entries give the signed root` }
-      : { check: "log", ok: false, text: "the log's entries do not give the signed root", fix }
-  } catch (cause) {
-    if (!(cause instanceof ProtocolError)) throw cause
-    return { check: "log", ok: false, text: `the checkpoint does not verify (${cause.code})`, fix }
-  }
+/** Our own log and every mirror, recomputed from their entries. */
+async function logChecks(context: Context): Promise<readonly Check[]> {
+  const { logs } = await auditLogs(context)
+  return logs.map(({ peer, member, ok, text }) => ({
+    check: member === context.self.id ? "log" : `log of ${peer}`,
+    ok,
+    text,
+    ...(ok
+      ? {}
+      : {
+          fix:
+            member === context.self.id
+              ? "do not publish; keep a copy of the home and compare with what peers hold of this log"
+              : `bring a backup back, or remove ${peer} and add it again`,
+        }),
+  }))
 }
 
 function signerCheck(context: Context): Check {
   const mark = readHighWater(context.env.files)
-  if (context.stopped !== null)
-    return {
-      check: "signer",
-      ok: false,
-      text: "the signer has stopped after a failed write",
-      fix: "see to the disk, then restart the node",
-    }
+  if (context.stopped !== null) {
+    const { message: text, hint: fix } = context.stopped
+    return { check: "signer", ok: false, text, fix }
+  }
   const text = mark === null ? "nothing has been published yet" : `signed up to size ${mark.size}`
   return { check: "signer", ok: true, text }
 }

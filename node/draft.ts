@@ -1,4 +1,14 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml"
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  stringify,
+  visit,
+} from "yaml"
 import { ProtocolError } from "../protocol/errors.ts"
 import {
   checkRecord,
@@ -50,7 +60,10 @@ export function parseDraft(text: string, options: { readonly profileId?: string 
 
   const { matter, body, bodyLine } = splitFrontMatter(source, report)
   const entries = readFrontMatter(matter, report)
-  const fields = readFields(entries, { body, bodyLine }, options.profileId, report)
+  // Of front matter that can't be read, that is all there is to say.
+  const isUnread = entries.size === 0 && findings.length > 0
+  const reportFields = isUnread ? () => {} : report
+  const fields = readFields(entries, { body, bodyLine }, options.profileId, reportFields)
 
   const facility = Object.hasOwn(fields.fields, "facility")
   findings.push(...lintText(source, { facility }))
@@ -60,6 +73,13 @@ export function parseDraft(text: string, options: { readonly profileId?: string 
 /** Whether it may become a record. */
 export function hasErrors(findings: readonly Finding[]): boolean {
   return findings.some(({ severity }) => severity === "error")
+}
+
+/** A text that reads back as this record's fields: for records whose draft was lost. */
+export function formatDraft(record: ComityRecord): string {
+  const { title, profile, kind, areas, language, marking, fields, body } = record
+  const matter = { title, profile: profile.id, kind, areas, language, marking, ...fields }
+  return `---\n${stringify(matter)}---\n${body}\n`
 }
 
 type RecordIdentity = Pick<ComityRecord, "network" | "origin" | "id" | "version"> &
@@ -129,8 +149,8 @@ function readFrontMatter(matter: string, report: Report): Entries {
   })
   const lineAt = (offset: number): number => counter.linePos(offset).line - 1 + matterLine
   const lineOf = (node: Node): number => lineAt(node.range?.[0] ?? 0)
-  for (const { pos, code } of document.errors)
-    report("front-matter", lineAt(pos[0]), `not YAML as expected here (${code})`)
+  for (const { pos, message } of document.errors)
+    report("front-matter", lineAt(pos[0]), `not YAML as expected here: ${message}`)
   if (document.errors.length > 0) return entries
 
   visit(document, {
@@ -225,7 +245,8 @@ function readFields(
   if (found !== null)
     for (const { field, expected } of findViolations(profile, draft)) {
       const at = field === "body" ? written.bodyLine : line(field)
-      report("profile.violated", at, `${field}: expected ${expected}`)
+      const meant = field === "kind" ? didYouMean(Object.keys(profile.kinds), kind) : ""
+      report("profile.violated", at, `${field}: expected ${expected}${meant}`)
     }
   return draft
 }
@@ -274,8 +295,7 @@ function readProfileFields(
   for (const [key, { line, texts }] of entries) {
     if ((recordKeys as readonly string[]).includes(key)) continue
     if (!Object.hasOwn(profile.fields, key)) {
-      if (isProfileKnown)
-        report("key", line, `unknown key ${quote(key)}: did you mean ${nearest(known, key)}?`)
+      if (isProfileKnown) report("key", line, `unknown key ${quote(key)}${didYouMean(known, key)}`)
       continue
     }
     const text = texts.join("\n")
@@ -322,17 +342,20 @@ function quote(key: string): string {
 }
 
 function among(allowed: readonly string[], given: string): string {
-  return `one of ${allowed.join(", ")}; did you mean ${nearest(allowed, given)}?`
+  return `one of ${allowed.join(", ")}${didYouMean(allowed, given)}`
 }
 
-/** The allowed word with the fewest changes: what the author most likely meant. */
-function nearest(allowed: readonly string[], given: string): string {
+/** The allowed word that the author most likely meant, where one is near. */
+function didYouMean(allowed: readonly string[], given: string): string {
   const word = given.slice(0, 60).toLowerCase()
   const ranked = allowed.map((candidate) => ({
     candidate,
     changes: editDistance(candidate.toLowerCase(), word),
   }))
-  return ranked.reduce((best, next) => (next.changes < best.changes ? next : best)).candidate
+  const nearest = ranked.reduce((best, next) => (next.changes < best.changes ? next : best))
+  return nearest.changes <= Math.max(2, word.length / 3)
+    ? `; did you mean ${nearest.candidate}?`
+    : ""
 }
 
 /** Levenshtein's distance. */

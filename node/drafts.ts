@@ -2,11 +2,13 @@ import { sql } from "kysely"
 import { sha256 } from "../protocol/crypto/hash.ts"
 import { sealObject } from "../protocol/crypto/seal.ts"
 import { encodeHex, utf8 } from "../protocol/encoding.ts"
+import { withdrawalTag } from "../protocol/log/entry.ts"
 import { encodeRecord, recordDigest } from "../protocol/record/record.ts"
 import type { Context } from "./context.ts"
 import { buildRecord, hasErrors, parseDraft } from "./draft.ts"
 import { NodeError } from "./errors.ts"
 import type { Finding } from "./lint-rules.ts"
+import { nameOf } from "./peers.ts"
 import { indexRecords } from "./search.ts"
 import { insertContents, versionName } from "./store/queries/contents.ts"
 import type { Db, Schema } from "./store/schema.ts"
@@ -63,7 +65,7 @@ export async function editDraft(
   prefix: string,
   source: string,
 ): Promise<DraftView> {
-  const row = await draftById(context.db, prefix)
+  const row = await draftById(context, prefix)
   const title = parseDraft(source).fields.title
   const updated = { ...row, source, title, updated_at: context.env.clock.now() }
   await context.db.updateTable("draft").set(updated).where("id", "=", row.id).execute()
@@ -79,13 +81,13 @@ export async function showDraft(
   context: Context,
   prefix: string,
 ): Promise<DraftView & { readonly source: string }> {
-  const row = await draftById(context.db, prefix)
+  const row = await draftById(context, prefix)
   return { ...viewOf(row), source: row.source }
 }
 
 /** @throws `draft.released`: what left this node stays on record; it can be withdrawn. */
 export async function removeDraft(context: Context, prefix: string): Promise<{ removed: string }> {
-  const row = await draftById(context.db, prefix)
+  const row = await draftById(context, prefix)
   if (row.released > 0)
     throw new NodeError("draft.released", "That draft has been put into an order.", {
       hint: "comity withdraw RECORD takes a release back.",
@@ -116,9 +118,14 @@ function sourceDigest(source: string): string {
   return encodeHex(sha256(utf8(source)))
 }
 
-/** By id or unique prefix. @throws `draft.unknown`, `record.ambiguous` */
-export async function draftById(db: Db, prefix: string): Promise<DraftRow> {
-  const rows = /^[0-9a-f]{1,32}$/.test(prefix)
+/** By id or unique prefix. @throws `draft.unknown`, `record.ambiguous`, `record.not-ours` */
+export async function draftById(
+  context: Context,
+  prefix: string,
+  db: Db = context.db,
+): Promise<DraftRow> {
+  const isId = /^[0-9a-f]{1,32}$/.test(prefix)
+  const rows = isId
     ? await db
         .selectFrom("draft")
         .selectAll()
@@ -128,13 +135,31 @@ export async function draftById(db: Db, prefix: string): Promise<DraftRow> {
         .execute()
     : []
   const [row, other] = rows
-  if (row === undefined)
+  if (row === undefined) {
+    if (isId) await refuseTheirs({ ...context, db }, prefix)
     throw new NodeError("draft.unknown", `No draft has the id ${JSON.stringify(prefix)}.`, {
-      hint: "comity draft list",
+      hint: "comity draft list shows what is ours.",
     })
+  }
   if (other !== undefined)
     throw new NodeError("record.ambiguous", "Several drafts begin like that: give more of the id.")
   return row
+}
+
+/** A record that was received: said so, instead of that there is none. */
+async function refuseTheirs(context: Context, prefix: string): Promise<void> {
+  const row = await context.db
+    .selectFrom("record")
+    .select(["id", "origin"])
+    .where("origin", "!=", context.self.id)
+    .where("id", ">=", prefix)
+    .where("id", "<=", `${prefix}g`)
+    .executeTakeFirst()
+  if (row === undefined) return
+  const name = await nameOf(context, row.origin)
+  throw new NodeError("record.not-ours", `Record ${row.id} is ${name}'s, not ours.`, {
+    hint: `Only its origin releases it, changes it or takes it back: ask ${name}.`,
+  })
 }
 
 export type RecordRow = Schema["record"]
@@ -178,7 +203,8 @@ export async function freezeDraft(context: Context, trx: Db, row: DraftRow): Pro
   }
   await trx.insertInto("record").values(frozen).execute()
   const { origin, id, title } = record
-  const content = { origin, id, version, title, bytes, content_key: key }
+  const tag = withdrawalTag(key)
+  const content = { origin, id, version, title, bytes, content_key: key, tag }
   const rids = await insertContents(trx, [content])
   await indexRecords(trx, [{ rid: rids.get(versionName(record))!, record }])
   await trx

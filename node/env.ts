@@ -29,6 +29,8 @@ export interface Files {
   read(name: string): Uint8Array | null
   write(name: string, bytes: Uint8Array): void
   remove(name: string): void
+  /** Tells this very file from a copy of it; null when it is not there, or in memory. */
+  identity(name: string): string | null
   list(directory: string): readonly string[]
 }
 

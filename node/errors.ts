@@ -9,7 +9,9 @@ export const nodeErrorCodes = [
     "key.unavailable",
   ],
   ...["store.failed", "store.full", "store.corrupt", "store.rolled-back", "signer.stopped"],
+  ...["store.restored", "store.copied", "store.forked"],
   "socket.failed",
+  "backup.malformed",
   ...["peer.unknown", "peer.ambiguous", "peer.unverified", "peer.blocked", "peer.exists"],
   ...[
     "peer.words",
@@ -19,11 +21,13 @@ export const nodeErrorCodes = [
     "peer.stale",
     "peer.forked",
   ],
+  "inconsistency.unknown",
   ...[
     "record.unknown",
     "record.ambiguous",
     "record.withdrawn",
     "record.repudiated",
+    "record.suspended",
     "record.not-ours",
     "record.too-large",
   ],

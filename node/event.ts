@@ -1,7 +1,7 @@
 import { type Context, dayOf } from "./context.ts"
 import type { Db } from "./store/schema.ts"
 
-/** Something that an operator may want to know happened; in the caller's transaction. */
+/** What an operator may want to know happened: ids and codes only, in the store and in the journal. */
 export async function noteEvent(
   context: Context,
   db: Db,

@@ -1,4 +1,4 @@
-import type { Json } from "../protocol/canonical.ts"
+import { jsonOf } from "../protocol/canonical.ts"
 import { encodeHex } from "../protocol/encoding.ts"
 import { encodeEvidence } from "../protocol/evidence.ts"
 import { proveConsistencyFrom, proveInclusionFrom } from "../protocol/log/compact-range.ts"
@@ -9,8 +9,8 @@ import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
 import { findPeer, nameOf } from "./peers.ts"
-import { claimOf, contentOf, findRecord, liveFacts } from "./records.ts"
-import type { FactRow } from "./store/queries/facts.ts"
+import { claimOf, contentOf, findRecord, liveFacts, suspended } from "./records.ts"
+import type { LiveFact } from "./standing.ts"
 import { checkpointCovering, fromNodes } from "./store/queries/logs.ts"
 
 export type ExportedEvidence = {
@@ -36,7 +36,8 @@ export async function exportEvidence(
   const reference = await findRecord(context, prefix)
   const content = await contentOf(context, reference)
   const fact = await chooseFact(context, reference, options.peer)
-  if (fact.repudiated === 1)
+  if (fact.standing === "suspended") throw suspended(reference.id)
+  if (fact.standing === "repudiated")
     throw new NodeError("record.repudiated", "Its origin disowns the release of this record.", {
       hint: `comity show ${reference.id} says from where on, and why.`,
     })
@@ -85,15 +86,11 @@ export async function exportEvidence(
   }
 }
 
-function jsonOf(bytes: Uint8Array): Json {
-  return JSON.parse(new TextDecoder().decode(bytes))
-}
-
 async function chooseFact(
   context: Context,
   reference: Parameters<typeof liveFacts>[1],
   peer: string | undefined,
-): Promise<FactRow> {
+): Promise<LiveFact> {
   const live = await liveFacts(context, reference)
   const isOurs = reference.origin === context.self.id
   const wanted =
@@ -103,14 +100,15 @@ async function chooseFact(
         ? undefined
         : context.self.id
   const fact = live.find(({ recipient }) => wanted === undefined || recipient === wanted)
-  if (fact === undefined)
-    throw new NodeError(
-      "record.withdrawn",
-      "No release of this record stands that could be shown.",
-      {
-        hint: isOurs ? "Name a recipient with --peer." : "comity why RECORD --peer NAME",
-      },
-    )
+  if (fact === undefined) {
+    const holders = await Promise.all(live.map(({ recipient }) => nameOf(context, recipient)))
+    throw new NodeError("record.withdrawn", "No such release of this record stands.", {
+      hint:
+        holders.length > 0
+          ? `It stands for ${holders.join(", ")}: choose one with --peer.`
+          : `What became of it: comity receipts ${reference.id.slice(0, 12)}`,
+    })
+  }
   return fact
 }
 

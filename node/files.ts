@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -7,11 +8,15 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs"
-import { dirname, join } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import type { Files } from "./env.ts"
 import { NodeError } from "./errors.ts"
+
+/** The encrypted database of a home. */
+export const databaseName = "comity.db"
 
 const temporary = /^\..*\.tmp$/
 
@@ -55,6 +60,16 @@ export function diskFiles(home: string): Files {
       })
     },
 
+    identity(name) {
+      const path = inside(home, name)
+      return onDisk(() =>
+        unlessMissing(() => {
+          const { ino, birthtimeMs } = statSync(path)
+          return `${ino} ${birthtimeMs}`
+        }, null),
+      )
+    },
+
     list(directory) {
       const path = directory === "" ? home : inside(home, directory)
       return onDisk(() =>
@@ -93,10 +108,27 @@ function writeDurably(path: string, bytes: Uint8Array): void {
   }
 }
 
-/** 0700 for what it creates, and as durable as the file that is to come. */
+/**
+ * 0700 for what it creates, and as durable as the file that is to come. Step by step: on a file system
+ * that makes no directories, such as /proc, Node's own `recursive` never comes back.
+ */
 export function makeDirectory(path: string): void {
-  const first = mkdirSync(path, { recursive: true, mode: 0o700 })
-  if (first !== undefined) syncDirectory(dirname(first))
+  const missing: string[] = []
+  for (let at = resolve(path); !existsSync(at); at = dirname(at)) missing.push(at)
+  for (const directory of missing.toReversed()) {
+    mkdirOnce(directory)
+    syncDirectory(dirname(directory))
+  }
+  // Refuses a file.
+  mkdirSync(path, { recursive: true })
+}
+
+function mkdirOnce(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error
+  }
 }
 
 /** A rename is durable once its directory is. Windows has no such call and needs none. */
@@ -130,7 +162,7 @@ function onDisk<T>(work: () => T): T {
 
 /** What the operating system said about the disk, as a NodeError; anything else unchanged. */
 export function diskFailure(cause: unknown): unknown {
-  const { code, syscall } = cause as NodeJS.ErrnoException
+  const { code, path, syscall } = cause as NodeJS.ErrnoException
   if (syscall === undefined || cause instanceof NodeError) return cause
   if (code === "ENOSPC" || code === "EDQUOT")
     return new NodeError("store.full", "There is no room left on the disk of the home.", {
@@ -138,11 +170,26 @@ export function diskFailure(cause: unknown): unknown {
       cause,
     })
   if (code === "EACCES" || code === "EPERM" || code === "EROFS")
-    return new NodeError("store.failed", "The home cannot be read or written by this account.", {
-      hint: "Run as the account that owns the home, or choose another with --home.",
+    return new NodeError(
+      "store.failed",
+      `${path ?? "The home"} cannot be read or written by this account.`,
+      {
+        hint: "Run as the account that owns it, or choose another directory.",
+        cause,
+      },
+    )
+  if (code === "EEXIST" || code === "ENOTDIR")
+    return new NodeError("store.failed", `${path ?? "The home"} is a file, not a directory.`, {
+      hint: "Choose another directory.",
       cause,
     })
-  return new NodeError("store.failed", `The disk of the home failed (${code}).`, {
+  if (code === "ENOENT" && path !== undefined)
+    return new NodeError("store.failed", `${path} cannot be created.`, {
+      hint: "Choose another directory.",
+      cause,
+    })
+  const what = path === undefined ? code : `${code}, ${path}`
+  return new NodeError("store.failed", `The disk of the home failed (${what}).`, {
     hint: "Check the disk, then run comity doctor.",
     cause,
   })

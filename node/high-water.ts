@@ -40,17 +40,9 @@ export function writeHighWater(files: Files, { epoch, size, root }: HighWater): 
   files.write(name, encodeCanonical({ type: "comity/high-water/v1", epoch, size, root }))
 }
 
-/** @throws `store.rolled-back` when the database is not where the file says it has been */
-export function assertNotBehind(highWater: HighWater | null, state: HighWater): void {
-  if (highWater === null || state.epoch > highWater.epoch) return
-  const same = state.epoch === highWater.epoch
-  if (same && state.size > highWater.size) return
-  if (same && state.size === highWater.size && state.root === highWater.root) return
-  throw new NodeError(
-    "store.rolled-back",
-    "The database is older than what this node has signed.",
-    {
-      hint: "It seems to come from a backup: comity restore takes the missing entries back from peers.",
-    },
-  )
+/** Whether the database is not where the file says that it has been. */
+export function isBehind(highWater: HighWater | null, state: HighWater): boolean {
+  if (highWater === null || state.epoch > highWater.epoch) return false
+  if (state.epoch < highWater.epoch || state.size < highWater.size) return true
+  return state.size === highWater.size && state.root !== highWater.root
 }

@@ -16,8 +16,9 @@ import {
 import type { Config, Context } from "./context.ts"
 import type { Env, Files } from "./env.ts"
 import { NodeError } from "./errors.ts"
+import { databaseName } from "./files.ts"
 import { type Founding, foundMember, type OfficerKey, type RootPair } from "./found.ts"
-import { loadNodeKeys, type StoredKeys, storeNodeKeys } from "./keys.ts"
+import { loadNodeKeys, type NodeKeys, type StoredKeys, storeNodeKeys } from "./keys.ts"
 import { openKeyFileContent, sealKeyFileContent, type Unlocking } from "./keystore.ts"
 import { createNode, prepareCrypto, storeFounded } from "./node.ts"
 import { type Identity, identityOf } from "./peers.ts"
@@ -34,13 +35,22 @@ const names = {
 }
 
 const configShape = object({
+  cadence: optional(
+    object({ entries: integer(2, 4096), everySeconds: integer(1, 31 * 24 * 3600) }),
+  ),
   cipher: oneOf(["aegis", "chacha20"]),
   markings: dictionary(/^[A-Z:+]{1,32}$/, markingShape, 16),
+  onInconsistency: optional(oneOf(["wait", "note"])),
   type: literal("comity/home/v1"),
   url: optional(text({ min: 1, max: 512 })),
 })
 
-export type HomeConfig = Config & { readonly cipher: "aegis" | "chacha20" }
+export type HomeConfig = Omit<Config, "home"> & { readonly cipher: "aegis" | "chacha20" }
+
+/** Whether a member was founded here. */
+export function hasMember(files: Files): boolean {
+  return files.read(names.config) !== null
+}
 
 /** @throws `home.missing`, `config.invalid` */
 export function readConfig(files: Files): HomeConfig {
@@ -50,19 +60,33 @@ export function readConfig(files: Files): HomeConfig {
       hint: 'Found one: comity init --state XA --name "Authority XA"',
     })
   try {
-    const { cipher, markings, url } = decodeShape(
+    const { cadence, cipher, markings, onInconsistency, url } = decodeShape(
       configShape,
       JSON.parse(new TextDecoder().decode(bytes)),
       "json.profile",
     )
-    return { cipher, markings, url: url ?? null }
+    return {
+      cadence: cadence ?? null,
+      cipher,
+      markings,
+      onInconsistency: onInconsistency ?? "wait",
+      url: url ?? null,
+    }
   } catch (cause) {
     throw new NodeError("config.invalid", `${names.config} is not as it should be.`, { cause })
   }
 }
 
-export function writeConfig(files: Files, { cipher, markings, url }: HomeConfig): void {
-  const fields = { cipher, markings, type: "comity/home/v1", ...(url === null ? {} : { url }) }
+export function writeConfig(files: Files, config: HomeConfig): void {
+  const { cadence, cipher, markings, onInconsistency, url } = config
+  const fields = {
+    cipher,
+    markings,
+    onInconsistency,
+    type: "comity/home/v1",
+    ...(cadence === null ? {} : { cadence }),
+    ...(url === null ? {} : { url }),
+  }
   files.write(names.config, encodeCanonical(fields))
 }
 
@@ -107,7 +131,13 @@ export async function initHome(env: Env, founder: Founder): Promise<Identity> {
   for (const [i, pair] of founded.nextPairs.entries())
     rootFiles.write(`${directory}next-${i + 1}.json`, await seal(storedPair(pair)))
   await storeFounded(env, founded)
-  writeConfig(files, { cipher, markings: {}, url: founding.url ?? null })
+  writeConfig(files, {
+    cadence: null,
+    cipher,
+    markings: {},
+    onInconsistency: "wait",
+    url: founding.url ?? null,
+  })
   return identityOf(founded.member)
 }
 
@@ -116,13 +146,40 @@ function storedPair({ ed25519, mldsa65 }: RootPair): Json {
 }
 
 /** @throws `key.unavailable` before anything else is touched; as createNode */
-export async function openHome(env: Env, unlocking: Unlocking): Promise<Context> {
-  const { url, markings } = readConfig(env.files)
-  const bytes = env.files.read(names.keys)
+export async function openHome(
+  env: Env,
+  unlocking: Unlocking,
+  home: string | null = null,
+): Promise<Context> {
+  const config = readConfig(env.files)
+  return createNode(env, await openHomeKeys(env.files, unlocking), { ...config, home })
+}
+
+/** @throws `key.unavailable` */
+export async function openHomeKeys(files: Files, unlocking: Unlocking): Promise<NodeKeys> {
+  const bytes = files.read(names.keys)
   if (bytes === null) throw new NodeError("key.unavailable", "The node's key file is missing.")
-  const content = await openKeyFileContent(bytes, unlocking)
-  const keys = loadNodeKeys(content as StoredKeys)
-  return createNode(env, keys, { url, markings })
+  return loadNodeKeys((await openKeyFileContent(bytes, unlocking)) as StoredKeys)
+}
+
+/** Whether a member was founded here, or a founding was begun. */
+export function isHome(files: Files): boolean {
+  return files.read(names.config) !== null || files.read(names.keys) !== null
+}
+
+/** What of a home goes into a backup beside its database and its key file, the configuration first. */
+export function backedUpFiles(files: Files): readonly string[] {
+  const officers = files.list(names.officers).map((name) => `${names.officers}/${name}`)
+  return [names.config, ...officers]
+}
+
+/** A name that a backup may hold. */
+export function isBackedUp(name: string): boolean {
+  return (
+    name === names.config ||
+    name === databaseName ||
+    /^officers\/[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)
+  )
 }
 
 /** Whether root keys still lie in the home, where a thief of the server finds them. */

@@ -4,6 +4,7 @@ import { checkName } from "./files.ts"
 /** `Files` in memory. `snapshot` and the argument carry a home over a restart, or back in time. */
 export function memoryFiles(
   from: ReadonlyMap<string, Uint8Array> = new Map(),
+  identity: string | null = null,
 ): Files & { snapshot(): ReadonlyMap<string, Uint8Array> } {
   const files = new Map(from)
   return {
@@ -14,6 +15,7 @@ export function memoryFiles(
     remove: (name) => {
       files.delete(checkName(name))
     },
+    identity: () => identity,
     list: (directory) => {
       const prefix = directory === "" ? "" : `${checkName(directory)}/`
       return [...files.keys()]

@@ -21,6 +21,7 @@ import {
 import { decodeSigned } from "../protocol/signed.ts"
 import { versionInForce } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
+import { RootsContradict } from "./inconsistency.ts"
 import { rejudge } from "./repudiate.ts"
 import {
   appendEntries,
@@ -99,7 +100,7 @@ export async function takeRoots(
     const known = rootVersion(member, version)
     if (known === null) member = extendRoots(member, bytes)
     else if (payloadDigest(known) !== payloadDigest(decodeSigned(rootFormat, bytes)))
-      throw new ProtocolError("root.forked", { detail: `version ${version}` })
+      throw new RootsContradict(known, bytes)
   }
   if (member === before) return member
   await insertRoots(trx, member)
@@ -222,7 +223,7 @@ async function placeRoot(
     .execute()
 }
 
-function isKeysDocument(bytes: Uint8Array): boolean {
+export function isKeysDocument(bytes: Uint8Array): boolean {
   try {
     decodeSigned(keysFormat, bytes)
     return true

@@ -9,14 +9,16 @@ import { verifyKeys } from "../protocol/member/keys.ts"
 import { newestRoot, rootVersion } from "../protocol/member/root.ts"
 import { appendOwn } from "./append.ts"
 import { Bell } from "./bell.ts"
-import type { Config, Context } from "./context.ts"
+import type { Config, Context, Halt } from "./context.ts"
 import { nodePrimitives } from "./crypto-node.ts"
 import type { Env } from "./env.ts"
 import { NodeError } from "./errors.ts"
 import type { Founded } from "./found.ts"
-import { assertNotBehind, readHighWater } from "./high-water.ts"
+import { isBehind, readHighWater } from "./high-water.ts"
 import { type NodeKeys, readKeys } from "./keys.ts"
 import { Recent } from "./recent.ts"
+import { askBeforeSigning, haltAtStart, halts, writeIdentity } from "./recover.ts"
+import { gapOf } from "./regain.ts"
 import { migrate } from "./store/migrations.ts"
 import { createLog, logOf } from "./store/queries/logs.ts"
 import {
@@ -63,7 +65,13 @@ export async function createNode(
   if (own === null) throw new NodeError("home.missing", "No member has been founded here yet.")
   const inForce = (await readKeys(db, keys)) ?? keys
   const context = await contextOf(env, db, inForce, config, decodeUtf8(own))
-  await checkOwnLog(context)
+  context.gap = await gapOf(context)
+  context.stopped = (await haltAtStart(context)) ?? (await behindHighWater(context))
+  let asked: Promise<void> | null = null
+  context.beforeSigning = () => {
+    asked ??= askBeforeSigning(context)
+    return asked
+  }
   return context
 }
 
@@ -82,24 +90,33 @@ async function contextOf(
     env,
     db,
     keys,
-    config: { url: config.url ?? null, markings: config.markings ?? {} },
+    config: {
+      home: config.home ?? null,
+      url: config.url ?? null,
+      markings: config.markings ?? {},
+      cadence: config.cadence ?? null,
+      onInconsistency: config.onInconsistency ?? "wait",
+    },
     self,
     bell: new Bell(),
     sequencing: new Turn(),
     receiving: new Map(),
     epochs: { sending: new Map(), reading: new Map() },
     recent: { sealed: new Recent(recentBytes), deliveries: new Recent(recentBytes) },
+    gossip: { revision: 0, told: new Map() },
     stopped: null,
+    gap: null,
+    beforeSigning: async () => {},
   }
 }
 
 /** A database from a backup, or copied, must not sign a second history. DESIGN.md §4 */
-async function checkOwnLog(context: Context): Promise<void> {
+async function behindHighWater(context: Context): Promise<Halt | null> {
   const log = await logOf(context.db, context.self.id)
   if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
   const { epoch, range } = log
   const state = { epoch, size: range.size, root: encodeHex(rangeRoot(range)) }
-  assertNotBehind(readHighWater(context.env.files), state)
+  return isBehind(readHighWater(context.env.files), state) ? halts.behind : null
 }
 
 /** Stores a founded member: its documents, and its log with both as first entries. */
@@ -113,6 +130,7 @@ export async function storeFounded(env: Env, founded: Founded): Promise<void> {
   const document = verifyKeys(keysDocument, member.id, rootVersion(member, 1)!.payload)
   await db.transaction().execute(async (trx) => {
     await writeMeta(trx, "member", utf8(member.id))
+    await writeIdentity({ db: trx, env })
     await insertRoots(trx, member)
     await insertKeys(trx, document)
     await trx

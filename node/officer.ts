@@ -233,12 +233,18 @@ export async function signReview(
     throw new NodeError("officer.unknown", `${officer.person} does not have that role.`, {
       hint: `Roles: ${officer.roles.join(", ")}.`,
     })
-  return signLine(headerOf(officer, chosen, day, review.order.network), review.payload, (message) =>
-    signEd25519(message, seed),
-  )
+  const header = officerHeader(officer, chosen, day, review.order.network, "comity-order+jws")
+  return signLine(header, review.payload, (message) => signEd25519(message, seed))
 }
 
-function headerOf(officer: Officer, role: string, day: string, network: string) {
+/** Opens the officer's own digest in the root document, and nobody else's. */
+export function officerHeader(
+  officer: Officer,
+  role: string,
+  day: string,
+  network: string,
+  typ: string,
+) {
   const { key, organisation, person, roles, salt } = officer
   return {
     alg: "Ed25519",
@@ -251,6 +257,6 @@ function headerOf(officer: Officer, role: string, day: string, network: string) 
     role,
     roles,
     salt,
-    typ: "comity-order+jws",
+    typ,
   } as const
 }

@@ -1,4 +1,4 @@
-import { encodeCanonical, type Json } from "../protocol/canonical.ts"
+import { encodeCanonical, type Json, jsonOf } from "../protocol/canonical.ts"
 import { encodeHex } from "../protocol/encoding.ts"
 import { proveConsistencyFrom } from "../protocol/log/compact-range.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
@@ -21,7 +21,7 @@ import { nameOf } from "./peers.ts"
 import { neededFor } from "./release.ts"
 import { decodeGrants, grantListsOf } from "./store/queries/grants.ts"
 import { fromNodes, logOf } from "./store/queries/logs.ts"
-import { type OrderRow, orderById, signaturesOf } from "./store/queries/orders.ts"
+import { assertOpen, type OrderRow, orderById, signaturesOf } from "./store/queries/orders.ts"
 
 export type OrderSummary = {
   readonly order: string
@@ -58,16 +58,16 @@ async function summaryOf(context: Context, row: OrderRow): Promise<OrderSummary>
   }
 }
 
+function stateWords(state: string): string {
+  return `${state === "logged" ? "published" : state} already`
+}
+
 function stateOf(context: Context, row: OrderRow): string {
   return row.state === "open" && row.not_after < today(context) ? "expired" : row.state
 }
 
 function payloadOf(row: OrderRow): Order {
   return decodeShape(orderFormat.payload, jsonOf(new Uint8Array(row.payload)), "order.malformed")
-}
-
-function jsonOf(bytes: Uint8Array): Json {
-  return JSON.parse(new TextDecoder().decode(bytes))
 }
 
 export type OrderView = OrderSummary & {
@@ -126,7 +126,7 @@ async function grantsOf({ db, self }: Context, orderId: string) {
 }
 
 /** What the policy and the profile still ask for, in words. */
-async function stillMissing(context: Context, row: OrderRow): Promise<readonly string[]> {
+export async function stillMissing(context: Context, row: OrderRow): Promise<readonly string[]> {
   const root = ownRoot(context)
   const lines = await signaturesOf(context.db, row.id)
   const { rule } = payloadOf(row)
@@ -160,8 +160,7 @@ export async function exportOrder(
 ): Promise<Uint8Array> {
   const { db, self } = context
   const row = await orderById(db, prefix)
-  if (row.state !== "open")
-    throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`)
+  assertOpen(row, today(context))
   const grants = await grantsOf(context, row.id)
   const records = new Map<string, Json>()
   const recipients = new Map<string, string>()
@@ -237,9 +236,7 @@ export async function addSignature(
   const { db } = context
   const id = await db.transaction().execute(async (trx) => {
     const row = await orderById(trx, prefix)
-    const state = stateOf(context, row)
-    if (state !== "open")
-      throw new NodeError("order.closed", `Order ${row.id} is ${state}, not open.`)
+    assertOpen(row, today(context))
     const alone = decodeOrder(encodeSigned(new Uint8Array(row.payload), [line]))
     const root = ownRoot(context)
     const [approval] = approvalsOf(alone, root, wherever(root))
@@ -288,11 +285,14 @@ async function close(
     .updateTable("release_order")
     .set({ state, reason: reason ?? row.reason })
     .where("id", "=", row.id)
-    .where("state", "=", "open")
+    .where("state", "in", ["open", "scheduled"])
     .executeTakeFirst()
   if (moved.numUpdatedRows !== 1n)
-    throw new NodeError("order.closed", `Order ${row.id} is ${row.state}, not open.`, {
-      hint: "What was published can be withdrawn: comity withdraw RECORD.",
+    throw new NodeError("order.closed", `Order ${row.id} is ${stateWords(row.state)}.`, {
+      hint:
+        row.state === "logged"
+          ? "What was published can be taken back: comity withdraw RECORD --reason TEXT."
+          : "comity order list shows those that are open.",
     })
   return showOrder(context, row.id)
 }

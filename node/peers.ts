@@ -1,5 +1,6 @@
 import { encodeCanonical } from "../protocol/canonical.ts"
 import { decodeHex, equalBytes } from "../protocol/encoding.ts"
+import { ProtocolError } from "../protocol/errors.ts"
 import { type Card, encodeCard, verifyCard } from "../protocol/exchange/card.ts"
 import { proveInclusionFrom } from "../protocol/log/compact-range.ts"
 import { openEntry } from "../protocol/log/entry.ts"
@@ -92,13 +93,37 @@ async function viewOf(context: Context, peer: Peer): Promise<PeerView> {
   }
 }
 
-/** @throws `peer.exists`, `peer.self`, `network.mismatch`, and as verifyCard */
+/** @throws `peer.exists`, `recipient.self`, `peer.network`, and as verifyCard */
 export async function addPeer(
   context: Context,
   card: Uint8Array,
   options: { readonly name?: string; readonly url?: string } = {},
 ): Promise<PeerView & { readonly sameWords: readonly string[] }> {
-  return addVerifiedCard(context, verifyCard(card), options)
+  return addVerifiedCard(context, cardIn(card), options)
+}
+
+/** A file that is no JSON at all is some other file. */
+function cardIn(file: Uint8Array): Card {
+  try {
+    return verifyCard(file)
+  } catch (cause) {
+    if (cause instanceof ProtocolError && cause.code === "json.malformed")
+      throw new ProtocolError("card.malformed", { cause })
+    throw cause
+  }
+}
+
+/** An address as it is kept: scheme, host and port. @throws `request.malformed` */
+function addressIn(text: string): string {
+  const url = URL.parse(text)
+  if (url !== null && /^https?:$/.test(url.protocol)) return url.origin
+  throw new NodeError(
+    "request.malformed",
+    `${JSON.stringify(text)} is not the address of a node.`,
+    {
+      hint: "Write it as https://comity.example.",
+    },
+  )
 }
 
 /** Fetches the card of the member that answers at `url`. Nobody is trusted by it: words are compared. */
@@ -107,7 +132,7 @@ export async function addPeerByUrl(
   url: string,
   options: { readonly name?: string } = {},
 ): Promise<PeerView & { readonly sameWords: readonly string[] }> {
-  const card = await fetchCard(context, new URL(url))
+  const card = await fetchCard(context, new URL(addressIn(url)))
   return addVerifiedCard(context, verifyCard(card), { ...options, url })
 }
 
@@ -144,7 +169,7 @@ async function addVerifiedCard(
   const peer: Peer = {
     member: member.id,
     name,
-    url: options.url ?? keys.payload.urls[0] ?? null,
+    url: options.url === undefined ? (keys.payload.urls[0] ?? null) : addressIn(options.url),
     verified_on: null,
     blocked: 0,
     subscribed: 0,
@@ -241,13 +266,14 @@ export async function renamePeer(context: Context, name: string, to: string): Pr
 }
 
 export async function movePeer(context: Context, name: string, url: string): Promise<PeerView> {
-  return change(context, await findPeer(context, name), { url: new URL(url).origin })
+  return change(context, await findPeer(context, name), { url: addressIn(url) })
 }
 
 /** Forgets the peer; what it sent and what it was sent stays, with its proofs. */
 export async function removePeer(context: Context, name: string): Promise<{ removed: string }> {
   const peer = await findPeer(context, name)
   await context.db.deleteFrom("peer").where("member", "=", peer.member).execute()
+  context.bell.ring()
   return { removed: peer.member }
 }
 
@@ -257,6 +283,8 @@ async function change(
   fields: Partial<Omit<Peer, "member">>,
 ): Promise<PeerView> {
   await context.db.updateTable("peer").set(fields).where("member", "=", peer.member).execute()
+  // Whoever is served, or followed, may be so no longer.
+  context.bell.ring()
   return viewOf(context, { ...peer, ...fields })
 }
 

@@ -13,7 +13,14 @@ import { loggedPayload } from "../protocol/release/order.ts"
 import type { Claim } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { StoreDamage } from "./store/damage.ts"
-import { decodeGrants, grantListsTo, type ListedGrant, pathOf } from "./store/queries/grants.ts"
+import {
+  decodeGrants,
+  grantListsOf,
+  grantListsTo,
+  type ListedGrant,
+  pathOf,
+  placedGrant,
+} from "./store/queries/grants.ts"
 import { entriesAt, logOf } from "./store/queries/logs.ts"
 import {
   type LoggedFacts,
@@ -35,7 +42,7 @@ export type QueuedBytes = {
   readonly grants: readonly QueuedGrant[]
 }
 export type QueuedGrant = Pick<Grant, "act" | "after" | "recipient" | "record" | "sealed">
-export type Queued = QueuedBytes & { readonly order: LoggedFacts }
+export type Queued = QueuedBytes & { readonly n: number; readonly order: LoggedFacts }
 
 /** What a delivery is made of: whoever asks for it names all of it. */
 function nameOf({ peer, order_id, digest }: Row): string {
@@ -85,6 +92,21 @@ export async function queueDeliveries(
     .execute()
 }
 
+/** Once more, to every recipient that is known of it, or to the one: their feeds begin anew. */
+export async function queueAgain(
+  context: Context,
+  trx: Db,
+  { order, entry }: Pick<Claim, "order" | "entry">,
+  recipient?: string,
+): Promise<void> {
+  const { id, origin } = order.payload
+  const lists = await grantListsOf(trx, origin, id)
+  const grants = lists
+    .filter((list) => recipient === undefined || list.recipient === recipient)
+    .flatMap((list) => decodeGrants(list.grants).map(placedGrant))
+  if (grants.length > 0) await queueDeliveries(context, trx, [{ order, entry, grants }])
+}
+
 /** Where the feeds stand; one that nobody was ever sent anything by begins. */
 async function feedsOf(
   { env }: Context,
@@ -111,7 +133,7 @@ export async function queuedFor(
 ): Promise<readonly Queued[]> {
   const { db, self, recent } = context
   const rows = await deliveryRows(db, peer, after, last)
-  if (rows.length !== last - after) throw new StoreDamage("a delivery of a feed is missing")
+  if (rows.length === 0) throw new StoreDamage("a delivery of a feed is missing")
   const facts = await loggedFacts(
     db,
     self.id,
@@ -124,7 +146,7 @@ export async function queuedFor(
     const made = recent.deliveries.get(nameOf(row)) ?? remade.get(row)
     const order = orders.get(row.order_id)
     if (made === undefined || order === undefined) throw new StoreDamage("a delivery's order")
-    return { ...made, order }
+    return { ...made, n: row.n, order }
   })
 }
 

@@ -2,7 +2,7 @@ import { randomFillSync } from "node:crypto"
 import { join } from "node:path"
 import type { Database } from "better-sqlite3"
 import type { Clock, Env, Log } from "./env.ts"
-import { diskFiles, makeDirectory } from "./files.ts"
+import { databaseName, diskFiles, makeDirectory } from "./files.ts"
 import { httpTransport } from "./http/transport.ts"
 import { type Cipher, openSqlite } from "./store/sqlite.ts"
 
@@ -19,8 +19,6 @@ export type RealEnvOptions = {
   readonly cipher?: Cipher
   readonly log?: Log
 }
-
-export const databaseName = "comity.db"
 
 export function realEnv(options: RealEnvOptions): Env & { close(): void } {
   const { home, allowPrivate = false, allow = [], ca, cipher = "aegis" } = options
@@ -61,10 +59,11 @@ export const realClock: Clock = {
         signal?.removeEventListener("abort", done)
         resolve()
       }
+      // A timer counts from the time of its event loop's turn, and so may be early.
       const wait = () => {
         const left = end - performance.now()
-        if (left > longestTimeout) timer = setTimeout(wait, longestTimeout)
-        else timer = setTimeout(done, left)
+        if (left <= 0) done()
+        else timer = setTimeout(wait, Math.min(Math.ceil(left), longestTimeout))
       }
       if (signal?.aborted) return resolve()
       signal?.addEventListener("abort", done, { once: true })

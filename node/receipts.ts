@@ -1,3 +1,4 @@
+import type { Selectable } from "kysely"
 import { concat } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { encodeFrame, framesHeader } from "../protocol/exchange/frames.ts"
@@ -7,6 +8,7 @@ import {
   type ReceiptsDocument,
   verifyReceipts,
 } from "../protocol/exchange/receipt.ts"
+import { limits } from "../protocol/limits.ts"
 import { newestRoot } from "../protocol/member/root.ts"
 import { encodeSigned, signLine } from "../protocol/signed.ts"
 import type { Context } from "./context.ts"
@@ -14,6 +16,7 @@ import { draftById } from "./drafts.ts"
 import { nodeKid, nodeSigner } from "./keys.ts"
 import { nameOf } from "./peers.ts"
 import { memberById } from "./store/queries/members.ts"
+import type { Db, Schema } from "./store/schema.ts"
 
 /** Receipts that `peer` is owed, at most `count`, as one container to post; null when it is owed none. */
 export async function owedReceipts(
@@ -30,6 +33,36 @@ export async function owedReceipts(
     .limit(count)
     .execute()
   if (rows.length === 0) return null
+  const signed = await signReceipts(context, peer, rows)
+  return {
+    frames: concat(framesHeader(), encodeFrame("receipts", signed)),
+    ids: rows.map(({ id }) => id),
+  }
+}
+
+/** All that we ever stated to `peer`, for when it has lost it. */
+export async function* statedFrames(context: Context, peer: string): AsyncGenerator<Uint8Array> {
+  for (let after = 0; ; ) {
+    const rows = await context.db
+      .selectFrom("receipt_out")
+      .selectAll()
+      .where("peer", "=", peer)
+      .where("sent", "!=", 2)
+      .where("id", ">", after)
+      .orderBy("id")
+      .limit(limits.receiptsPerBatch)
+      .execute()
+    if (rows.length === 0) return
+    yield encodeFrame("receipts", await signReceipts(context, peer, rows))
+    after = rows.at(-1)!.id
+  }
+}
+
+async function signReceipts(
+  context: Context,
+  peer: string,
+  rows: readonly Selectable<Schema["receipt_out"]>[],
+): Promise<Uint8Array> {
   const items = rows.map(({ order_id, leaf, state, code, day }) => ({
     ...(code === null ? {} : { code }),
     day,
@@ -50,11 +83,7 @@ export async function owedReceipts(
     network: context.self.network,
     typ: "comity-receipts+jws",
   } as const
-  const signed = encodeSigned(payload, [await signLine(header, payload, nodeSigner(context.keys))])
-  return {
-    frames: concat(framesHeader(), encodeFrame("receipts", signed)),
-    ids: rows.map(({ id }) => id),
-  }
+  return encodeSigned(payload, [await signLine(header, payload, nodeSigner(context.keys))])
 }
 
 export async function markSent(context: Context, ids: readonly number[]): Promise<void> {
@@ -94,30 +123,42 @@ export async function takeReceipts(
     const places = new Set(known.map(({ order_id, leaf }) => `${order_id} ${leaf}`))
     if (!items.every(({ order, leaf }) => places.has(`${order} ${leaf}`)))
       throw new ProtocolError("receipt.invalid", { detail: "not delivered" })
+    const rows = items.map((item) => ({
+      peer,
+      order_id: item.order,
+      leaf: item.leaf,
+      state: item.state,
+      code: item.code ?? null,
+      until: item.until ?? null,
+      day: item.day,
+      document: document.digest,
+      at: env.clock.now(),
+    }))
+    const news = await insertReceipts(trx, rows)
+    // Said before, perhaps on another day: a peer that repeats itself fills no disk.
+    if (news === 0) return
     await trx
       .insertInto("receipt_document")
       .values({ digest: document.digest, peer, bytes })
       .onConflict((conflict) => conflict.doNothing())
       .execute()
-    for (const item of items)
-      await trx
-        .insertInto("receipt_in")
-        .values({
-          peer,
-          order_id: item.order,
-          leaf: item.leaf,
-          state: item.state,
-          code: item.code ?? null,
-          until: item.until ?? null,
-          day: item.day,
-          document: document.digest,
-          at: env.clock.now(),
-        })
-        .onConflict((conflict) => conflict.doNothing())
-        .execute()
   })
   env.log.info("receipts.taken", { peer, items: items.length })
   return document
+}
+
+/** @returns how many of them say something new */
+async function insertReceipts(trx: Db, rows: readonly Schema["receipt_in"][]): Promise<number> {
+  let news = 0
+  for (const row of rows) {
+    const inserted = await trx
+      .insertInto("receipt_in")
+      .values(row)
+      .onConflict((conflict) => conflict.doNothing())
+      .executeTakeFirst()
+    news += Number(inserted.numInsertedOrUpdatedRows)
+  }
+  return news
 }
 
 export type ReceiptView = {
@@ -136,7 +177,7 @@ export async function receiptsOf(
   prefix: string,
 ): Promise<{ readonly record: string; readonly receipts: readonly ReceiptView[] }> {
   const { db, self } = context
-  const { id } = await draftById(db, prefix)
+  const { id } = await draftById(context, prefix)
   const facts = await db
     .selectFrom("fact")
     .selectAll()

@@ -20,8 +20,12 @@ import {
 import { limits } from "../protocol/limits.ts"
 import type { Context } from "./context.ts"
 import { noteEvent } from "./event.ts"
+import { checkHeard, hearOf, memberOfCheckpoint, takeProof } from "./gossip.ts"
+import { examine } from "./inconsistency.ts"
 import { type LogNews, mirrorLog, noteDisowned } from "./mirror.ts"
+import { staleWhy } from "./staleness.ts"
 import { truncateWal } from "./store/purge.ts"
+import { memberById } from "./store/queries/members.ts"
 import { changeSource, sourceOf } from "./store/queries/sources.ts"
 import type { Db } from "./store/schema.ts"
 import { type Opened, takeDeliveries } from "./take.ts"
@@ -79,6 +83,7 @@ export class FeedReader {
   readonly #fetchSealed: FetchSealed
   /** secrets of this stream; they are kept for later ones once a parcel has passed every step */
   #epochs: readonly ParcelEpoch[] = []
+  /** of the peer's own log, or, from others' mouths, of a third member */
   #news: { checkpoint: string; entries: EntriesFrame[]; documents: Uint8Array[] } | null = null
   #bundles: Bundle[] = []
   #heldBytes = 0
@@ -122,12 +127,21 @@ export class FeedReader {
         bundle.sealed.set(encodeHex(sha256(frame.bytes)), frame.bytes)
         return
       }
+      case "evidence":
+        await this.#flush()
+        await takeProof(this.#context, frame.bytes)
+        return
       case "head":
         await this.#flush(parseHead(decodeUtf8(frame.bytes)))
         return
       default:
         throw new ProtocolError("feature.unsupported", { detail: `frame ${frame.type}` })
     }
+  }
+
+  /** What was pushed has come to its end. */
+  async flush(): Promise<void> {
+    await this.#flush()
   }
 
   /** @throws `frames.malformed` for an answer that stops before its head */
@@ -149,10 +163,13 @@ export class FeedReader {
 
   /** Judges and stores what is held, and the head behind it, in one transaction. */
   async #flush(head: FeedHead | null = null): Promise<void> {
-    const [news, bundles] = [this.#news, this.#bundles]
+    const [heard, bundles] = [this.#news, this.#bundles]
     this.#news = null
     this.#bundles = []
     this.#heldBytes = 0
+    const isOwn = heard === null || memberOfCheckpoint(heard.checkpoint) === this.#peer
+    if (!isOwn) await hearOf(this.#context, this.#peer, heard)
+    const news = isOwn ? heard : null
     const { opened, broken } = await this.#openAll(this.#code === undefined ? bundles : [])
     if (news !== null || opened.length > 0 || head !== null) await this.#commit(news, opened, head)
     if (broken !== undefined) throw broken
@@ -181,18 +198,26 @@ export class FeedReader {
     opened: readonly Opened[],
     head: FeedHead | null,
   ): Promise<void> {
-    const { bell, db } = this.#context
+    const context = this.#context
+    const { bell, db } = context
+    const before = news === null ? null : await memberById(db, this.#peer)
+    if (news !== null && before === null) throw new ProtocolError("root.unknown")
     const commit = db.transaction().execute(async (trx) => {
-      if (news !== null) await mirrorLog(this.#context, trx, this.#peer, news)
-      const taken = await takeDeliveries(this.#context, trx, this.#peer, opened)
+      if (news !== null) await mirrorLog(context, trx, this.#peer, news)
+      const taken = await takeDeliveries(context, trx, this.#peer, opened)
       if (taken.gap !== undefined) this.#fail(taken.gap)
       if (head !== null) await this.#noteHead(trx, head)
       return taken
     })
     const { received, already, refused, hasPurged } = await commit.catch(async (cause: unknown) => {
       await noteDisowned(db, cause)
+      if (news !== null && before !== null) await examine(context, before, cause, news.checkpoint)
       throw cause
     })
+    if (news !== null) {
+      context.gossip.revision++
+      await checkHeard(context, this.#peer)
+    }
     const counts = this.#counts
     this.#counts = {
       received: counts.received + received,
@@ -267,8 +292,20 @@ export class FeedReader {
       await noteEvent(this.#context, trx, "feed.behind", this.#peer, `${head.n} < ${source.seen_n}`)
     // It ends below its own head: the rest was left out.
     if (this.#code === undefined && head.n > (isSameFeed ? source.n : 0)) this.#fail("delivery.gap")
-    const seen = { seen_n: head.n, at: this.#context.env.clock.now(), error: this.#code ?? null }
-    const isNews = source.seen_n !== seen.seen_n || source.error !== seen.error
+    const now = this.#context.env.clock.now()
+    const why = staleWhy(this.#code ?? (this.#isBehind ? "feed.behind" : null))
+    const seen = {
+      // A head that steps back is still measured by the furthest that was seen.
+      seen_n: isSameFeed ? Math.max(head.n, source.seen_n) : head.n,
+      at: now,
+      error: this.#code ?? null,
+      stale_at: why === null ? null : (source.stale_at ?? now),
+      stale_why: why,
+    }
+    const isNews =
+      source.seen_n !== seen.seen_n ||
+      source.error !== seen.error ||
+      source.stale_why !== seen.stale_why
     // That the peer was heard of is kept by the minute: nobody waits for a disk because nothing is new.
     if (isNews || seen.at - source.at >= heardEveryMs) await changeSource(trx, source, seen)
   }

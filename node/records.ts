@@ -3,22 +3,29 @@ import { endOfEpoch, newestRoot } from "../protocol/member/root.ts"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import type { Terms } from "../protocol/release/grant.ts"
 import { decodeOrder } from "../protocol/release/order.ts"
-import { endOf, winner } from "../protocol/release/precedence.ts"
+import { endOf } from "../protocol/release/precedence.ts"
 import { type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
-import { type Context, dayOf, today } from "./context.ts"
+import { type Context, today } from "./context.ts"
+import { draftById } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
 import { findPeer, nameOf } from "./peers.ts"
 import { searchContent } from "./search.ts"
+import { type Stale, staleOf } from "./staleness.ts"
+import {
+  type LiveFact,
+  liveFactsOf,
+  nameOf as nameOfReference,
+  type RecordReference,
+  type Standing,
+  standingOf,
+} from "./standing.ts"
 import { StoreDamage } from "./store/damage.ts"
 import { asFact, type FactRow } from "./store/queries/facts.ts"
 import { placedGrants } from "./store/queries/grants.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
-
-/** How a record stands here: `pending` waits for witnesses, `repudiated` is annulled by its origin. */
-export type Standing = "verified" | "pending" | "repudiated"
 
 export type RecordView = {
   readonly record: string
@@ -31,6 +38,8 @@ export type RecordView = {
   readonly receivedAt: string
   readonly verdict: Standing
   readonly withdrawn: boolean
+  /** the day since which something of its origin may be missing here */
+  readonly stale?: string
 }
 
 /** What others released to us, the newest version of each, newest first; withdrawn ones without a title. */
@@ -62,7 +71,9 @@ export async function search(
   const rows = await recordRows(context.db).where("content.rid", "in", rids).execute()
   const byRid = new Map(rows.map((row) => [row.rid, row]))
   const found = rids.flatMap((rid) => byRid.get(rid) ?? [])
-  return { records: await viewsOf(context, found), cut: isCut }
+  const views = await viewsOf(context, found)
+  // What is suspended is hidden: nobody finds it by what it says.
+  return { records: views.filter(({ verdict }) => verdict !== "suspended"), cut: isCut }
 }
 
 function recordRows(db: Db) {
@@ -89,38 +100,28 @@ function recordRows(db: Db) {
 type Row = Awaited<ReturnType<ReturnType<typeof recordRows>["execute"]>>[number]
 
 async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly RecordView[]> {
+  const facts = await liveFactsOf(context, rows)
+  const stale = new Map<string, Stale | null>()
+  for (const { origin } of rows)
+    if (!stale.has(origin)) stale.set(origin, await staleOf(context, origin))
   const views: RecordView[] = []
-  for (const row of rows)
+  for (const row of rows) {
+    const verdict = standingOf(context, facts.get(nameOfReference(row)) ?? [], row.origin)
     views.push({
       record: row.id,
       version: row.version,
-      title: row.title ?? "",
+      title: verdict === "suspended" ? "" : (row.title ?? ""),
       kind: row.kind,
       profile: row.profile_id,
       from: await nameOf(context, row.origin),
       origin: row.origin,
       receivedAt: new Date(row.created_at).toISOString(),
-      verdict: await standingOf(context, row),
+      verdict,
       withdrawn: row.rid === null,
+      ...(stale.get(row.origin) == null ? {} : { stale: stale.get(row.origin)!.since }),
     })
+  }
   return views
-}
-
-async function standingOf(context: Context, reference: RecordReference): Promise<Standing> {
-  const isOurs = reference.origin === context.self.id
-  const facts = (await liveFacts(context, reference)).filter(
-    ({ recipient }) => isOurs || recipient === context.self.id,
-  )
-  if (facts.length > 0 && facts.every(({ repudiated }) => repudiated === 1)) return "repudiated"
-  // Members that name witnesses keep an order pending until their quorum is met.
-  const member = isOurs ? context.self : await memberById(context.db, reference.origin)
-  return member !== null && newestRoot(member).payload.quorum > 0 ? "pending" : "verified"
-}
-
-export type RecordReference = {
-  readonly origin: string
-  readonly id: string
-  readonly version: number
 }
 
 /** The newest version of a record by id or unique prefix. @throws `record.unknown`, `record.ambiguous` */
@@ -168,9 +169,10 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
   const record = decodeRecord(content.bytes)
   const facts = await liveFacts(context, reference)
   const held = facts.find((row) => origin === context.self.id || row.recipient === context.self.id)
+  if (held?.standing === "suspended") throw suspended(id)
   const steps: Step[] = []
   if (held === undefined) {
-    const text = "our own record; nobody was given it by an order that is logged"
+    const text = "our own record; no release of it stands: comity receipts says what became of it"
     steps.push({ step: 0, ok: true, text })
   } else steps.push(...(await provenance(context, held, content.bytes)))
   const [placed] = held === undefined ? [] : await placedGrants(context.db, [held])
@@ -185,7 +187,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
     network: record.network,
     provenance: steps,
     notes: [
-      ...(held?.repudiated === 1
+      ...(held?.standing === "repudiated"
         ? [`repudiated by its origin from index ${await cutOf(context, held)}`]
         : []),
       ...(await notesOn(context, origin, record.network, terms)),
@@ -211,14 +213,8 @@ async function notesOn(
   const member = await memberById(context.db, origin)
   if (member !== null && newestRoot(member).payload.expires < today(context))
     notes.push("the root document of its origin has expired")
-  const source = await context.db
-    .selectFrom("source")
-    .selectAll()
-    .where("peer", "=", origin)
-    .executeTakeFirst()
-  const staleAfter = 3 * 86_400_000
-  if (source !== undefined && context.env.clock.now() - source.at > staleAfter)
-    notes.push(`stale since ${dayOf(source.at)}: nothing was heard of its origin`)
+  const stale = await staleOf(context, origin)
+  if (stale !== null) notes.push(`stale since ${stale.since}: ${stale.why}`)
   return notes
 }
 
@@ -238,10 +234,18 @@ export async function contentOf(
       "record.withdrawn",
       `Record ${id} was withdrawn; its content is destroyed.`,
       {
-        hint: "Who withdrew it, and when: comity why RECORD --peer NAME.",
+        hint: `Who withdrew it: comity why ${id.slice(0, 12)} --peer ${await nameOf(context, origin)}`,
       },
     )
   return { bytes: new Uint8Array(row.bytes), title: row.title }
+}
+
+export function suspended(id: string): NodeError {
+  return new NodeError(
+    "record.suspended",
+    `Record ${id} is withdrawn for everybody, as the log of its origin says; the order itself has not come.`,
+    { hint: "It is hidden until the order comes, or its origin releases it anew: comity sync." },
+  )
 }
 
 /** From where on its origin disowns what this release stands on. */
@@ -257,25 +261,12 @@ async function cutOf(context: Context, fact: FactRow): Promise<number> {
   return Math.min(fact.idx, ...cuts)
 }
 
-/** Release facts about this version that no withdrawal has ended; those that its origin disowns last. */
+/** Releases of this version that no withdrawal has ended, the one that counts first. */
 export async function liveFacts(
   context: Context,
-  { origin, id, version }: RecordReference,
-): Promise<readonly FactRow[]> {
-  const rows = await context.db
-    .selectFrom("fact")
-    .selectAll()
-    .where("record_id", "=", id)
-    .where("record_origin", "=", origin)
-    .orderBy("idx")
-    .execute()
-  return [...Map.groupBy(rows, (row) => row.recipient).values()].flatMap((group) => {
-    const standing = group.filter(({ act, repudiated }) => act === "withdraw" || repudiated === 0)
-    const best = winner(standing.map(asFact), version) ?? winner(group.map(asFact), version)
-    return best === null
-      ? []
-      : group.filter((row) => row.order_id === best.orderId && row.version === version)
-  })
+  reference: RecordReference,
+): Promise<readonly LiveFact[]> {
+  return (await liveFactsOf(context, [reference])).get(nameOfReference(reference)) ?? []
 }
 
 /** What is held of the order behind a fact, in the form the eight steps take. */
@@ -334,16 +325,7 @@ export type Why = {
 /** Why a member has a record, or does not: what is known here, and nothing else. */
 export async function why(context: Context, prefix: string, name: string): Promise<Why> {
   const peer = await findPeer(context, name)
-  const draft = await context.db
-    .selectFrom("draft")
-    .select("id")
-    .where("id", ">=", prefix)
-    .where("id", "<=", `${prefix}g`)
-    .executeTakeFirst()
-  const reference =
-    draft === undefined
-      ? await findRecord(context, prefix)
-      : { origin: context.self.id, id: draft.id, version: 0 }
+  const reference = await draftOrRecord(context, prefix)
   const isOurs = reference.origin === context.self.id
   const say = (have: boolean, reason: string, detail: string): Why => ({
     record: reference.id,
@@ -369,6 +351,17 @@ export async function why(context: Context, prefix: string, name: string): Promi
     .execute()
   if (!isOurs) return whyWeHave(facts, peer.name, say)
   return whyTheyHave(context, peer.name, peer.member, reference.id, facts, say)
+}
+
+/** A draft that no order has named is no record yet, but can be asked about. */
+async function draftOrRecord(context: Context, prefix: string) {
+  try {
+    const { id } = await draftById(context, prefix)
+    return { origin: context.self.id, id }
+  } catch (cause) {
+    if (!(cause instanceof NodeError) || cause.code === "record.ambiguous") throw cause
+    return findRecord(context, prefix)
+  }
 }
 
 type Say = (have: boolean, reason: string, detail: string) => Why

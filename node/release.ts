@@ -1,4 +1,5 @@
 import { encodeHex } from "../protocol/encoding.ts"
+import { ProtocolError } from "../protocol/errors.ts"
 import { limits } from "../protocol/limits.ts"
 import { rangeRoot } from "../protocol/log/compact-range.ts"
 import { type Act, personsNeeded, type Rule } from "../protocol/member/policy.ts"
@@ -6,21 +7,22 @@ import { newestRoot } from "../protocol/member/root.ts"
 import { signoffOf } from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
 import { isAtMost } from "../protocol/record/marking.ts"
+import { textLine } from "../protocol/record/plain-text.ts"
 import { decodeRecord } from "../protocol/record/record.ts"
 import { encodeGrant, type Grant, grantLeaf, type Terms } from "../protocol/release/grant.ts"
 import { buildGrantTree, drawPositions } from "../protocol/release/grant-tree.ts"
 import { encodeOrder } from "../protocol/release/order.ts"
 import { endOf } from "../protocol/release/precedence.ts"
+import { day, decodeShape, type Shape } from "../protocol/shape.ts"
 import { ruleConditions } from "../protocol/verify.ts"
-import { type Context, dayOf, ownRoot } from "./context.ts"
+import { type Context, dayOf, ownRoot, today } from "./context.ts"
 import { draftById, freezeDraft, type RecordRow } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { assertVerified, findPeer, nameOf } from "./peers.ts"
-import { asFact, grantRow } from "./store/queries/facts.ts"
-import { encodeGrants } from "./store/queries/grants.ts"
+import { asFact } from "./store/queries/facts.ts"
+import { insertGrants } from "./store/queries/grants.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { memberById } from "./store/queries/members.ts"
-import { insertRows } from "./store/queries/rows.ts"
 import type { Db } from "./store/schema.ts"
 
 export type ReleaseRequest = {
@@ -80,11 +82,12 @@ export async function requestRelease(
 ): Promise<Requested> {
   if (request.records.length === 0) throw new NodeError("order.nothing", "No record was named.")
   if (request.to.length === 0) throw new NodeError("recipient.none", "No recipient was named.")
+  assertTerms(context, request)
   const recipients = await findRecipients(context, request.to)
   return inTransaction(context, request.dryRun === true, async (trx) => {
     const planned: Planned[] = []
     for (const prefix of new Set(request.records)) {
-      const row = await freezeDraft(context, trx, await draftById(trx, prefix))
+      const row = await freezeDraft(context, trx, await draftById(context, prefix, trx))
       for (const recipient of recipients)
         planned.push(await planRelease(context, trx, row, recipient, request))
     }
@@ -110,6 +113,32 @@ async function inTransaction(
   }
 }
 
+/** What was typed, before it becomes terms that officers sign. @throws `terms.invalid` */
+function assertTerms(context: Context, request: ReleaseRequest): void {
+  const { until, purpose, caveats = [] } = request
+  const isLine = (text: string) => holds(textLine({ min: 1, max: 256 }), text)
+  if (until !== undefined && !holds(day, until))
+    throw new NodeError("terms.invalid", `${JSON.stringify(until)} is not a day.`, {
+      hint: "Write the last day of use as 2027-12-31.",
+    })
+  if (until !== undefined && until < today(context))
+    throw new NodeError("terms.invalid", `${until} is past: the terms would have ended already.`)
+  if (purpose !== undefined && !isLine(purpose))
+    throw new NodeError("terms.invalid", "A purpose is one line of 1 to 256 characters.")
+  if (caveats.length > 16 || !caveats.every(isLine))
+    throw new NodeError("terms.invalid", "Caveats are at most 16 lines of 1 to 256 characters.")
+}
+
+function holds(shape: Shape<unknown>, value: string): boolean {
+  try {
+    decodeShape(shape, value, "grant.malformed")
+    return true
+  } catch (cause) {
+    if (cause instanceof ProtocolError) return false
+    throw cause
+  }
+}
+
 type Recipient = { readonly id: string; readonly name: string }
 
 async function findRecipients(
@@ -122,9 +151,11 @@ async function findRecipients(
       throw new NodeError("feature.later", `Releases to ${name} are not built yet.`, {
         hint: "Name the members one by one.",
       })
-    if (name === context.self.id)
+    const peer = await findPeer(context, name).catch((cause: unknown) => {
+      const isUs = name === context.self.id || name.toUpperCase() === ownRoot(context).state
+      if (!isUs) throw cause
       throw new NodeError("recipient.self", "A release goes to others, not to ourselves.")
-    const peer = await findPeer(context, name)
+    })
     assertVerified(peer)
     found.set(peer.member, { id: peer.member, name: peer.name })
   }
@@ -195,7 +226,7 @@ export async function requestWithdrawal(
   if (request.reason.trim() === "")
     throw new NodeError("terms.invalid", "A withdrawal states its reason.")
   const { db, self } = context
-  const draft = await draftById(db, request.record)
+  const draft = await draftById(context, request.record)
   const only = new Set<string>()
   for (const name of request.from ?? []) only.add((await findPeer(context, name)).member)
   return db.transaction().execute(async (trx) => {
@@ -353,26 +384,10 @@ async function makeOrder(
       state: "open",
       reason,
       created_at: now,
+      scheduled_at: null,
     })
     .execute()
-  const order = { origin: self.id, id }
-  await insertRows(
-    trx,
-    "order_grant",
-    unplaced.map((one) => grantRow(order, one)),
-  )
-  const placed = unplaced
-    .map((one) => ({ ...one, path: tree.path(one.position) }))
-    .sort((a, b) => a.position - b.position)
-  await insertRows(
-    trx,
-    "grant_list",
-    [...Map.groupBy(placed, ({ grant }) => grant.recipient)].map(([recipient, grants]) => ({
-      order_origin: self.id,
-      order_id: id,
-      recipient,
-      grants: encodeGrants(grants),
-    })),
-  )
+  const grants = unplaced.map((one) => ({ ...one, path: tree.path(one.position) }))
+  await insertGrants(trx, [{ origin: self.id, id, grants }])
   return id
 }

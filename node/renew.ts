@@ -1,11 +1,12 @@
 import { kemKeyPair } from "../protocol/crypto/kem.ts"
-import { decodeHex } from "../protocol/encoding.ts"
+import { decodeHex, encodeBase64url } from "../protocol/encoding.ts"
 import { openEntry } from "../protocol/log/entry.ts"
 import { verifyKeys } from "../protocol/member/keys.ts"
 import { commitEntries } from "./append.ts"
 import { type Context, dayOf, ownRoot, today } from "./context.ts"
 import { makeKemKey, publicKemKey, signKeys } from "./found.ts"
 import { insertKeys, keysInForce } from "./store/queries/members.ts"
+import type { Db } from "./store/schema.ts"
 
 const dayMs = 86_400_000
 /** A new KEM key comes when the last one has so many days left: half of its life. */
@@ -25,7 +26,12 @@ export async function renewKeys(context: Context, url: string | null = null): Pr
     .where("not_after", "<", dayOf(now - destroyAfterDays * dayMs))
     .execute()
   const current = await keysInForce(db, self)
-  const live = current?.payload.kem.filter(({ notAfter }) => notAfter >= today(context)) ?? []
+  const held = await heldKeys(db)
+  // A key whose seed is not here (it is in no backup) opens nothing: nobody should seal to it.
+  const live =
+    current?.payload.kem.filter(
+      ({ key, notAfter }) => held.has(key) && notAfter >= today(context),
+    ) ?? []
   const isFresh = live.some(({ notAfter }) => notAfter >= dayOf(now + renewBeforeDays * dayMs))
   const urls = url === null ? (current?.payload.urls ?? []) : [url]
   const isMoved = urls.join() !== (current?.payload.urls ?? []).join()
@@ -61,4 +67,9 @@ export async function renewKeys(context: Context, url: string | null = null): Pr
   )
   env.log.info("keys.renewed", { kem: kem !== null })
   return true
+}
+
+async function heldKeys(db: Db): Promise<ReadonlySet<string>> {
+  const rows = await db.selectFrom("kem_key").select("public_key").execute()
+  return new Set(rows.map(({ public_key }) => encodeBase64url(new Uint8Array(public_key))))
 }

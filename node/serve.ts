@@ -1,15 +1,18 @@
 import { createHash } from "node:crypto"
-import { chmodSync, existsSync, rmSync } from "node:fs"
+import { chmodSync, existsSync, lstatSync, rmSync } from "node:fs"
 import type { Server } from "node:http"
-import type { Socket } from "node:net"
 import { tmpdir, userInfo } from "node:os"
 import { join } from "node:path"
 import { createAdaptorServer } from "@hono/node-server"
+import { keepAuditing } from "./audit.ts"
+import { keepCadence } from "./cadence.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { makeDirectory } from "./files.ts"
 import { operatorApp } from "./http/operator-app.ts"
 import { peerApp } from "./http/peer-app.ts"
+import { peerServer } from "./http/peer-server.ts"
+import { keepRecovering } from "./recover.ts"
 import { renewKeys } from "./renew.ts"
 import { allPeers } from "./store/queries/members.ts"
 import { follow } from "./subscribe.ts"
@@ -29,17 +32,12 @@ export type ServeOptions = {
   readonly port: number
 }
 
-const maxHeaderSize = 16 * 1024
-
 /** @throws `socket.failed` when an address is taken or not ours */
 export async function serve(context: Context, options: ServeOptions): Promise<Serving> {
   const closing = new AbortController()
   const authorities: string[] = []
-  const peers = createAdaptorServer({
-    fetch: peerApp(context, { authorities, closing: closing.signal }).fetch,
-    serverOptions: { maxHeaderSize, requestTimeout: 60_000, headersTimeout: 20_000 },
-  }) as Server
-  peers.on("clientError", answerNonsense)
+  const app = peerApp(context, { authorities, closing: closing.signal })
+  const peers = peerServer(app, context.env.clock)
   await listen(peers, { host: options.host, port: options.port })
   const address = peers.address()
   const port = typeof address === "object" && address !== null ? address.port : options.port
@@ -56,8 +54,14 @@ export async function serve(context: Context, options: ServeOptions): Promise<Se
   await listen(operators, { path: socket })
   chmodSync(socket, 0o600)
 
-  await renewKeys(context)
+  await renewAtStart(context)
   void keepRenewing(context, closing.signal)
+  void keepRecovering(context, closing.signal).catch((cause: unknown) => {
+    const { code } = cause as { code?: string }
+    context.env.log.error("recover.failed", { code: code ?? "internal" })
+  })
+  void keepCadence(context, closing.signal)
+  void keepAuditing(context, closing.signal)
   void followPeers(context, closing.signal)
   context.env.log.info("node.serving", { port })
   return {
@@ -75,14 +79,22 @@ function listen(server: Server, where: { host: string; port: number } | { path: 
   return new Promise<void>((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) =>
       reject(
-        new NodeError("socket.failed", `This node can't listen there (${cause.code ?? "error"}).`, {
-          hint: "Another program may use that port: choose one with --listen HOST:PORT.",
-          cause,
-        }),
+        new NodeError(
+          "socket.failed",
+          `This node can't listen on ${nameOf(where)} (${cause.code ?? "error"}).`,
+          {
+            hint: "Another program may use that port: choose one with --listen HOST:PORT.",
+            cause,
+          },
+        ),
       ),
     )
     server.listen(where, () => resolve())
   })
+}
+
+function nameOf(where: { host: string; port: number } | { path: string }): string {
+  return "path" in where ? where.path : `${where.host}:${where.port}`
 }
 
 function stop(server: Server): Promise<void> {
@@ -94,26 +106,41 @@ function stop(server: Server): Promise<void> {
   })
 }
 
-/** What is no HTTP gets the bytes of the constant answer, and the connection ends. */
-function answerNonsense(_cause: Error, socket: Socket): void {
-  if (!socket.writable) return
-  socket.end("HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
-}
-
 const longestSocketPath = 107
 
-/** In the home, or, where its path is too long for a socket, under a short name of the user's own. */
+/**
+ * In the home, or, where its path is too long for a socket, under a short name of the user's own.
+ *
+ * @throws `socket.failed` where somebody else has made that place first
+ */
 export function operatorSocket(home: string): string {
   const path = join(home, "operator.sock")
   if (Buffer.byteLength(path) <= longestSocketPath) return path
   const runtime = process.env.XDG_RUNTIME_DIR
-  const base = runtime && existsSync(runtime) ? runtime : join(tmpdir(), `comity-${userInfo().uid}`)
-  makeDirectory(base)
+  const base = runtime && existsSync(runtime) ? runtime : ownTemporary()
   const name = createHash("sha256").update(home).digest("hex").slice(0, 16)
   return join(base, `comity-${name}.sock`)
 }
 
+/** Anyone may make a directory of this name: whoever owns it could put a socket of theirs in ours. */
+function ownTemporary(): string {
+  const { uid } = userInfo()
+  const path = join(tmpdir(), `comity-${uid}`)
+  makeDirectory(path)
+  const found = lstatSync(path)
+  const isOurs = found.isDirectory() && found.uid === uid && (found.mode & 0o077) === 0
+  if (isOurs || process.platform === "win32") return path
+  throw new NodeError("socket.failed", `${path} belongs to somebody else, or is open to others.`, {
+    hint: "Remove it, use a home with a shorter path, or set XDG_RUNTIME_DIR.",
+  })
+}
+
 const renewEveryMs = 6 * 3_600_000
+
+/** A node that may not sign yet renews nothing; it serves what it has. */
+async function renewAtStart(context: Context): Promise<void> {
+  if (context.stopped === null) await renewKeys(context)
+}
 
 async function keepRenewing(context: Context, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {

@@ -1,20 +1,25 @@
+import { decodeUtf8 } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
-import { framesMediaType, readFrames } from "../protocol/exchange/frames.ts"
+import { decodeEntries, framesMediaType, readFrames } from "../protocol/exchange/frames.ts"
 import { limits } from "../protocol/limits.ts"
+import { leafHash } from "../protocol/log/merkle.ts"
 import type { Context } from "./context.ts"
 import { PeerUnreachable } from "./env.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
 import { askPeer, PeerRefusal } from "./http/peer-client.ts"
 import { readBody } from "./http/read-body.ts"
+import { compareTrees, undecided } from "./inconsistency.ts"
 import { assertVerified, findPeer } from "./peers.ts"
+import { tellConcerned, tellPeer } from "./push.ts"
 import { markRefused, markSent, owedReceipts } from "./receipts.ts"
 import { FeedReader, type Received, receive } from "./receive.ts"
 import { refreshRoots } from "./refresh.ts"
+import { staleWhy } from "./staleness.ts"
 import { logOf } from "./store/queries/logs.ts"
-import { allPeers, type Peer } from "./store/queries/members.ts"
+import { allPeers, memberById, type Peer } from "./store/queries/members.ts"
 import { changeSource, sourceOf } from "./store/queries/sources.ts"
-import { Turn } from "./turn.ts"
+import { turnOf } from "./turn.ts"
 
 export type Synced = Received & {
   readonly name: string
@@ -45,21 +50,29 @@ function isReadable(peer: Peer): boolean {
   return peer.verified_on !== null && peer.blocked === 0
 }
 
-/** One at a time for each peer: two readers would race for its cursor. */
-function turnOf(context: Context, peer: string): Turn {
-  const turn = context.receiving.get(peer) ?? new Turn()
-  context.receiving.set(peer, turn)
-  return turn
-}
-
 async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
   return turnOf(context, peer.member).take(async () => {
     const none = { name: peer.name, received: 0, already: 0, refused: 0, failed: 0 }
     try {
-      return { ...none, ...(await pull(context, peer)) }
+      await assertNotHeld(context, peer)
+      const received = await pull(context, peer)
+      await tellPeer(context, peer)
+      return { ...none, ...received }
     } catch (cause) {
       return { ...none, failed: 1, ...(await failureOf(context, peer, cause)) }
+    } finally {
+      await tellConcerned(context)
     }
+  })
+}
+
+/** What is new of a member that has told two histories waits for an officer. @throws `peer.forked` */
+async function assertNotHeld(context: Context, peer: Peer): Promise<void> {
+  if (context.config.onInconsistency === "note") return
+  const [digest] = await undecided(context.db, peer.member)
+  if (digest === undefined) return
+  throw new NodeError("peer.forked", `There is proof that ${peer.name} has told two histories.`, {
+    hint: `comity inconsistency show ${digest.slice(0, 12)}; an officer decides whether to go on.`,
   })
 }
 
@@ -67,12 +80,34 @@ async function pull(context: Context, peer: Peer): Promise<Received> {
   try {
     return await pullOnce(context, peer)
   } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause
+    if (cause.code === "checkpoint.forked") await seekProof(context, peer)
     // Its keys may have changed: then its root documents say so, and it is asked once more.
-    const isUnknownKey = cause instanceof ProtocolError && rotated.has(cause.code)
-    if (!isUnknownKey || !(await refreshRoots(context, peer))) throw cause
+    if (!rotated.has(cause.code) || !(await refreshRoots(context, peer))) throw cause
     return pullOnce(context, peer)
   }
 }
+
+/** Its log does not continue what is held of it: the whole of it, as it shows it now, settles the matter. */
+async function seekProof(context: Context, peer: Peer): Promise<void> {
+  const member = await memberById(context.db, peer.member)
+  const log = await logOf(context.db, peer.member)
+  if (member === null || log === null) return
+  const path = `/log/${peer.member}?epoch=${log.epoch}&size=0`
+  const { body } = await askPeer(context, peer, { method: "GET", path })
+  let checkpoint = ""
+  const leaves: Uint8Array[] = []
+  for await (const { type, bytes } of readFrames(body))
+    if (type === "checkpoint") checkpoint = decodeUtf8(bytes)
+    else if (type === "entries") {
+      const frame = decodeEntries(bytes)
+      if (frame.origin === log.origin) leaves.push(...frame.entries.map(leafHash))
+      if (leaves.length > maxEntriesSought) return
+    }
+  if (checkpoint !== "") await compareTrees(context, member, checkpoint, leaves)
+}
+
+const maxEntriesSought = 10_000_000
 
 /** What the answer of a node looks like whose node key or log key is newer than what we hold. */
 const rotated: ReadonlySet<string> = new Set(["http.signature", "checkpoint.origin"])
@@ -157,7 +192,10 @@ async function failureOf(
   if (!isKnown) throw cause
   const code = cause instanceof PeerUnreachable ? "peer.unreachable" : cause.code
   const source = await sourceOf(context.db, peer.member)
-  await changeSource(context.db, source, { error: code })
+  const why = staleWhy(code)
+  const stale =
+    why === null ? {} : { stale_at: source.stale_at ?? context.env.clock.now(), stale_why: why }
+  await changeSource(context.db, source, { error: code, ...stale })
   if (alarms.has(code)) await noteEvent(context, context.db, "peer.alarm", peer.member, code)
   context.env.log.warn("sync.failed", { peer: peer.member, code })
   return { code, error: cause.message }
@@ -207,6 +245,7 @@ async function* followLive(
   )
   let last: Received = none
   try {
+    await assertNotHeld(context, peer)
     const path = `${await feedPath(context, peer)}&live`
     const answer = await askPeer(context, peer, { method: "GET", path, signal })
     for await (const frame of readFrames(answer.body)) {

@@ -4,6 +4,7 @@ import { ProtocolError } from "../protocol/errors.ts"
 import { deliveryDigest, firstPrev, type PlacedGrant } from "../protocol/exchange/delivery.ts"
 import type { ParcelContent } from "../protocol/exchange/parcel.ts"
 import type { ReceiptItem } from "../protocol/exchange/receipt.ts"
+import { withdrawalTag } from "../protocol/log/entry.ts"
 import type { ComityRecord } from "../protocol/record/record.ts"
 import { endOf, type Fact } from "../protocol/release/precedence.ts"
 import {
@@ -25,15 +26,8 @@ import {
   type NewContent,
   versionName,
 } from "./store/queries/contents.ts"
-import {
-  asFact,
-  factsAbout,
-  grantRow,
-  isAbout,
-  type PlaceRow,
-  withdrawalsOf,
-} from "./store/queries/facts.ts"
-import { encodeGrants, placesGranted } from "./store/queries/grants.ts"
+import { asFact, factsAbout, isAbout, type PlaceRow, withdrawalsOf } from "./store/queries/facts.ts"
+import { insertGrants, placesGranted } from "./store/queries/grants.ts"
 import { keepCheckpoint, type LogState } from "./store/queries/logs.ts"
 import { insertLoggedOrders, loggedOrders } from "./store/queries/orders.ts"
 import { insertRows } from "./store/queries/rows.ts"
@@ -109,8 +103,7 @@ function* runsOf(opened: readonly Opened[]): Generator<readonly Opened[]> {
 type Changes = {
   readonly orders: Pick<Claim, "order" | "entry">[]
   readonly logs: Map<number, LogState>
-  readonly grants: Schema["order_grant"][]
-  readonly lists: Map<string, PlacedGrant[]>
+  readonly grants: Map<string, PlacedGrant[]>
   readonly records: Schema["record"][]
   readonly contents: { readonly record: ComityRecord; readonly row: NewContent }[]
   readonly withdrawn: { readonly order: string; readonly placed: PlacedGrant }[]
@@ -127,8 +120,7 @@ class Run {
   readonly #changes: Changes = {
     orders: [],
     logs: new Map(),
-    grants: [],
-    lists: new Map(),
+    grants: new Map(),
     records: [],
     contents: [],
     withdrawn: [],
@@ -233,11 +225,10 @@ class Run {
     this.#listed.set(orderId, listed)
     if (listed.has(placed.position)) return
     listed.add(placed.position)
-    const { grants, lists } = this.#changes
-    grants.push(grantRow({ origin: this.#peer, id: orderId }, placed))
-    const list = lists.get(orderId) ?? []
-    lists.set(orderId, list)
-    list.push(placed)
+    const { grants } = this.#changes
+    const kept = grants.get(orderId) ?? []
+    grants.set(orderId, kept)
+    kept.push(placed)
   }
 
   /** @returns whether it was not held before; @throws `record.mismatch` for a second content of one version */
@@ -254,8 +245,8 @@ class Run {
     const known = (this.#withdrawals.get(named.id) ?? []).filter((row) =>
       isAbout(row, named, recipient),
     )
-    const content = { key, sealed: bytes, digest: object.digest }
-    const verified = verifyRelease(standing, placed, known.map(asFact), content, this.#holder)
+    const opening = { key, sealed: bytes, digest: object.digest }
+    const verified = verifyRelease(standing, placed, known.map(asFact), opening, this.#holder)
     const name = versionName(named)
     const held = this.#held.get(name)
     if (held !== undefined && held.digest !== named.digest)
@@ -275,7 +266,8 @@ class Run {
     if (held?.hasContent === true) return false
     const { origin, id, version } = named
     const { bytes: plaintext } = verified
-    const row = { origin, id, version, title: record.title, bytes: plaintext, content_key: key }
+    const content = { title: record.title, bytes: plaintext, content_key: key }
+    const row = { origin, id, version, ...content, tag: withdrawalTag(key) }
     this.#changes.contents.push({ record, row })
     return true
   }
@@ -307,19 +299,15 @@ class Run {
 
   async #write(): Promise<void> {
     const trx = this.#trx
-    const { orders, logs, grants, lists, records, contents, withdrawn, receipts } = this.#changes
+    const { orders, logs, grants, records, contents, withdrawn, receipts } = this.#changes
     await insertLoggedOrders(trx, orders, this.#context.env.clock.now())
     // The first checkpoint held that covers an order: what evidence is made of.
     for (const { id, range, checkpoint } of logs.values())
       if (checkpoint !== null) await keepCheckpoint(trx, id, range.size, checkpoint)
-    await insertRows(trx, "order_grant", grants)
-    const listRows = [...lists].map(([id, list]) => ({
-      order_origin: this.#peer,
-      order_id: id,
-      recipient: this.#context.self.id,
-      grants: encodeGrants(list),
-    }))
-    await insertRows(trx, "grant_list", listRows)
+    await insertGrants(
+      trx,
+      [...grants].map(([id, kept]) => ({ origin: this.#peer, id, grants: kept })),
+    )
     await insertRows(trx, "record", records)
     const rids = await insertContents(
       trx,

@@ -8,3 +8,13 @@ export class Turn {
     return run
   }
 }
+
+/** One at a time for each peer: two readers would race for its cursor. */
+export function turnOf(
+  { receiving }: { readonly receiving: Map<string, Turn> },
+  peer: string,
+): Turn {
+  const turn = receiving.get(peer) ?? new Turn()
+  receiving.set(peer, turn)
+  return turn
+}

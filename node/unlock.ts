@@ -71,7 +71,7 @@ export async function unlock(options: UnlockOptions): Promise<Unlocked> {
     if (isThere(path)) return found(passphrase(path), "systemd")
   }
   if (prompt !== undefined) return found(nonEmpty(await prompt()), "prompt")
-  throw new NodeError("key.unavailable", "No passphrase was given.", {
+  throw new NodeError("key.unavailable", warnings[0] ?? "No passphrase was given.", {
     hint: "Run at a terminal, or set COMITY_PASSPHRASE_FILE, COMITY_PASSPHRASE_COMMAND or COMITY_KEY_FILE.",
   })
 }
@@ -90,8 +90,8 @@ function readSecret(path: string, warnings: string[]): Uint8Array {
     }
   } catch (cause) {
     if (cause instanceof NodeError) throw cause
-    throw new NodeError("key.unavailable", `${path} cannot be read.`, {
-      hint: "Check the path and who may read it.",
+    throw new NodeError("key.unavailable", `The passphrase or key file ${path} cannot be read.`, {
+      hint: "Check the path, and who may read it.",
       cause,
     })
   }

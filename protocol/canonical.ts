@@ -164,3 +164,8 @@ export function recode<T>(code: ProtocolErrorCode, read: () => T): T {
     throw cause
   }
 }
+
+/** The value of JSON that was ingested before, or made here: nothing of it is checked again. */
+export function jsonOf(bytes: Uint8Array): Json {
+  return JSON.parse(new TextDecoder().decode(bytes))
+}

@@ -32,6 +32,7 @@ export const protocolErrorCodes = [
   ...["checkpoint.malformed", "checkpoint.unverified", "checkpoint.origin", "checkpoint.forked"],
   ...["checkpoint.rollback", "cosignature.malformed", "cosignature.invalid", "policy.malformed"],
   ...["tile.malformed", "tlogproof.malformed", "quorum.missing"],
+  ...["inconsistency.malformed", "inconsistency.unproven"],
   // records and releases
   ...["record.malformed", "record.mismatch", "grant.malformed", "grant.recipient", "grant.path"],
   ...["order.malformed", "order.base", "order.root-version", "order.unauthorised", "order.ended"],
@@ -66,7 +67,8 @@ export const protocolErrorCodes = [
     "card.malformed",
   ],
   ...["evidence.malformed", "evidence.pin", "evidence.witnesses", "signature.missing"],
-  ...["http.malformed", "http.signature", "http.replayed", "http.too-large", "url.refused"],
+  ...["http.malformed", "http.signature", "http.replayed", "http.too-large", "http.busy"],
+  "url.refused",
   // conform
   ...[
     "op.unknown",

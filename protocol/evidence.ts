@@ -165,6 +165,8 @@ const stepNames = [
   "precedence",
   "content",
   "record",
+  // Only where they are required.
+  "witnesses",
 ] as const
 
 /**

@@ -15,6 +15,8 @@ export const limits = {
   deliveryBytes: 8 * 1024 * 1024,
   frameBytes: 8 * 1024 * 1024 + 64 * 1024,
   framesPerStream: 1_000_000,
+  /** a container that is held whole before it is taken */
+  framesPerPost: 32_768,
   entriesPerFrame: 4096,
   noteBytes: 1024 * 1024,
   noteSignatures: 130,

@@ -23,6 +23,8 @@ export function wordsOf(memberId: string): string {
 export function parseWords(text: string): Uint8Array {
   const words = text.trim().toLowerCase().split(/\s+/)
   if (words.length !== 12) throw new ProtocolError("words.malformed", { detail: "not 12 words" })
+  const unknown = words.find((word) => !wordlist.includes(word))
+  if (unknown !== undefined) throw new ProtocolError("words.malformed", { detail: unknown })
   try {
     return mnemonicToEntropy(words.join(" "), wordlist)
   } catch (cause) {

@@ -98,13 +98,12 @@ async function demo(context: CliContext, exits: boolean, command: Command): Prom
     story.end()
     if (exits) return
     output.line("")
-    for (const { name, serving } of actors)
-      output.line(
-        `${name} stays up at ${serving.url}: comity --home ${join(directory, name)} inbox`,
-      )
-    output.line(
-      `Key file for these homes: COMITY_KEY_FILE=${join(directory, "key")}. Interrupt to end.`,
-    )
+    for (const { name, serving } of actors) output.line(`${name} stays up at ${serving.url}`)
+    output.line("Look around from another terminal, here:")
+    output.line(`    export COMITY_KEY_FILE=${join(directory, "key")}`)
+    for (const { name } of actors)
+      output.line(`    npx comity --home ${join(directory, name)} inbox`)
+    output.line("Interrupt to end; nothing is kept.")
     if (!interrupted.aborted)
       await new Promise<void>((resolve) =>
         interrupted.addEventListener("abort", () => resolve(), { once: true }),
@@ -205,7 +204,8 @@ async function release(
       const review = reviewExport(await exportOrder(node, order), new Map(), null)
       await addSignature(node, order, await signReview(review, officer, day))
     }
-    indexes.push((await publish(node, order)).index)
+    const published = await publish(node, order)
+    if ("index" in published) indexes.push(published.index)
   }
   return indexes
 }

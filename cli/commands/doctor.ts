@@ -8,6 +8,7 @@ export function registerDoctor(program: Command, context: CliContext): void {
   program
     .command("doctor")
     .description("look at everything that could be wrong with this node, and say what to do")
+    .addHelpText("after", "\nExample:\n  $ comity doctor\n")
     .action(async (_options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)

@@ -1,17 +1,22 @@
 import type { Command } from "commander"
 import type { DraftView } from "../../node/drafts.ts"
 import { decodeUtf8 } from "../../protocol/encoding.ts"
+import { ProtocolError } from "../../protocol/errors.ts"
 import type { CliContext } from "../context.ts"
 import { exitCodes } from "../errors.ts"
 import { readFileArgument } from "../file-argument.ts"
 import { connect } from "../node-client.ts"
 import type { Output } from "../output.ts"
 import { styled } from "../output.ts"
+import { UsageError } from "../usage-error.ts"
 
 const draftBytes = 1024 * 1024
 
 export function registerDraft(program: Command, context: CliContext): void {
-  const draft = program.command("draft").description("what authors write, before any release")
+  const draft = program
+    .command("draft")
+    .description("what authors write, before any release")
+    .addHelpText("after", "\nExamples:\n  $ comity draft add practice.md\n  $ comity draft list\n")
   draft
     .command("add <file>")
     .description("take in a practice written as Markdown with YAML front matter")
@@ -36,6 +41,10 @@ Examples:
   draft
     .command("check <file>")
     .description("say what is wrong with a file, without keeping it; needs no home")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ comity draft check practice.md\n  $ comity draft check - --profile ippas --json\n",
+    )
     .option("--profile <id>", "profile, where the file names none")
     .action(async (file: string, { profile }: { profile?: string }, command: Command) => {
       const source = await sourceOf(context, file)
@@ -45,11 +54,18 @@ Examples:
       const output = context.output(command)
       output.document(view)
       printFindings(output, view)
-      if (view.findings.some(({ severity }) => severity === "error")) context.exit(exitCodes.failed)
+      const errors = errorsIn(view)
+      if (errors === 0) output.line(`${view.kind} under ${view.profile}: ${view.title}`)
+      else {
+        const count = errors === 1 ? "1 error stands" : `${String(errors)} errors stand`
+        output.failure("draft.errors", `${count} against a release of ${file}.`, undefined)
+        context.exit(exitCodes.failed)
+      }
     })
   draft
     .command("list")
     .description("list the drafts kept here")
+    .addHelpText("after", "\nExample:\n  $ comity draft list\n")
     .action(async (_options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
@@ -72,6 +88,7 @@ Examples:
   draft
     .command("show <record>")
     .description("show a draft as it was written, and what is wrong with it")
+    .addHelpText("after", "\nExample:\n  $ comity draft show 4f1c\n")
     .action(async (record: string, _options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
@@ -85,6 +102,7 @@ Examples:
     .description(
       "replace a draft's text; what was released stays, the next release is a new version",
     )
+    .addHelpText("after", "\nExample:\n  $ comity draft edit 4f1c practice.md\n")
     .action(async (record: string, file: string, _options: object, command: Command) => {
       const source = await sourceOf(context, file)
       await using node = await connect(context, command)
@@ -96,6 +114,7 @@ Examples:
   draft
     .command("rm <record>")
     .description("remove a draft that was never put into an order")
+    .addHelpText("after", "\nExample:\n  $ comity draft rm 4f1c\n")
     .action(async (record: string, _options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
@@ -106,24 +125,37 @@ Examples:
 }
 
 async function sourceOf(context: CliContext, file: string): Promise<string> {
-  return decodeUtf8(await readFileArgument(file, draftBytes, context.stdin))
+  const bytes = await readFileArgument(file, draftBytes, context.stdin)
+  try {
+    return decodeUtf8(bytes)
+  } catch (cause) {
+    throw new UsageError("file.unreadable", `${file} is not text in UTF-8.`, {
+      hint: "Save it as plain Markdown in UTF-8; a word processor's file is something else.",
+      cause,
+    })
+  }
 }
 
 async function knownProfile(id: string): Promise<string> {
   const { findProfileById } = await import("../../protocol/profiles/registry.ts")
-  const { NodeError } = await import("../../node/errors.ts")
   if (findProfileById(id) !== null) return id
-  throw new NodeError("request.malformed", `There is no profile ${JSON.stringify(id)}.`, {
-    hint: "comity profile list",
-  })
+  throw new ProtocolError("profile.unknown", { detail: id })
+}
+
+function errorsIn({ findings }: Pick<DraftView, "findings">): number {
+  return findings.filter(({ severity }) => severity === "error").length
 }
 
 function printDraft(output: Output, view: DraftView): void {
   output.document(view)
   output.line(`${view.record}  version ${String(view.version)}  ${view.title}`)
   printFindings(output, view)
-  if (!view.findings.some(({ severity }) => severity === "error"))
-    output.note(`Next: comity release request ${view.record.slice(0, 12)} --to PEER`)
+  const record = view.record.slice(0, 12)
+  output.note(
+    errorsIn(view) === 0
+      ? `Next: comity release request ${record} --to PEER`
+      : `Mend the file, then: comity draft edit ${record} FILE.md`,
+  )
 }
 
 function printFindings(output: Output, { findings }: Pick<DraftView, "findings">): void {

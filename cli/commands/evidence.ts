@@ -1,11 +1,13 @@
 import type { Command } from "commander"
 import { decodeBase64 } from "../../protocol/encoding.ts"
+import type { Verdict } from "../../protocol/evidence.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { CliContext } from "../context.ts"
-import { exitCodes } from "../errors.ts"
+import { exitCodes, hintOf, wordsOf } from "../errors.ts"
 import { readFileArgument, writeFileArgument } from "../file-argument.ts"
 import { connect } from "../node-client.ts"
 import { styled } from "../output.ts"
+import { UsageError } from "../usage-error.ts"
 
 export function registerEvidence(program: Command, context: CliContext): void {
   program
@@ -81,15 +83,13 @@ async function verify(
     import("../../node/node.ts"),
   ])
   const pins = options.pin.map(parsePin)
-  // One byte more than is allowed: what is too large is refused by its own code.
-  const bytes = await readFileArgument(file, 4 * limits.evidenceBytes, context.stdin)
   prepareCrypto()
-  const verdict = verifyEvidence(bytes, pins, {
-    requireWitnesses: options.requireWitnesses === true,
-  })
-  const { verdict: word, ground, steps, code, origin, record } = verdict
+  const bytes = await bytesOf(context, file)
+  const requireWitnesses = options.requireWitnesses === true
+  const { verdict, ground, steps, code, origin, record } =
+    bytes === null ? unreadable : verifyEvidence(bytes, pins, { requireWitnesses })
   output.document({
-    verdict: word,
+    verdict,
     ground,
     steps,
     ...(code === undefined ? {} : { code }),
@@ -97,11 +97,33 @@ async function verify(
     ...(record === undefined ? {} : { record: record.id, title: record.title }),
   })
   for (const { ok, step, text } of steps)
-    output.line(ok ? styled("green", "✔") : styled("red", "✘"), ` ${String(step)} ${text}`)
+    output.line(
+      ok ? styled("green", "✔") : styled("red", "✘"),
+      ` ${String(step)} ${ok ? text : text.split(":", 1)[0]!}`,
+    )
   if (record !== undefined) output.line(styled("bold", record.title))
-  output.line(styled(word === "failed" ? "red" : "green", word.toUpperCase()))
+  output.line(styled(verdict === "failed" ? "red" : "green", verdict.toUpperCase()))
   for (const line of ground) output.line(`  ${line}`)
-  if (code === "evidence.pin" && pins.length === 0)
-    output.note('Nobody was pinned: add --pin "12 WORDS" of the member you expect it from.')
-  if (word === "failed") context.exit(exitCodes.verificationFailed)
+  if (code === undefined) return
+  const said = steps.at(-1)?.text.split(": ").slice(1).join(": ")
+  output.failure(code, wordsOf(code, said ?? `${file} cannot be read.`), hintOf(code))
+  context.exit(exitCodes.verificationFailed)
+}
+
+/** A file that is there and cannot be read proves nothing: a verdict, not a mistake of whoever asked. */
+async function bytesOf(context: CliContext, file: string): Promise<Uint8Array | null> {
+  try {
+    // More than is allowed: what is too large is refused by its own code.
+    return await readFileArgument(file, 4 * limits.evidenceBytes, context.stdin)
+  } catch (cause) {
+    if (cause instanceof UsageError && cause.code === "file.unreadable") return null
+    throw cause
+  }
+}
+
+const unreadable: Omit<Verdict, "code"> & { readonly code: string } = {
+  verdict: "failed",
+  ground: [],
+  steps: [],
+  code: "file.unreadable",
 }

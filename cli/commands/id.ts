@@ -6,7 +6,10 @@ import { writeFileArgument } from "../file-argument.ts"
 import { connect } from "../node-client.ts"
 
 export function registerId(program: Command, context: CliContext): void {
-  const id = program.command("id").description("who this member is")
+  const id = program
+    .command("id")
+    .description("who this member is")
+    .addHelpText("after", "\nExamples:\n  $ comity id show\n  $ comity id show --card xa.card\n")
   id.command("show")
     .description("show the member id and its 12 words; write the card that others add")
     .option("--card <file>", "write the card to a file, - for stdout")

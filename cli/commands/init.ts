@@ -1,4 +1,5 @@
 import type { Command } from "commander"
+import { NodeError } from "../../node/errors.ts"
 import type { CliContext } from "../context.ts"
 import { unlockingOf } from "../node-client.ts"
 import { UsageError } from "../usage-error.ts"
@@ -55,13 +56,25 @@ async function init(context: CliContext, options: InitOptions, command: Command)
   const founding = await foundingOf(options)
   const output = context.output(command)
   const home = context.home(command)
-  const [{ initHome }, { diskFiles }, { acquireLease }, { realEnv }] = await Promise.all([
-    import("../../node/home.ts"),
-    import("../../node/files.ts"),
-    import("../../node/lease.ts"),
-    import("../../node/real-env.ts"),
-  ])
-  const { realClock } = await import("../../node/real-env.ts")
+  const [{ hasMember, initHome }, { diskFiles }, { acquireLease }, { realClock, realEnv }] =
+    await Promise.all([
+      import("../../node/home.ts"),
+      import("../../node/files.ts"),
+      import("../../node/lease.ts"),
+      import("../../node/real-env.ts"),
+    ])
+  // Before a passphrase is chosen for nothing.
+  if (hasMember(diskFiles(home)))
+    throw new NodeError("home.exists", `There is a member in ${home} already.`, {
+      hint: "Choose another home with --home DIR; nothing was changed.",
+    })
+  const rootFiles = options.rootOut === undefined ? undefined : diskFiles(options.rootOut)
+  if (rootFiles?.list("").some((name) => /^(?:root|next)-\d+\./.test(name)))
+    throw new NodeError("home.exists", `Root keys of a member lie in ${options.rootOut} already.`, {
+      hint: "Choose another directory with --root-out DIR: these would be lost.",
+    })
+  for (const role of unusualRoles(founding.officers))
+    output.note(`No profile asks for the role ${role}; those that profiles name: ${knownRoles}.`)
   const { chooseCipher } = await import("../../node/store/cipher-choice.ts")
   const cipher =
     options.cipher === undefined
@@ -71,7 +84,6 @@ async function init(context: CliContext, options: InitOptions, command: Command)
   const lease = acquireLease(home)
   const env = realEnv({ home, cipher })
   try {
-    const rootFiles = options.rootOut === undefined ? undefined : diskFiles(options.rootOut)
     const identity = await initHome(env, {
       founding,
       unlocking,
@@ -147,6 +159,17 @@ async function foundingOf(options: InitOptions) {
       : { ceiling: oneOf("--ceiling", options.ceiling, markings) }),
     ...(options.url === undefined ? {} : { url: urlOf(options.url) }),
   }
+}
+
+/** DESIGN.md §10. A profile may add its own: another role is pointed out, since it may be a slip. */
+const roles = [
+  ...["competentAuthority", "informationSecurity", "operator", "regulator", "focalPoint"],
+  ...["foreignMinistry", "nationalContactPoint", "teamLeader", "rapporteur", "moderator"],
+]
+const knownRoles = roles.join(", ")
+
+function unusualRoles(officers: readonly { readonly roles: readonly string[] }[]) {
+  return new Set(officers.flatMap((one) => one.roles).filter((role) => !roles.includes(role)))
 }
 
 const defaultOfficers = ["p1:competentAuthority", "p2:informationSecurity"]

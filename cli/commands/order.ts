@@ -23,14 +23,22 @@ type SignOptions = {
 }
 
 export function registerOrder(program: Command, context: CliContext): void {
-  const order = program.command("order").description("what officers sign, and what becomes of it")
+  const order = program
+    .command("order")
+    .description("what officers sign, and what becomes of it")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ comity order list\n  $ comity order sign 7c2e --as p1\n",
+    )
   order
     .command("list")
     .description("list the orders made here")
+    .addHelpText("after", "\nExample:\n  $ comity order list\n")
     .action((_options: object, command: Command) => listOrders(context, command))
   order
     .command("show <order>")
     .description("show who would get what, and who has signed")
+    .addHelpText("after", "\nExample:\n  $ comity order show 7c2e\n")
     .action(async (id: string, _options: object, command: Command) => {
       await using node = await connect(context, command)
       printOrder(context.output(command), await node.call<OrderView>("order.show", { order: id }))
@@ -59,6 +67,7 @@ Examples:
   order
     .command("export <order>")
     .description("write all that an officer's own machine needs to judge and sign the order")
+    .addHelpText("after", "\nExample:\n  $ comity order export 7c2e -o order.json\n")
     .requiredOption("-o, --output <file>", "- for stdout")
     .action(async (id: string, options: { output: string }, command: Command) => {
       const output = context.output(command)
@@ -74,6 +83,7 @@ Examples:
   order
     .command("import <file>")
     .description("take in a signature that was made elsewhere")
+    .addHelpText("after", "\nExample:\n  $ comity order import p1.sig\n")
     .action(async (file: string, _options: object, command: Command) => {
       const line = await readSignature(context, file)
       await using node = await connect(context, command)
@@ -82,6 +92,7 @@ Examples:
   order
     .command("refuse <order>")
     .description("end an order as an officer who does not agree")
+    .addHelpText("after", '\nExample:\n  $ comity order refuse 7c2e --reason "names a site"\n')
     .requiredOption("--reason <text>", "why; kept here")
     .action(async (id: string, { reason }: { reason: string }, command: Command) => {
       await using node = await connect(context, command)
@@ -93,6 +104,7 @@ Examples:
   order
     .command("cancel <order>")
     .description("end an order that nobody wants any more")
+    .addHelpText("after", "\nExample:\n  $ comity order cancel 7c2e\n")
     .action(async (id: string, _options: object, command: Command) => {
       await using node = await connect(context, command)
       printOrder(context.output(command), await node.call<OrderView>("order.cancel", { order: id }))
@@ -140,7 +152,7 @@ async function signOrder(
 ): Promise<void> {
   if ((options.as === undefined) === (options.key === undefined))
     throw new UsageError("usage.invalid", "Say who signs: --as PERSON, or --key FILE.")
-  const isFile = !/^[0-9a-f]{1,32}$/.test(what)
+  const isFile = !/^[0-9a-f]{1,32}$/i.test(what)
   if (isFile) await signFile(context, what, options, command)
   else await signHere(context, what, options, command)
 }
@@ -185,7 +197,7 @@ async function signFile(
 ): Promise<void> {
   const output = context.output(command)
   const { reviewExport } = await import("../../node/officer.ts")
-  const bytes = await readFileArgument(path, exportBytes, context.stdin)
+  const bytes = await readExport(context, path)
   const review = reviewExport(bytes, new Map(), null)
   const line = await decide(context, review, options, command)
   const { encodeCanonical } = await import("../../protocol/canonical.ts")
@@ -194,6 +206,18 @@ async function signFile(
   if (options.output === undefined) return
   output.document({ order: review.order.id, file: options.output })
   output.note(`Signature written to ${options.output}: comity order import ${options.output}`)
+}
+
+async function readExport(context: CliContext, path: string): Promise<Uint8Array> {
+  try {
+    return await readFileArgument(path, exportBytes, context.stdin)
+  } catch (cause) {
+    if (!(cause instanceof UsageError) || cause.code !== "file.missing") throw cause
+    throw new UsageError(cause.code, cause.message, {
+      hint: "The id of an order is made of 0-9 and a-f: comity order list. Anything else is a file.",
+      cause,
+    })
+  }
 }
 
 const signatureType = "comity/order-signature/v1"
@@ -226,10 +250,11 @@ async function decide(
   const { signatureMeaning, signReview } = await import("../../node/officer.ts")
   const { realClock } = await import("../../node/real-env.ts")
   const output = context.output(command)
+  // Before anything is read and confirmed for nothing.
+  const key = await officerKeyOf(context, options, command)
   printReview(output, review)
   output.note(signatureMeaning)
   await assertConfirmed(context, options.yes === true)
-  const key = await officerKeyOf(context, options, command)
   const day = new Date(realClock.now()).toISOString().slice(0, 10)
   return signReview(review, key, day, options.role)
 }

@@ -6,9 +6,13 @@ import { limits } from "../../protocol/limits.ts"
 import type { CliContext } from "../context.ts"
 import { readFileArgument } from "../file-argument.ts"
 import { connect } from "../node-client.ts"
+import { UsageError } from "../usage-error.ts"
 
 export function registerPeer(program: Command, context: CliContext): void {
-  const peer = program.command("peer").description("the members this one exchanges with")
+  const peer = program
+    .command("peer")
+    .description("the members this one exchanges with")
+    .addHelpText("after", "\nExamples:\n  $ comity peer add xb.card\n  $ comity peer list\n")
   peer
     .command("add <card|url>")
     .description("add a member from its card file, or from its node's address")
@@ -40,6 +44,7 @@ Examples:
   peer
     .command("list")
     .description("list the members known here")
+    .addHelpText("after", "\nExample:\n  $ comity peer list\n")
     .action(async (_options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
@@ -61,18 +66,24 @@ Examples:
   peer
     .command("rename <name> <to>")
     .description("call a member otherwise, here only")
+    .addHelpText("after", "\nExample:\n  $ comity peer rename xb-2 harbour\n")
     .action((name: string, to: string, _options: object, command: Command) =>
       change(context, command, "peer.rename", { name, to }),
     )
   peer
     .command("move <name> <url>")
     .description("note another address of a member")
+    .addHelpText("after", "\nExample:\n  $ comity peer move xb https://comity.xb.example\n")
     .action((name: string, url: string, _options: object, command: Command) =>
       change(context, command, "peer.move", { name, url }),
     )
   peer
     .command("block <name>")
     .description("exchange nothing with a member until it is unblocked")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ comity peer block xb\n  $ comity peer block xb --undo\n",
+    )
     .option("--undo", "unblock it")
     .action((name: string, { undo }: { undo?: boolean }, command: Command) =>
       change(context, command, "peer.block", { name, blocked: undo !== true }),
@@ -80,6 +91,7 @@ Examples:
   peer
     .command("remove <name>")
     .description("forget a member; what was exchanged stays, with its proofs")
+    .addHelpText("after", "\nExample:\n  $ comity peer remove xb\n")
     .action(async (name: string, _options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
@@ -115,13 +127,13 @@ async function addPeer(
   const input = isUrl
     ? { url: what, ...named }
     : {
-        card: encodeBase64(await readFileArgument(what, limits.cardBytes, context.stdin)),
+        card: encodeBase64(await readCard(context, what)),
         ...named,
         ...(options.url === undefined ? {} : { url: options.url }),
       }
   await using node = await connect(context, command)
   const view = await node.call<PeerView & { sameWords: readonly string[] }>("peer.add", input)
-  output.document(shown(view))
+  output.document({ ...shown(view), sameWords: view.sameWords })
   output.line(`${view.name}: ${view.title} (${view.state})`)
   output.line(`member  ${view.member}`)
   output.line(`words   ${view.words}`)
@@ -130,6 +142,18 @@ async function addPeer(
   output.note(
     `Not verified yet. Compare the words by telephone or in person, then: comity peer verify ${view.name} --words "…"`,
   )
+}
+
+async function readCard(context: CliContext, path: string): Promise<Uint8Array> {
+  try {
+    return await readFileArgument(path, limits.cardBytes, context.stdin)
+  } catch (cause) {
+    if (!(cause instanceof UsageError) || cause.code !== "file.missing") throw cause
+    throw new UsageError(cause.code, cause.message, {
+      hint: "A card is a file; a node's address begins with https://",
+      cause,
+    })
+  }
 }
 
 async function change(

@@ -4,8 +4,10 @@ import { connect } from "../node-client.ts"
 
 type Published = {
   readonly order: string
-  readonly index: number
-  readonly size: number
+  /** null while it waits for a slot of the log */
+  readonly index: number | null
+  readonly size: number | null
+  readonly slotAt?: string
   readonly delivered: readonly string[]
   readonly queued: readonly string[]
 }
@@ -20,6 +22,11 @@ export function registerPublish(program: Command, context: CliContext): void {
       await using node = await connect(context, command)
       const published = await node.call<Published>("publish", { order })
       output.document(published)
+      if (published.slotAt !== undefined) {
+        output.line(`order ${published.order} is in line for the log's slot of ${published.slotAt}`)
+        output.note("Until then it can be cancelled: comity order cancel ORDER.")
+        return
+      }
       output.line(
         `order ${published.order} is in the log at index ${String(published.index)}, size ${String(published.size)}`,
       )

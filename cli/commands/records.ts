@@ -1,6 +1,5 @@
 import type { Command } from "commander"
-import type { ReceiptView } from "../../node/receipts.ts"
-import type { RecordView, Shown, Why } from "../../node/records.ts"
+import type { RecordView, Shown } from "../../node/records.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
 import { type Output, styled } from "../output.ts"
@@ -9,6 +8,7 @@ export function registerRecords(program: Command, context: CliContext): void {
   program
     .command("inbox")
     .description("what other members released to us")
+    .addHelpText("after", "\nExample:\n  $ comity inbox\n")
     .action(async (_options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
@@ -44,45 +44,6 @@ export function registerRecords(program: Command, context: CliContext): void {
       await using node = await connect(context, command)
       printShown(output, await node.call<Shown>("show", { record }))
     })
-  program
-    .command("why <record>")
-    .description("why a member has a record, or does not")
-    .requiredOption("--peer <name>", "the member")
-    .addHelpText("after", "\nExample:\n  $ comity why 4f1c --peer xb\n")
-    .action(async (record: string, { peer }: { peer: string }, command: Command) => {
-      const output = context.output(command)
-      await using node = await connect(context, command)
-      const answer = await node.call<Why>("why", { record, peer })
-      output.document(answer)
-      output.line(`${answer.peer} ${answer.have ? "has it" : "does not have it"}: ${answer.detail}`)
-    })
-  program
-    .command("receipts <record>")
-    .description("what each member stated about a record of ours")
-    .action(async (record: string, _options: object, command: Command) => {
-      const output = context.output(command)
-      await using node = await connect(context, command)
-      const answer = await node.call<{ record: string; receipts: readonly ReceiptView[] }>(
-        "receipts",
-        { record },
-      )
-      output.document(answer)
-      if (answer.receipts.length === 0) {
-        output.note("This record has not been released to anyone.")
-        return
-      }
-      output.table(
-        ["PEER", "STATE", "DAY", "VERSION", "CODE"],
-        answer.receipts.map(({ peer, state, day, version, code }) => [
-          peer,
-          state,
-          day,
-          String(version),
-          code ?? "",
-        ]),
-      )
-      output.note("A receipt is a signed statement of the recipient, not a proof of erasure.")
-    })
 }
 
 function printRecords(output: Output, records: readonly RecordView[]): void {
@@ -92,7 +53,9 @@ function printRecords(output: Output, records: readonly RecordView[]): void {
       one.record.slice(0, 12),
       one.from,
       one.receivedAt.slice(0, 10),
-      one.withdrawn ? "withdrawn" : one.verdict,
+      one.withdrawn
+        ? "withdrawn"
+        : one.verdict + (one.stale === undefined ? "" : `, stale since ${one.stale}`),
       one.profile,
       one.withdrawn ? "(withdrawn: content destroyed)" : one.title,
     ]),

@@ -16,7 +16,10 @@ type ReleaseOptions = {
 }
 
 export function registerRelease(program: Command, context: CliContext): void {
-  const release = program.command("release").description("ask officers to release records")
+  const release = program
+    .command("release")
+    .description("ask officers to release records")
+    .addHelpText("after", "\nExample:\n  $ comity release request 4f1c --to xb\n")
   release
     .command("request <record...>")
     .description("make the orders that release records to the members named; nothing leaves by it")
@@ -57,10 +60,7 @@ async function request(
   const { onward, evidence, purpose, until, caveat } = options
   const input = {
     records,
-    to: options.to
-      .split(",")
-      .map((name) => name.trim())
-      .filter((name) => name !== ""),
+    to: namesIn(options.to),
     ...(onward === undefined
       ? {}
       : { onward: oneOf("--onward", onward, ["no", "consent", "free"] as const) }),
@@ -77,6 +77,14 @@ async function request(
   await using node = await connect(context, command)
   const requested = await node.call<Requested>("release.request", input)
   printRequested(context.output(command), requested, options.dryRun === true)
+}
+
+/** Members, separated by commas. */
+export function namesIn(list: string): readonly string[] {
+  return list
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "")
 }
 
 export function printRequested(output: Output, requested: Requested, isDry: boolean): void {

@@ -1,7 +1,7 @@
 import type { Command } from "commander"
 import type { Synced } from "../../node/subscribe.ts"
 import type { CliContext } from "../context.ts"
-import { type ExitCode, exitCodes } from "../errors.ts"
+import { type ExitCode, exitCodes, wordsOf } from "../errors.ts"
 import { connect } from "../node-client.ts"
 import { type Output, styled } from "../output.ts"
 
@@ -21,7 +21,12 @@ export function registerSync(program: Command, context: CliContext): void {
       if (synced.peers.length === 0)
         output.note("No verified peer to fetch from: comity peer add, comity peer verify")
       for (const one of synced.peers) printSynced(output, one)
-      context.exit(exitOf(synced.peers))
+      const failed = synced.peers.filter(({ failed }) => failed > 0)
+      const worst = failed.find(isAlarm) ?? failed[0]
+      if (worst === undefined) return
+      for (const one of failed) if (one !== worst) output.note(failureOf(one))
+      output.failure(worst.code ?? "sync.failed", failureOf(worst), hintFor(worst))
+      context.exit(exitOf(synced.peers, worst))
     })
   program
     .command("subscribe <peer>")
@@ -33,27 +38,48 @@ export function registerSync(program: Command, context: CliContext): void {
       await using node = await connect(context, command)
       output.note(`Following ${peer}. Interrupt to stop.`)
       for await (const item of node.follow(peer, stopped)) {
-        output.document(item)
-        printSynced(output, item as Synced)
+        const synced = item as Synced
+        output.document(synced)
+        printSynced(output, synced)
+        if (synced.failed > 0) output.note(styled("red", failureOf(synced)), " Trying again.")
       }
     })
 }
 
 function printSynced(output: Output, one: Synced): void {
-  const { name, received, already, refused, failed, error, code } = one
+  const { name, received, already, refused, failed } = one
   output.line(
     `${name}: ${String(received)} received, ${String(already)} already here, ${String(refused)} refused, ${String(failed)} failed`,
   )
-  if (code !== undefined) output.note(styled("red", `${name}: ${error ?? code}`), ` (${code})`)
 }
 
-const alarms = new Set(["checkpoint.forked", "checkpoint.rollback", "delivery.fork", "root.chain"])
+function failureOf({ name, code = "", error = "" }: Synced): string {
+  return `${name}: ${wordsOf(code, error)}`
+}
+
+const alarms = new Set([
+  "checkpoint.forked",
+  "checkpoint.rollback",
+  "delivery.fork",
+  "peer.forked",
+  "root.chain",
+])
+
+function isAlarm({ code }: Synced): boolean {
+  return code !== undefined && alarms.has(code)
+}
+
+function hintFor(one: Synced): string {
+  if (one.code === "peer.forked")
+    return "comity inconsistency list shows the proof; an officer decides whether to go on."
+  return isAlarm(one)
+    ? "Keep everything as it is, and ask the member by another way."
+    : `Later, again: comity sync ${one.name}. Nothing that was received is lost.`
+}
 
 /** A fork is said first; one peer alone that fails says how; of several, the run is partly done. */
-function exitOf(peers: readonly Synced[]): ExitCode {
-  const failed = peers.filter(({ failed }) => failed > 0)
-  if (failed.some(({ code }) => code !== undefined && alarms.has(code))) return exitCodes.forked
-  if (failed.length === 0) return exitCodes.ok
+function exitOf(peers: readonly Synced[], worst: Synced): ExitCode {
+  if (isAlarm(worst)) return exitCodes.forked
   if (peers.length > 1) return exitCodes.partlyDone
-  return failed[0]!.code === "peer.unreachable" ? exitCodes.unreachable : exitCodes.failed
+  return worst.code === "peer.unreachable" ? exitCodes.unreachable : exitCodes.failed
 }

@@ -2,7 +2,7 @@ import type { Command } from "commander"
 import type { Requested } from "../../node/release.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
-import { printRequested } from "./release.ts"
+import { namesIn, printRequested } from "./release.ts"
 
 export function registerWithdraw(program: Command, context: CliContext): void {
   program
@@ -20,7 +20,7 @@ export function registerWithdraw(program: Command, context: CliContext): void {
         const requested = await node.call<Requested>("withdraw", {
           record,
           reason: options.reason,
-          ...(options.from === undefined ? {} : { from: options.from.split(",") }),
+          ...(options.from === undefined ? {} : { from: namesIn(options.from) }),
         })
         printRequested(context.output(command), requested, false)
       },

@@ -52,12 +52,6 @@ export type VerifiedRequest = RequestSignature & {
   readonly expires: number
 }
 
-/** Remembers nonces until they expire, across restarts: a replay within the window stops here. */
-export interface NonceStore {
-  /** Notes the nonce; true when it was noted before. */
-  seen(keyid: string, nonce: string, expires: number): Promise<boolean>
-}
-
 export type OutgoingRequest = {
   readonly method: string
   readonly url: URL
@@ -97,28 +91,34 @@ export async function signRequest(
   return { signature, nonce: options.nonce }
 }
 
-export type IncomingRequest = RequestParts & {
-  readonly headers: Headers
-  readonly body: Uint8Array
-}
+export type RequestHead = RequestParts & { readonly headers: Headers }
+export type IncomingRequest = RequestHead & { readonly body: Uint8Array }
 
-export type RequestChecking = {
+export type Addressee = {
   /** Unix seconds. */
   readonly now: number
   readonly ownId: string
   /** Lower case, as in `URL.host`. */
   readonly ownAuthorities: readonly string[]
+}
+
+export type RequestChecking = Addressee & {
   /** The enrolled key, or null: a stranger, or a key that is not this member's. */
   readonly keyOf: (from: string, keyid: string) => Uint8Array | null
 }
 
+/** What a request says of itself: in the profile, in time, for us. Nothing is proven of it yet. */
+export type RequestClaim = VerifiedRequest & {
+  readonly base: Uint8Array
+  readonly signatureBytes: Uint8Array
+}
+
 /**
- * Replays are the `NonceStore`'s to stop, after this. The body is hashed last, so that a stranger
- * cannot make us do it.
+ * Needs no key and no body: what fails here costs nothing.
  *
- * @throws `http.malformed` outside the profile; `http.signature` unsigned, untimely, not for us, not by them
+ * @throws `http.malformed` outside the profile; `http.signature` unsigned, untimely, not for us
  */
-export function verifyRequest(message: IncomingRequest, options: RequestChecking): VerifiedRequest {
+export function readRequest(message: RequestHead, options: Addressee): RequestClaim {
   const { headers } = message
   const read = readSignature(headers, requestProfile)
   const from = memberField(headers, "comity-from")
@@ -127,10 +127,33 @@ export function verifyRequest(message: IncomingRequest, options: RequestChecking
   if (!options.ownAuthorities.includes(message.authority.toLowerCase())) throw refused("@authority")
   checkWindow(read, options.now)
   requireSingle(headers, "content-type")
-  checkSignature(signatureBase(message, read.input), read, options.keyOf(from, read.keyid))
-  checkDigest(headers, message.body)
-  const { signature, nonce, keyid, created, expires } = read
+  const base = utf8(signatureBase(message, read.input))
+  const { signature, signatureBytes, nonce, keyid, created, expires } = read
+  return { from, keyid, nonce, created, expires, signature, signatureBytes, base }
+}
+
+/** @throws `http.signature` where it is not by `key`, the enrolled one; null: there is none */
+export function verifyClaim(claim: RequestClaim, key: Uint8Array | null): VerifiedRequest {
+  checkSignature(claim.base, claim.signatureBytes, key)
+  const { from, keyid, nonce, created, expires, signature } = claim
   return { from, keyid, nonce, created, expires, signature }
+}
+
+/** The body that the signed digest is of. @throws `http.signature` */
+export function verifyBody(headers: Headers, body: Uint8Array): void {
+  if (headers.get("content-digest") !== contentDigest(body)) throw refused("content-digest")
+}
+
+/**
+ * A request that is held whole. Replays are for the caller to stop, by their nonce.
+ *
+ * @throws `http.malformed` outside the profile; `http.signature` unsigned, untimely, not for us, not by them
+ */
+export function verifyRequest(message: IncomingRequest, options: RequestChecking): VerifiedRequest {
+  const claim = readRequest(message, options)
+  const verified = verifyClaim(claim, options.keyOf(claim.from, claim.keyid))
+  verifyBody(message.headers, message.body)
+  return verified
 }
 
 export type OutgoingResponse = {
@@ -193,8 +216,9 @@ export function verifyResponse(
   checkWindow(read, options.now)
   requireSingle(headers, "content-type")
   const parts = { status, headers, request: requestFields(options.request) }
-  checkSignature(signatureBase(parts, read.input), read, options.keyOf(read.keyid))
-  if (body !== null) checkDigest(headers, body)
+  const base = utf8(signatureBase(parts, read.input))
+  checkSignature(base, read.signatureBytes, options.keyOf(read.keyid))
+  if (body !== null) verifyBody(headers, body)
   const head = headers.get("comity-head")
   return { keyid: read.keyid, created: read.created, head: head === noHead ? null : head }
 }
@@ -305,13 +329,9 @@ function checkWindow(read: ReadSignature, now: number): void {
   if (now > expires) throw refused("expires")
 }
 
-function checkSignature(base: string, read: ReadSignature, key: Uint8Array | null): void {
+function checkSignature(base: Uint8Array, signature: Uint8Array, key: Uint8Array | null): void {
   if (key === null) throw refused("keyid")
-  if (!verifyStrict(read.signatureBytes, utf8(base), key)) throw refused("signature")
-}
-
-function checkDigest(headers: Headers, body: Uint8Array): void {
-  if (headers.get("content-digest") !== contentDigest(body)) throw refused("content-digest")
+  if (!verifyStrict(signature, base, key)) throw refused("signature")
 }
 
 function malformed(detail: string): ProtocolError {

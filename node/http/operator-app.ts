@@ -2,12 +2,21 @@ import { Hono } from "hono"
 import { z } from "zod"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
-import type { Context } from "../context.ts"
+import { auditLogs } from "../audit.ts"
+import { backUp } from "../backup.ts"
+import { type Context, ownRoot } from "../context.ts"
+import { verifyDecision } from "../decision.ts"
 import { doctor } from "../doctor.ts"
 import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
 import { PeerUnreachable } from "../env.ts"
 import { NodeError } from "../errors.ts"
 import { exportEvidence } from "../evidence.ts"
+import {
+  continueWith,
+  explain,
+  listInconsistencies,
+  showInconsistency,
+} from "../inconsistencies.ts"
 import { logConsistency, logHead, logProof, logTiles } from "../log.ts"
 import {
   addSignature,
@@ -21,6 +30,7 @@ import {
   addPeer,
   addPeerByUrl,
   blockPeer,
+  findPeer,
   identityOf,
   listPeers,
   movePeer,
@@ -32,6 +42,8 @@ import {
 } from "../peers.ts"
 import { receiptsOf } from "../receipts.ts"
 import { findRecord, inbox, search, show, why } from "../records.ts"
+import { recover, resumeAnyway } from "../recover.ts"
+import { giveUp } from "../regain.ts"
 import { requestRelease, requestWithdrawal } from "../release.ts"
 import { publish } from "../sequencer.ts"
 import { follow, sync } from "../subscribe.ts"
@@ -42,7 +54,8 @@ import { follow, sync } from "../subscribe.ts"
  */
 
 const text = z.string().max(4096)
-const id = z.string().regex(/^[0-9a-f]{1,64}$/)
+/** As it was typed or pasted; what fits none is unknown, not malformed. */
+const id = z.string().trim().toLowerCase().max(64)
 const source = z.string().max(1024 * 1024)
 const base64 = z.string().max(64 * 1024 * 1024)
 const nothing = z.strictObject({})
@@ -59,7 +72,8 @@ function operation<T extends z.ZodType>(
   return { input, run }
 }
 
-const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/)
+/** An officer's decision for this node, as signed. */
+const decision = { payload: base64, protected: z.string().max(32_768), signature: text }
 
 export const operations = {
   "id.show": operation(nothing, async (context) => identityOf(context.self)),
@@ -101,6 +115,7 @@ export const operations = {
     removePeer(context, name),
   ),
 
+  "profile.list": operation(nothing, async (context) => ({ adopted: ownRoot(context).profiles })),
   "draft.add": operation(z.strictObject({ source, profile: text.optional() }), (context, input) =>
     addDraft(context, input.source, input.profile),
   ),
@@ -121,9 +136,9 @@ export const operations = {
       to: z.array(text).max(512),
       onward: z.enum(["no", "consent", "free"]).optional(),
       evidence: z.enum(["recipient", "members", "public"]).optional(),
-      purpose: z.string().min(1).max(256).optional(),
-      caveats: z.array(z.string().min(1).max(256)).max(16).optional(),
-      until: day.optional(),
+      purpose: text.optional(),
+      caveats: z.array(text).max(512).optional(),
+      until: text.optional(),
       dryRun: z.boolean().optional(),
     }),
     (context, input) => requestRelease(context, input as Parameters<typeof requestRelease>[1]),
@@ -157,6 +172,15 @@ export const operations = {
   publish: operation(z.strictObject({ order: id }), async (context, { order }) => {
     const { order: full } = await showOrder(context, order)
     const published = await publish(context, full)
+    if ("slotAt" in published)
+      return {
+        order: published.order,
+        slotAt: new Date(published.slotAt).toISOString(),
+        index: null,
+        size: null,
+        delivered: [],
+        queued: [],
+      }
     const queued: string[] = []
     for (const member of published.queued) queued.push(await nameOf(context, member))
     return { ...published, delivered: [], queued }
@@ -195,12 +219,58 @@ export const operations = {
   "log.consistency": operation(z.strictObject({ from: z.int().nonnegative() }), (context, input) =>
     logConsistency(context, input.from),
   ),
+  "log.audit": operation(z.strictObject({ peer: text.optional() }), async (context, { peer }) =>
+    auditLogs(context, peer === undefined ? undefined : (await findPeer(context, peer)).member),
+  ),
   "log.export": operation(nothing, async (context) => {
     const files: { path: string; bytes: string }[] = []
     for await (const { path, bytes } of logTiles(context))
       files.push({ path, bytes: encodeBase64(bytes) })
     return { files }
   }),
+  backup: operation(z.strictObject({ file: text }), (context, { file }) => {
+    const { home } = context.config
+    if (home === null) throw new NodeError("request.malformed", "This node has no home on a disk.")
+    return backUp(context, home, file)
+  }),
+  recover: operation(nothing, recover),
+  "recover.resume": operation(z.strictObject(decision), async (context, input) => {
+    const { digest } = verifyDecision(
+      context,
+      decodeBase64(input.payload),
+      { protected: input.protected, signature: input.signature },
+      { act: "resume", subject: "signer" },
+    )
+    await resumeAnyway(context, digest)
+    return recover(context)
+  }),
+  "recover.giveUp": operation(
+    z.strictObject({ indexes: z.array(z.int().nonnegative()).min(1).max(4096), ...decision }),
+    async (context, { indexes, ...input }) => {
+      verifyDecision(
+        context,
+        decodeBase64(input.payload),
+        { protected: input.protected, signature: input.signature },
+        { act: "lose", subject: indexes.join(" ") },
+      )
+      await giveUp(context, indexes)
+      return recover(context)
+    },
+  ),
+  "inconsistency.list": operation(nothing, listInconsistencies),
+  "inconsistency.show": operation(z.strictObject({ proof: id }), async (context, { proof }) => {
+    const { file, ...view } = await showInconsistency(context, proof)
+    return { ...view, file: encodeBase64(file) }
+  }),
+  "inconsistency.explain": operation(
+    z.strictObject({ proof: id, text: z.string().min(1).max(4000) }),
+    (context, input) => explain(context, input.proof, input.text),
+  ),
+  "inconsistency.continue": operation(
+    z.strictObject({ proof: id, ...decision }),
+    (context, { proof, payload, protected: header, signature }) =>
+      continueWith(context, proof, decodeBase64(payload), { protected: header, signature }),
+  ),
   doctor: operation(nothing, doctor),
 } satisfies Record<string, Operation>
 

@@ -1,29 +1,30 @@
 import { Hono } from "hono"
-import { decodeBase64url, decodeHex, utf8 } from "../../protocol/encoding.ts"
+import { decodeHex, utf8 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import {
   decodeFrames,
-  encodeFrame,
   type FeedHead,
   formatHead,
-  framesHeader,
   framesMediaType,
 } from "../../protocol/exchange/frames.ts"
 import { limits } from "../../protocol/limits.ts"
 import { proveInclusionFrom } from "../../protocol/log/compact-range.ts"
 import { openEntry } from "../../protocol/log/entry.ts"
 import { formatTlogProof } from "../../protocol/log/tlog-proof.ts"
-import { kidOf } from "../../protocol/member/key.ts"
-import { newestRoot, rootVersion } from "../../protocol/member/root.ts"
+import { rootVersion } from "../../protocol/member/root.ts"
 import type { Context } from "../context.ts"
-import { type FeedPosition, feedFrames, feedHead, parseFeedQuery, sealedFor } from "../deliver.ts"
+import { assertSealable, feedHead, logFrames, parseFeedQuery, sealedFor } from "../deliver.ts"
+import { returnedFrames } from "../give-back.ts"
 import { nodeKid, nodeSigner } from "../keys.ts"
-import { takeReceipts } from "../receipts.ts"
+import { takePushed } from "../push.ts"
 import { fromNodes, logOf, placesOf } from "../store/queries/logs.ts"
-import { keysInForce, memberById, peerById } from "../store/queries/members.ts"
-import { signResponse, type VerifiedRequest, verifyRequest } from "./message-signature.ts"
+import { keysInForce } from "../store/queries/members.ts"
+import { FeedStreams } from "./feed-streams.ts"
+import { signResponse, type VerifiedRequest } from "./message-signature.ts"
+import { peerAuth } from "./peer-auth.ts"
+import { Posts } from "./posts.ts"
 import { problemBody, problemStatus, problemType } from "./problems.ts"
-import { readBody } from "./read-body.ts"
+import { strangersAnswer } from "./stranger.ts"
 
 /**
  * What other members reach: docs/spec/http.md. Strangers get the few open pages and, for everything
@@ -37,11 +38,22 @@ export type PeerAppOptions = {
   readonly closing: AbortSignal
 }
 
-const heartbeatMs = 30_000
+type Asked = {
+  /** member id */
+  readonly peer: string
+  readonly query: URLSearchParams
+  readonly body: Uint8Array
+  readonly answer: Answer
+}
+
 const noStore = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
 
 export function peerApp(context: Context, options: PeerAppOptions): Hono {
+  const { log } = context.env
   const app = new Hono()
+  const identify = peerAuth(context, options.authorities)
+  const feeds = new FeedStreams(context, options.closing)
+  const posts = new Posts()
 
   app.get("/livez", () => health(true))
   app.get("/readyz", () => health(context.stopped === null))
@@ -49,38 +61,75 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
   app.get("/root/:version", (c) => {
     const text = c.req.param("version")
     const document = /^[1-9]\d{0,3}$/.test(text) ? rootVersion(context.self, Number(text)) : null
-    return document === null ? stranger() : json(document.bytes)
+    return document === null ? strangersAnswer() : json(document.bytes)
   })
 
-  app.get("/feed", (c) => asPeer(context, options, c.req.raw, (asked) => feed(asked)))
+  app.get("/feed", (c) =>
+    asPeer(c.req.raw, async ({ peer, query, answer }) => {
+      const position = parseFeedQuery(query)
+      if (position === null) throw new ProtocolError("http.malformed", { detail: "query" })
+      const { head } = await feedHead(context, peer)
+      await assertSealable(context, peer, head, position)
+      return answer.frames(head, feeds.feed(peer, position, query.has("live")))
+    }),
+  )
+  app.get("/log/:member", (c) =>
+    asPeer(c.req.raw, async ({ peer, query, answer }) => {
+      const position = parseFeedQuery(query)
+      if (position === null) throw new ProtocolError("http.malformed", { detail: "query" })
+      const log = await readableLog(context, peer, c.req.param("member"))
+      if (log === null) return answer.problem(404, "record.unknown")
+      const head = { feed: "0".repeat(32), n: 0, size: log.range.size }
+      const isOwner = c.req.param("member") === peer
+      const frames =
+        query.has("returned") && isOwner
+          ? returnedFrames(context, peer, position.epoch, position.size)
+          : logFrames(context, log, position)
+      return answer.frames(head, feeds.once(peer, frames))
+    }),
+  )
   app.get("/sealed/:digest", (c) =>
-    asPeer(context, options, c.req.raw, async ({ peer, answer }) => {
+    asPeer(c.req.raw, async ({ peer, answer }) => {
       const bytes = await sealedFor(context, peer, c.req.param("digest"))
       return bytes === null ? answer.problem(404, "record.unknown") : answer.bytes(bytes)
     }),
   )
   app.post("/frames", (c) =>
-    asPeer(context, options, c.req.raw, async ({ peer, body, answer }) => {
-      for (const { type, bytes } of await decodeFrames(body)) {
-        if (type !== "receipts")
-          throw new ProtocolError("feature.unsupported", { detail: `frame ${type}` })
-        await takeReceipts(context, peer, bytes)
-      }
+    asPeer(c.req.raw, async ({ peer, body, answer }) => {
+      await takePushed(context, peer, await decodeFrames(body, limits.framesPerPost))
       return answer.bytes(new Uint8Array(0))
     }),
   )
-  app.notFound(() => stranger())
+  app.notFound((c) =>
+    asPeer(c.req.raw, async () => {
+      throw new ProtocolError("feature.unsupported", { detail: "path" })
+    }),
+  )
   app.onError((cause) => {
-    context.env.log.error("http.failed", { code: codeOf(cause) })
-    return stranger()
+    log.error("http.failed", { code: codeOf(cause) })
+    return strangersAnswer()
   })
 
-  async function feed({ peer, query, answer }: Asked): Promise<Response> {
-    const position = parseFeedQuery(query)
-    if (position === null) throw new ProtocolError("http.malformed", { detail: "query" })
-    const { head } = await feedHead(context, peer)
-    const isLive = query.has("live")
-    return answer.frames(head, framesFor(context, peer, position, isLive ? options.closing : null))
+  /** Runs `work` for a request that a peer signed; anyone else is a stranger. */
+  async function asPeer(
+    request: Request,
+    work: (asked: Asked) => Promise<Response>,
+  ): Promise<Response> {
+    const asker = await identify(request)
+    if (asker === null) return strangersAnswer()
+    const { peer, query, verified } = asker
+    const answer = answerTo(context, verified)
+    const run = async () => work({ peer, query, body: await asker.body(), answer })
+    try {
+      return await (request.body === null ? run() : posts.hold(peer, asker.bodyBytes, run))
+    } catch (cause) {
+      if (!(cause instanceof ProtocolError)) {
+        log.error("http.failed", { peer, code: codeOf(cause) })
+        return answer.problem(503, "internal")
+      }
+      log.warn("http.refused", { peer, code: cause.code })
+      return answer.problem(problemStatus(cause), cause.code)
+    }
   }
 
   return app
@@ -89,14 +138,6 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
 function codeOf(cause: unknown): string {
   const { code } = cause as { code?: unknown }
   return typeof code === "string" ? code : "internal"
-}
-
-/** The one answer to whoever is nobody here, whatever was asked. */
-function stranger(): Response {
-  return new Response("not found\n", {
-    status: 404,
-    headers: { "content-type": "text/plain; charset=utf-8", ...noStore },
-  })
 }
 
 function health(isWell: boolean): Response {
@@ -134,108 +175,15 @@ async function introduction(context: Context): Promise<Uint8Array> {
   return utf8(`{"keys":${keysText},${fields.slice(1)}`)
 }
 
+/** Our own log, for whoever is a peer; a peer's own, which it may have lost. PROTOCOL.md §7 */
+async function readableLog(context: Context, peer: string, member: string) {
+  return member === context.self.id || member === peer ? logOf(context.db, member) : null
+}
+
 type Answer = {
   bytes(body: Uint8Array): Promise<Response>
   problem(status: number, code: string): Promise<Response>
-  frames(head: FeedHead, body: AsyncGenerator<Uint8Array>): Promise<Response>
-}
-
-type Asked = {
-  /** member id */
-  readonly peer: string
-  readonly query: URLSearchParams
-  readonly body: Uint8Array
-  readonly answer: Answer
-}
-
-/** Runs `work` for a request that a peer signed; anyone else is a stranger, replays included. */
-async function asPeer(
-  context: Context,
-  options: PeerAppOptions,
-  request: Request,
-  work: (asked: Asked) => Promise<Response>,
-): Promise<Response> {
-  const known = await identify(context, options, request)
-  if (known === null) return stranger()
-  const { peer, query, body, verified } = known
-  const answer = answerTo(context, verified)
-  try {
-    return await work({ peer, query, body, answer })
-  } catch (cause) {
-    if (!(cause instanceof ProtocolError)) {
-      context.env.log.error("http.failed", { code: codeOf(cause) })
-      return answer.problem(503, "internal")
-    }
-    context.env.log.warn("http.refused", { peer, code: cause.code })
-    return answer.problem(problemStatus(cause), cause.code)
-  }
-}
-
-type Identified = {
-  readonly peer: string
-  readonly query: URLSearchParams
-  readonly body: Uint8Array
-  readonly verified: VerifiedRequest
-}
-
-async function identify(
-  context: Context,
-  options: PeerAppOptions,
-  request: Request,
-): Promise<Identified | null> {
-  const { headers } = request
-  // Cheap before costly: a body is read for a known sender only.
-  const from = headers.get("comity-from") ?? ""
-  if (!/^[0-9a-f]{64}$/.test(from) || !headers.has("signature")) return null
-  const row = await peerById(context.db, from)
-  if (row === undefined || row.blocked === 1 || row.verified_on === null) return null
-  const member = await memberById(context.db, from)
-  if (member === null || Number(headers.get("content-length") ?? 0) > limits.requestBytes)
-    return null
-  try {
-    const body = await readBody(request.body, limits.requestBytes)
-    const url = new URL(request.url)
-    const { nodeKey } = newestRoot(member).payload
-    const verified = verifyRequest(
-      {
-        method: request.method,
-        authority: headers.get("host") ?? url.host,
-        path: url.pathname,
-        query: url.search,
-        headers,
-        body,
-      },
-      {
-        now: Math.floor(context.env.clock.now() / 1000),
-        ownId: context.self.id,
-        ownAuthorities: options.authorities,
-        keyOf: (_from, keyid) =>
-          keyid === kidOf(nodeKey) ? decodeBase64url(nodeKey.ed25519) : null,
-      },
-    )
-    if (await isReplayed(context, verified)) throw new ProtocolError("http.replayed")
-    return { peer: from, query: url.searchParams, body, verified }
-  } catch (cause) {
-    if (!(cause instanceof ProtocolError)) throw cause
-    context.env.log.warn("http.stranger", { code: cause.code })
-    return null
-  }
-}
-
-/** Notes the nonce until it expires; true when it was noted before, also before a restart. */
-async function isReplayed(context: Context, verified: VerifiedRequest): Promise<boolean> {
-  const { keyid, nonce, expires } = verified
-  const now = Math.floor(context.env.clock.now() / 1000)
-  await context.db
-    .deleteFrom("nonce")
-    .where("expires", "<", now - 120)
-    .execute()
-  const noted = await context.db
-    .insertInto("nonce")
-    .values({ keyid, nonce, expires })
-    .onConflict((conflict) => conflict.doNothing())
-    .executeTakeFirst()
-  return noted.numInsertedOrUpdatedRows !== 1n
+  frames(head: FeedHead, body: ReadableStream<Uint8Array>): Promise<Response>
 }
 
 function answerTo(context: Context, verified: VerifiedRequest): Answer {
@@ -253,6 +201,8 @@ function answerTo(context: Context, verified: VerifiedRequest): Answer {
   }
   const whole = async (status: number, type: string, body: Uint8Array) => {
     const headers = new Headers({ "content-type": type })
+    // What is too large, or too much, is not read to its end.
+    if (status === 413 || status === 429) headers.set("connection", "close")
     await sign(status, headers, body)
     return new Response(body as Uint8Array<ArrayBuffer>, { status, headers })
   }
@@ -265,65 +215,7 @@ function answerTo(context: Context, verified: VerifiedRequest): Answer {
         "comity-head": formatHead(head),
       })
       await sign(200, headers, null)
-      return new Response(streamOf(context, body), { headers })
+      return new Response(body, { headers })
     },
   }
-}
-
-/** Reads from the store only as fast as the peer reads from us. */
-function streamOf(
-  context: Context,
-  frames: AsyncGenerator<Uint8Array>,
-): ReadableStream<Uint8Array> {
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        try {
-          const next = await frames.next()
-          if (next.done) controller.close()
-          else controller.enqueue(next.value)
-        } catch (cause) {
-          // The head has gone out: all that is left is to break off, and to say so here.
-          context.env.log.error("feed.failed", { code: codeOf(cause) })
-          throw cause
-        }
-      },
-      async cancel() {
-        await frames.return(undefined)
-      },
-    },
-    { highWaterMark: 0 },
-  )
-}
-
-/** Once to the head, or, while `live` is not aborted, again whenever something was added. */
-async function* framesFor(
-  context: Context,
-  peer: string,
-  position: FeedPosition,
-  live: AbortSignal | null,
-): AsyncGenerator<Uint8Array> {
-  yield framesHeader()
-  let at = yield* feedFrames(context, peer, position)
-  while (live !== null && !live.aborted) {
-    const waiting = new AbortController()
-    const signal = AbortSignal.any([live, waiting.signal])
-    // Armed before the look, so that nothing added meanwhile is slept over.
-    const rung = context.bell.next(signal)
-    if (!(await hasNews(context, peer, at))) {
-      await Promise.race([rung, context.env.clock.sleep(heartbeatMs, signal)])
-      waiting.abort()
-      if (!(await hasNews(context, peer, at))) {
-        const { head } = await feedHead(context, peer)
-        yield encodeFrame("head", utf8(formatHead(head)))
-        continue
-      }
-    } else waiting.abort()
-    at = yield* feedFrames(context, peer, at)
-  }
-}
-
-async function hasNews(context: Context, peer: string, at: FeedPosition): Promise<boolean> {
-  const { head, log } = await feedHead(context, peer)
-  return head.n !== at.after || head.size !== at.size || log.epoch !== at.epoch
 }

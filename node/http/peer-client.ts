@@ -106,7 +106,7 @@ export async function askPeer(
 function codeOf(body: Uint8Array | null): string {
   try {
     const { type } = JSON.parse(new TextDecoder().decode(body ?? new Uint8Array(0)))
-    const [, code] = /^urn:comity:error:([a-z]+(?:[.-][a-z]+)*)$/.exec(type) ?? []
+    const [, code] = /^urn:comity:error:(?=.{1,64}$)([a-z]+(?:[.-][a-z]+)*)$/.exec(type) ?? []
     if (code !== undefined) return code
   } catch {
     // Not a problem document: the status says all there is.

@@ -9,6 +9,7 @@ export function problemBody(code: string): Uint8Array {
 
 const statuses: ReadonlyMap<string, number> = new Map([
   ["http.too-large", 413],
+  ["http.busy", 429],
   ["frames.too-large", 413],
   ["json.too-large", 413],
   ["feature.unsupported", 422],

@@ -90,6 +90,8 @@ export type Schema = {
     /** the record's JCS form */
     bytes: Uint8Array
     content_key: Uint8Array
+    /** the entry by which its origin's log would say that it is withdrawn for everybody */
+    tag: Uint8Array
   }
 
   /** The full-text index, by the row of the content; it gives no text back. */
@@ -106,6 +108,8 @@ export type Schema = {
     state: OrderState
     reason: string | null
     created_at: number
+    /** when it was put in line for a slot of the log; null with cadence `immediate` */
+    scheduled_at: number | null
   }
   order_signature: {
     order_id: string
@@ -172,6 +176,15 @@ export type Schema = {
   }
 
   /**
+   * Where a withdrawal was taken back from one recipient, and may have named this one too: releases with a
+   * base below `size` are not served to it.
+   */
+  doubt: { record_id: string; recipient: string; size: number }
+
+  /** Withdrawal tags of ours, and where our log has them; no place yet while they wait for one. */
+  tag: { id: Generated<number>; entry: Uint8Array; epoch: number | null; idx: number | null }
+
+  /**
    * What is queued for a peer, for good: a feed has no gaps. Its bytes are made when it is served, from
    * the order and the grants, which never change either; the digest says that they are the same.
    */
@@ -194,6 +207,9 @@ export type Schema = {
     seen_n: number
     at: number
     error: string | null
+    /** since when, and by which code, its feed is not whole; null while it is */
+    stale_at: number | null
+    stale_why: string | null
   }
   /** Statements of ours about what we got, until the peer has them. */
   receipt_out: {
@@ -220,12 +236,38 @@ export type Schema = {
     at: number
   }
   receipt_document: { digest: string; peer: string; bytes: Uint8Array }
+  /** Checkpoints of others' logs that only third parties have shown, beyond what is mirrored. */
+  heard: {
+    member: string
+    epoch: number
+    size: number
+    root: Uint8Array
+    note: string
+    at: number
+  }
+  /** What each peer was told last of a third member or proof: the same is not told again. */
+  told: { peer: string; subject: string; state: string }
+  /** Proofs that a member has told two histories. */
+  inconsistency: {
+    digest: string
+    member: string
+    kind: string
+    bytes: Uint8Array
+    at: number
+    /** 1 once its member has been told, or could not be reached: others are told after it */
+    told: number
+    /** the decision of this member's officers, as they signed it; null while new entries wait for it */
+    decided: string | null
+  }
+  /** What officers of ours decided for this node, as they signed it. */
+  decision: { digest: string; bytes: Uint8Array; at: number }
+  explanation: { digest: string; subject: string; bytes: Uint8Array }
   nonce: { keyid: string; nonce: string; expires: number }
   /** What an operator may want to know happened; ids and codes only. */
   event: { id: Generated<number>; at: number; kind: string; subject: string; detail: string }
 }
 
-export const orderStates = ["open", "refused", "cancelled", "logged"] as const
+export const orderStates = ["open", "scheduled", "refused", "cancelled", "logged"] as const
 export type OrderState = (typeof orderStates)[number]
 
 /** A transaction is one too, so that callers choose the boundary. */

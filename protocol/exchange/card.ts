@@ -1,4 +1,4 @@
-import { encodeCanonical, ingest, type Json } from "../canonical.ts"
+import { encodeCanonical, ingest, type Json, jsonOf } from "../canonical.ts"
 import { sha256 } from "../crypto/hash.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
@@ -37,15 +37,11 @@ export function encodeCard(card: {
 }): Uint8Array {
   const { roots, keys, proof } = card
   return encodeCanonical({
-    keys: parse(keys),
+    keys: jsonOf(keys),
     proof,
-    roots: roots.map(parse),
+    roots: roots.map(jsonOf),
     type: "comity/card/v1",
   })
-}
-
-function parse(bytes: Uint8Array): Json {
-  return JSON.parse(new TextDecoder().decode(bytes))
 }
 
 /**

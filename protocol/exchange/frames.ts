@@ -91,13 +91,19 @@ function frameEnd(bytes: Uint8Array): number {
   return 5 + length
 }
 
-/** All frames of a container that is held whole. @throws as readFrames */
-export async function decodeFrames(bytes: Uint8Array): Promise<readonly Frame[]> {
+/** All frames of a container that is held whole, at most `most`. @throws as readFrames */
+export async function decodeFrames(
+  bytes: Uint8Array,
+  most: number = limits.framesPerStream,
+): Promise<readonly Frame[]> {
   async function* whole() {
     yield bytes
   }
   const frames: Frame[] = []
-  for await (const frame of readFrames(whole())) frames.push(frame)
+  for await (const frame of readFrames(whole())) {
+    if (frames.length >= most) throw new ProtocolError("frames.too-large")
+    frames.push(frame)
+  }
   return frames
 }
 

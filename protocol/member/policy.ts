@@ -77,11 +77,31 @@ export function missingApprovals(
   rule: Rule,
   approvals: readonly Approval[],
 ): readonly string[] {
-  return (
-    linesFor(policy, signoff, act, rule)
-      ?.filter((line) => !holds(line, approvals))
-      .map(describe) ?? ["no line of the member's policy allows this"]
-  )
+  const open = linesFor(policy, signoff, act, rule)?.filter((line) => !holds(line, approvals))
+  if (open === undefined) return ["no line of the member's policy allows this"]
+  return open
+    .filter((line) => !isImplied(line, open, approvals))
+    .map((line) => describe(line, approvals))
+}
+
+/** Persons in any role need no words where those who must come in named roles are as many. */
+function isImplied(
+  line: Requirement,
+  open: readonly Requirement[],
+  approvals: readonly Approval[],
+): boolean {
+  if (line.role !== "any" || line.organisations !== undefined) return false
+  const named = new Map<string, number>()
+  for (const other of open)
+    if (other.role !== "any")
+      named.set(other.role, Math.max(named.get(other.role) ?? 0, stillToCome(other, approvals)))
+  const coming = [...named.values()].reduce((sum, persons) => sum + persons, 0)
+  return coming >= stillToCome(line, approvals)
+}
+
+/** Enough persons of too few organisations need another one. */
+function stillToCome(line: Requirement, approvals: readonly Approval[]): number {
+  return Math.max(line.persons - counted(line, approvals).persons, 1)
 }
 
 /** Every line that must hold; null when none of the policy's matches, whatever the profile says. */
@@ -104,16 +124,24 @@ function linesFor(
 }
 
 function holds(line: Requirement, approvals: readonly Approval[]): boolean {
-  const counted = approvals.filter(({ role }) => line.role === "any" || line.role === role)
-  const persons = new Set(counted.map(({ person }) => person))
-  const organisations = new Set(counted.map(({ organisation }) => organisation))
-  return persons.size >= line.persons && organisations.size >= (line.organisations ?? 1)
+  const { persons, organisations } = counted(line, approvals)
+  return persons >= line.persons && organisations >= (line.organisations ?? 1)
 }
 
-function describe(line: Requirement): string {
-  const who = line.role === "any" ? "any role" : line.role
-  const from = line.organisations === undefined ? "" : ` from ${line.organisations} organisations`
-  return `${line.persons} ${line.persons === 1 ? "person" : "persons"} as ${who}${from}`
+function counted(line: Requirement, approvals: readonly Approval[]) {
+  const counting = approvals.filter(({ role }) => line.role === "any" || line.role === role)
+  return {
+    persons: new Set(counting.map(({ person }) => person)).size,
+    organisations: new Set(counting.map(({ organisation }) => organisation)).size,
+  }
+}
+
+function describe(line: Requirement, approvals: readonly Approval[]): string {
+  const { persons } = counted(line, approvals)
+  const left = stillToCome(line, approvals)
+  const who = line.role === "any" ? "in any role" : `as ${line.role}`
+  const from = line.organisations === undefined ? "" : `, from ${line.organisations} organisations`
+  return `${left}${persons === 0 ? "" : " more"} ${left === 1 ? "person" : "persons"} ${who}${from}`
 }
 
 /** How many distinct persons the matching lines ask for at least: what `needs` shows. */

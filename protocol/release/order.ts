@@ -29,7 +29,13 @@ import {
   refine,
   type ShapeOf,
 } from "../shape.ts"
-import { decodeSigned, decodeSignedValue, type Signed, type SignedFormat } from "../signed.ts"
+import {
+  decodeSigned,
+  decodeSignedValue,
+  type Signature,
+  type Signed,
+  type SignedFormat,
+} from "../signed.ts"
 
 export const ruleShape = object({
   conditions: conditionsShape,
@@ -58,19 +64,24 @@ export const orderShape = refine(
 )
 export type Order = ShapeOf<typeof orderShape>
 
-const headerShape = object({
-  alg: literal("Ed25519"),
-  day,
-  key: base64url(32),
-  kid: digest,
-  network,
-  organisation: organisationShape,
-  person: personShape,
-  role: roleShape,
-  roles: rolesShape,
-  salt: hex(32),
-  typ: literal("comity-order+jws"),
-})
+/** The protected header under which an officer signs: it opens the digest in the root document. */
+export function officerHeaderShape<const T extends string>(typ: T) {
+  return object({
+    alg: literal("Ed25519"),
+    day,
+    key: base64url(32),
+    kid: digest,
+    network,
+    organisation: organisationShape,
+    person: personShape,
+    role: roleShape,
+    roles: rolesShape,
+    salt: hex(32),
+    typ: literal(typ),
+  })
+}
+const headerShape = officerHeaderShape("comity-order+jws")
+export type OfficerHeader = Omit<ShapeOf<typeof headerShape>, "typ"> & { readonly typ: string }
 export type OrderHeader = ShapeOf<typeof headerShape>
 
 export const orderFormat: SignedFormat<Order, OrderHeader> = {
@@ -116,7 +127,7 @@ export type Revocation = {
  * @throws `signed.unknown-key`, `signed.superfluous`, `signed.invalid`, `key.weak`
  */
 export function approvalsOf(
-  order: Pick<OrderDocument, "signatures">,
+  order: { readonly signatures: readonly Signature<OfficerHeader>[] },
   root: Root,
   revocation: Revocation,
 ): readonly Approval[] {

@@ -22,7 +22,8 @@ export type Fact = {
   readonly after: readonly string[]
 }
 
-function comparePlace(
+/** Across epochs a place is compared by epoch first. PROTOCOL.md §6 */
+export function comparePlace(
   a: { readonly epoch: number; readonly size: number },
   b: { readonly epoch: number; readonly size: number },
 ): number {

@@ -39,7 +39,7 @@ test("what is there already is not overwritten", async () => {
   const stdout = new PassThrough()
   await writeFileArgument(path, utf8("first"), stdout)
   await expect(writeFileArgument(path, utf8("second"), stdout)).rejects.toThrow(
-    failure("file.unreadable"),
+    failure("file.exists"),
   )
   expect(readFileSync(path, "utf8")).toBe("first")
   await writeFileArgument("-", utf8("out"), stdout)

@@ -36,6 +36,13 @@ describe("data and words", () => {
     output.table(["A"], [["1"]])
     output.document({ a: 1 })
     output.note("aside")
+    expect(written).toEqual({ stdout: '{"a":1}\n', stderr: "" })
+  })
+
+  test("with --json, what is said to people is said where people look", () => {
+    const { output, written } = outputOn({ isJson: true, isTTY: true })
+    output.document({ a: 1 })
+    output.note("aside")
     expect(written).toEqual({ stdout: '{"a":1}\n', stderr: "aside\n" })
   })
 

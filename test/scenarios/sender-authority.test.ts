@@ -284,7 +284,7 @@ describe("the sender's own node sends nothing for", () => {
     const withdraw = await withdrawGrant(xa, theirs.record, id(xb))
     await expect(
       requestWithdrawal(xa.context, { record: theirs.record, reason: "not ours" }),
-    ).rejects.toEqual(failure("draft.unknown"))
+    ).rejects.toEqual(failure("record.not-ours"))
     const forged = await forgeOrder(xa, [withdraw])
     await insertOrder(xa, forged)
     await refusesToPublish(xa, forged.order.payload.id, "custody.unsupported")

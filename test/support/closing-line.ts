@@ -7,14 +7,15 @@ export default class ClosingLine implements Reporter {
     let failed = 0
     let skipped = 0
     for (const module of modules) {
-      // A file that does not load has no tests to count, yet it is a failure.
-      if (module.state() === "failed" && [...module.children.allTests()].length === 0) failed++
+      const before = failed
       for (const test of module.children.allTests()) {
         const { state } = test.result()
         if (state === "passed") passed++
         else if (state === "failed") failed++
         else skipped++
       }
+      // A file that does not load, or whose preparation fails, fails without a test that does.
+      if (module.state() === "failed" && failed === before) failed++
     }
     if (skipped > 0) process.stdout.write(`${skipped} skipped\n`)
     process.stdout.write(`${passed} passed, ${failed} failed\n`)

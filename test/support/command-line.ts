@@ -10,10 +10,14 @@ export async function comity(
   options: {
     stdin?: string | Uint8Array | Readable
     environment?: World["environment"]
+    /** what an interrupt would abort */
+    interrupt?: AbortSignal
+    /** sees what is said as it is said */
+    onStdout?: (text: string) => void
   } = {},
 ): Promise<Ran> {
-  const { stdin = "", environment = {} } = options
-  const stdout = new Kept()
+  const { stdin = "", environment = {}, interrupt = new AbortController().signal } = options
+  const stdout = new Kept(options.onStdout)
   const stderr = new Kept()
   const world: World = {
     environment,
@@ -21,7 +25,7 @@ export async function comity(
     stdout,
     stderr,
     terminal: null,
-    interrupted: () => new AbortController().signal,
+    interrupted: () => interrupt,
   }
   const exit = await run(args, world, "1.2.3")
   return { exit, stdout: stdout.text, stderr: stderr.text }
@@ -29,8 +33,17 @@ export async function comity(
 
 class Kept extends Writable {
   text = ""
+  readonly #onText: (text: string) => void
+
+  constructor(onText: (text: string) => void = () => {}) {
+    super()
+    this.#onText = onText
+  }
+
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk.toString()
+    const text = chunk.toString()
+    this.text += text
+    this.#onText(text)
     done()
   }
 }

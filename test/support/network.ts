@@ -1,5 +1,11 @@
-import type { Context } from "../../node/context.ts"
-import { type Env, PeerUnreachable, type Transport } from "../../node/env.ts"
+import type { Config, Context } from "../../node/context.ts"
+import {
+  type Env,
+  type Log,
+  type LogFields,
+  PeerUnreachable,
+  type Transport,
+} from "../../node/env.ts"
 import { type Founded, foundMember } from "../../node/found.ts"
 import { peerApp } from "../../node/http/peer-app.ts"
 import { memoryFiles } from "../../node/memory-env.ts"
@@ -7,7 +13,7 @@ import { closeNode, createNode, prepareCrypto, storeFounded } from "../../node/n
 import { reviewExport, signReview } from "../../node/officer.ts"
 import { addSignature, exportOrder } from "../../node/orders.ts"
 import { addPeer, ownCard, verifyPeer } from "../../node/peers.ts"
-import { publish } from "../../node/sequencer.ts"
+import { type Published, publish } from "../../node/sequencer.ts"
 import { memoryDatabase } from "../../node/store/sqlite.ts"
 import { wordsOf } from "../../protocol/words.ts"
 import { seededRandom } from "./world.ts"
@@ -19,6 +25,8 @@ export type TestNode = {
   readonly founded: Founded
   /** every byte that this node served to each asker, by `comity-from` or "stranger" */
   readonly served: Map<string, Uint8Array[]>
+  /** what it wrote to its journal, a line of JSON for each event */
+  readonly journal: string[]
   readonly host: string
   readonly env: Env
 }
@@ -42,6 +50,7 @@ export async function network(
     readonly officers?: Parameters<typeof foundMember>[1]["officers"]
     readonly acquainted?: boolean
     readonly seed?: string
+    readonly config?: Partial<Config>
   } = {},
 ): Promise<TestNetwork> {
   prepareCrypto()
@@ -60,6 +69,7 @@ export async function network(
           throw new PeerUnreachable("nobody there")
         const sent = new Headers(headers)
         sent.set("host", url.host)
+        sent.set("content-length", String(body.length))
         const response = await app(
           new Request(url, {
             method,
@@ -71,7 +81,11 @@ export async function network(
         return { status: response.status, headers: response.headers, body: response.body! }
       },
     }
-    const env = testEnv(`${options.seed ?? "network"} ${name}`, clock, transport)
+    const journal: string[] = []
+    const note = (event: string, fields: LogFields = {}) =>
+      void journal.push(JSON.stringify({ event, ...fields }))
+    const log: Log = { info: note, warn: note, error: note }
+    const env = { ...testEnv(`${options.seed ?? "network"} ${name}`, clock, transport), log }
     const founded = await foundMember(env, {
       network: options.networks?.[name] ?? options.network ?? "exercise:test",
       state: name.toUpperCase(),
@@ -92,14 +106,17 @@ export async function network(
       openDatabase: () => Object.assign(database, { close: () => database }),
     }
     await storeFounded(held, founded)
-    const context = await createNode(held, founded.keys, { url: `https://${host}` })
+    const context = await createNode(held, founded.keys, {
+      ...options.config,
+      url: `https://${host}`,
+    })
     const app = peerApp(context, { authorities: [host], closing: closing.signal })
     hosts.set(host, async (request) => {
       const from = request.headers.get("comity-from") ?? "stranger"
       const response = await app.fetch(request)
       return recorded(response, served, from)
     })
-    nodes[name] = { name, context, founded, served, host, env: held }
+    nodes[name] = { name, context, founded, served, journal, host, env: held }
   }
   if (options.acquainted !== false)
     for (const a of Object.values(nodes))
@@ -169,10 +186,12 @@ export async function authorise(node: TestNode, order: string): Promise<void> {
 }
 
 export async function authoriseAndPublish(node: TestNode, orders: readonly string[]) {
-  const published = []
+  const published: Published[] = []
   for (const order of orders) {
     await authorise(node, order)
-    published.push(await publish(node.context, order))
+    const done = await publish(node.context, order)
+    if ("slotAt" in done) throw new TypeError("this log has a cadence: publish, then fillSlot")
+    published.push(done)
   }
   return published
 }

@@ -121,3 +121,21 @@ export const withdrawalsOf = prepared((db, recordIds: readonly string[]) =>
     .where("act", "=", sql.lit("withdraw"))
     .where("record_id", "in", recordIds),
 )
+
+/** By record, below which base a release to this peer is in doubt. */
+export async function doubtsOf(
+  db: Db,
+  peer: string,
+  recordIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await doubtRows(db, peer, recordIds)
+  return new Map(rows.map(({ record_id, size }) => [record_id, size]))
+}
+
+const doubtRows = prepared((db, peer: string, recordIds: readonly string[]) =>
+  db
+    .selectFrom("doubt")
+    .selectAll()
+    .where("record_id", "in", recordIds)
+    .where("recipient", "=", peer),
+)

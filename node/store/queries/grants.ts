@@ -4,7 +4,9 @@ import { decodeGrant, grantLeaf } from "../../../protocol/release/grant.ts"
 import { grantTreeDepth } from "../../../protocol/release/grant-tree.ts"
 import { StoreDamage } from "../damage.ts"
 import type { Db, Schema } from "../schema.ts"
+import { grantRow } from "./facts.ts"
 import { prepared } from "./prepared.ts"
+import { insertRows } from "./rows.ts"
 
 /** A grant's signed bytes and its way to the order's root, one hash after the other. */
 export type ListedGrant = {
@@ -52,6 +54,27 @@ export function pathOf({ path }: ListedGrant): readonly Uint8Array[] {
   )
 }
 
+type Granting = {
+  readonly origin: string
+  readonly id: string
+  readonly grants: readonly PlacedGrant[]
+}
+
+/** The grants of these orders, none of which is stored yet: as they are found by, and as they were signed. */
+export async function insertGrants(db: Db, orders: readonly Granting[]): Promise<void> {
+  const rows = orders.flatMap((order) => order.grants.map((grant) => grantRow(order, grant)))
+  const lists = orders.flatMap(({ origin, id, grants }) =>
+    [...Map.groupBy(grants, ({ grant }) => grant.recipient)].map(([recipient, own]) => ({
+      order_origin: origin,
+      order_id: id,
+      recipient,
+      grants: encodeGrants([...own].sort((a, b) => a.position - b.position)),
+    })),
+  )
+  await insertRows(db, "order_grant", rows)
+  await insertRows(db, "grant_list", lists)
+}
+
 /** What an order of `origin` grants to all its recipients. */
 export const grantListsOf = prepared((db, origin: string, orderId: string) =>
   db
@@ -93,13 +116,12 @@ export async function placedGrants(
   return facts.map(({ position }) => {
     const found = listed.find((one) => one.position === position)
     if (found === undefined) throw new StoreDamage("a grant is missing")
-    const { bytes } = found
-    return {
-      grant: decodeGrant(bytes),
-      bytes,
-      leaf: grantLeaf(bytes),
-      position,
-      path: pathOf(found),
-    }
+    return placedGrant(found)
   })
+}
+
+export function placedGrant(listed: ListedGrant): PlacedGrant {
+  const { bytes, position } = listed
+  const grant = decodeGrant(bytes)
+  return { grant, bytes, leaf: grantLeaf(bytes), position, path: pathOf(listed) }
 }

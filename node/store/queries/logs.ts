@@ -52,32 +52,26 @@ const logOfEpoch = prepared((db, member: string, epoch: number) =>
 type LogRow = Selectable<Schema["log"]>
 
 function asLogState(row: LogRow): LogState {
-  return { ...asLogPlace(row), checkpoint: row.checkpoint }
-}
-
-function asLogPlace(row: Omit<LogRow, "checkpoint">): Omit<LogState, "checkpoint"> {
-  const { id, member, epoch, origin, checked_at: checkedAt } = row
+  const { id, member, epoch, origin, checkpoint, checked_at: checkedAt } = row
   const range = decodeRange(row.range)
   if (range.size !== row.size) throw new StoreDamage("log size")
-  return { id, member, epoch, origin, range, checkedAt, isDisowned: row.disowned === 1 }
+  return { id, member, epoch, origin, range, checkpoint, checkedAt, isDisowned: row.disowned === 1 }
 }
 
 /** The member's newest log, and where its feed for `peer` stands, as they are at one moment. */
 export async function logAndFeed(db: Db, member: string, peer: string) {
   const [row] = await headRow(db, member, peer)
   if (row === undefined) return null
-  const { checkpoint, feed, n } = row
-  return { log: asLogPlace(row), checkpoint, feed, n: n ?? 0 }
+  const { feed, n } = row
+  return { log: asLogState(row), feed, n: n ?? 0 }
 }
 
 const headRow = prepared((db, member: string, peer: string) =>
   db
     .selectFrom("log")
     .leftJoin("feed", (join) => join.on("feed.peer", "=", peer))
-    .select(["log.id", "log.member", "log.epoch", "log.origin", "log.size", "log.range"])
-    .select(["log.checked_at", "log.disowned", "feed.feed", "feed.n"])
-    // As bytes: they are sent, and a text that is not ASCII is slow to make and to write.
-    .select((eb) => eb.cast<Uint8Array | null>("log.checkpoint", "blob").as("checkpoint"))
+    .selectAll("log")
+    .select(["feed.feed", "feed.n"])
     .where("log.member", "=", member)
     .orderBy("log.epoch", "desc")
     .limit(sql.lit(1)),

@@ -40,6 +40,18 @@ function keep(members: Map<string, Member>, id: string, member: Member): void {
   if (members.size > membersKept) members.delete(members.keys().next().value!)
 }
 
+/** Digest of the newest root document held, by which its verified form can be told from an older one. */
+export async function newestRootDigest(db: Db, member: string): Promise<string | null> {
+  const row = await db
+    .selectFrom("root_document")
+    .select("digest")
+    .where("member", "=", member)
+    .orderBy("version", "desc")
+    .limit(1)
+    .executeTakeFirst()
+  return row?.digest ?? null
+}
+
 /** Place of each root version in the log of its epoch, version 1 first. */
 export async function rootIndexes(db: Db, member: string): Promise<readonly (number | null)[]> {
   const rows = await db
@@ -91,6 +103,12 @@ const verifiedKeys = new WeakMap<Member, KeysDocument>()
 
 export function peerById(db: Db, member: string): Promise<Peer | undefined> {
   return db.selectFrom("peer").selectAll().where("member", "=", member).executeTakeFirst()
+}
+
+/** Whom we answer: added, verified, not blocked. */
+export async function servedPeer(db: Db, member: string): Promise<Peer | null> {
+  const peer = await peerById(db, member)
+  return peer === undefined || peer.blocked === 1 || peer.verified_on === null ? null : peer
 }
 
 export function allPeers(db: Db): Promise<Peer[]> {

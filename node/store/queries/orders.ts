@@ -17,7 +17,7 @@ export async function orderById(db: Db, prefix: string): Promise<OrderRow> {
   const [row, other] = rows
   if (row === undefined)
     throw new NodeError("order.unknown", `No order has the id ${JSON.stringify(prefix)}.`, {
-      hint: "comity order list",
+      hint: "comity order list shows them.",
     })
   if (other !== undefined)
     throw new NodeError("order.ambiguous", "Several orders begin like that: give more of the id.")
@@ -39,6 +39,20 @@ const ordersBetween = prepared((db, first: string, last: string) =>
 
 export const signaturesOf = prepared((db, orderId: string) =>
   db.selectFrom("order_signature").selectAll().where("order_id", "=", orderId).orderBy("person"),
+)
+
+/** @returns whether it could be logged until now */
+export async function markLogged(db: Db, id: string): Promise<boolean> {
+  return (await moveToLogged(db, id)).length === 1
+}
+
+const moveToLogged = prepared((db, id: string) =>
+  db
+    .updateTable("release_order")
+    .set({ state: "logged" })
+    .where("id", "=", id)
+    .where("state", "in", ["open", "scheduled"])
+    .returning("id"),
 )
 
 /** Orders as their origin's log has them; one that is there already stays as it is. */
@@ -100,3 +114,23 @@ export const loggedFacts = prepared((db, origin: string, orderIds: readonly stri
     .where("id", "in", orderIds),
 )
 export type LoggedFacts = Omit<LoggedOrder, "document" | "salt" | "at">
+
+/** @throws `order.closed`, `order.expired` */
+export function assertOpen({ id, state, not_after }: OrderRow, today: string): void {
+  if (state === "logged")
+    throw new NodeError("order.closed", `Order ${id} is published already.`, {
+      hint: `comity order show ${id.slice(0, 12)}, and for what became of it: comity receipts RECORD.`,
+    })
+  if (state === "scheduled")
+    throw new NodeError("order.closed", `Order ${id} is in line for the log's next slot.`, {
+      hint: `Until then it can be ended: comity order cancel ${id.slice(0, 12)}`,
+    })
+  if (state !== "open")
+    throw new NodeError("order.closed", `Order ${id} was ${state}.`, { hint: requestAgain })
+  if (not_after < today)
+    throw new NodeError("order.expired", `Order ${id} had to be published by ${not_after}.`, {
+      hint: requestAgain,
+    })
+}
+
+export const requestAgain = "Make a new order: comity release request. Officers sign it anew."

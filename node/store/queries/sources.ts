@@ -6,7 +6,9 @@ export type Source = Schema["source"]
 /** How far the peer's feed has been read; nothing of it yet, when there is no row. */
 export async function sourceOf(db: Db, peer: string): Promise<Source> {
   const row = await db.selectFrom("source").selectAll().where("peer", "=", peer).executeTakeFirst()
-  return row ?? { peer, feed: "", n: 0, prev: firstPrev, seen_n: 0, at: 0, error: null }
+  if (row !== undefined) return row
+  const nothing = { feed: "", n: 0, prev: firstPrev, seen_n: 0, at: 0 }
+  return { peer, ...nothing, error: null, stale_at: null, stale_why: null }
 }
 
 export async function changeSource(

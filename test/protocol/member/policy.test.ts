@@ -166,8 +166,16 @@ describe("laws", () => {
 test("what is missing reads as a person would say it", () => {
   const lines = [line({ persons: 2 }), line({ organisations: 2, persons: 1, role: "regulator" })]
   expect(missingApprovals(lines, [], "release", rule, [])).toEqual([
-    "2 persons as any role",
-    "1 person as regulator from 2 organisations",
+    "2 persons in any role",
+    "1 person as regulator, from 2 organisations",
+  ])
+  const first = { person: "p1", organisation: "o1", role: "regulator" }
+  expect(missingApprovals(lines, [], "release", rule, [first])).toEqual([
+    "1 more person as regulator, from 2 organisations",
+  ])
+  const other = { person: "p2", organisation: "o1", role: "operator" }
+  expect(missingApprovals([line({ persons: 3 })], [], "release", rule, [first, other])).toEqual([
+    "1 more person in any role",
   ])
   expect(missingApprovals([], [], "release", rule, [])).toHaveLength(1)
 })

@@ -1,0 +1,157 @@
+import { encodeHex } from "../protocol/encoding.ts"
+import { ProtocolError } from "../protocol/errors.ts"
+import type { PlacedGrant } from "../protocol/exchange/delivery.ts"
+import { emptyRoot } from "../protocol/log/merkle.ts"
+import { missingApprovals } from "../protocol/member/policy.ts"
+import { signoffOf } from "../protocol/profiles/profile.ts"
+import { findProfile } from "../protocol/profiles/registry.ts"
+import { grantLeaf, signedGrant } from "../protocol/release/grant.ts"
+import { buildGrantTree } from "../protocol/release/grant-tree.ts"
+import { approvalsOf, decodeOrder, type OrderDocument } from "../protocol/release/order.ts"
+import { endOf } from "../protocol/release/precedence.ts"
+import { encodeSigned } from "../protocol/signed.ts"
+import { factOf, type Standing } from "../protocol/verify.ts"
+import { type Context, ownRoot, today } from "./context.ts"
+import { NodeError } from "./errors.ts"
+import { stillMissing } from "./orders.ts"
+import { asFact, isAbout, withdrawalsOf } from "./store/queries/facts.ts"
+import { decodeGrants, grantListsOf } from "./store/queries/grants.ts"
+import { type LogState, rootAt } from "./store/queries/logs.ts"
+import {
+  assertOpen,
+  type OrderRow,
+  orderById,
+  requestAgain,
+  signaturesOf,
+} from "./store/queries/orders.ts"
+import type { Db } from "./store/schema.ts"
+
+/** An order that may be logged, as every recipient will judge it. */
+export type Admitted = {
+  readonly order: OrderDocument
+  readonly placed: readonly PlacedGrant[]
+  readonly standing: Standing
+}
+
+/** The log that orders are admitted to, and its roots by size: orders made together stand on one. */
+export type Base = {
+  readonly log: LogState
+  readonly roots: Map<number, Uint8Array | null>
+}
+
+/** Everything a recipient will check of the order, from its bytes, and what only we can. PROTOCOL.md §6 */
+export async function admit(
+  context: Context,
+  trx: Db,
+  base: Base,
+  orderId: string,
+  index: number,
+): Promise<Admitted> {
+  const row = await orderById(trx, orderId)
+  const day = today(context)
+  const state = row.state === "scheduled" ? "open" : row.state
+  assertOpen({ ...row, state }, day)
+  const signatures = await signaturesOf(trx, row.id)
+  const root = ownRoot(context)
+  if (signatures.length === 0)
+    throw unsatisfied(row.id, await stillMissing({ ...context, db: trx }, row))
+  const order = decodeOrder(encodeSigned(new Uint8Array(row.payload), signatures))
+  const { payload } = order
+  if (payload.origin !== context.self.id || payload.network !== context.self.network)
+    throw new NodeError("order.unknown", "This order is another member's.")
+  if (payload.rootVersion !== root.version)
+    throw new NodeError("order.stale", "The root document has changed since this order was made.", {
+      hint: requestAgain,
+    })
+  // The day that was signed, whatever the row says.
+  assertOpen({ ...row, state, not_after: payload.notAfter }, day)
+  if (root.expires < day)
+    throw new NodeError("order.expired", `Our root document expired on ${root.expires}.`, {
+      hint: "A root ceremony makes the next version.",
+    })
+
+  const { revoked } = root
+  const approvals = approvalsOf(order, root, { revoked, epoch: base.log.epoch, index })
+  const profile = findProfile(payload.rule.profile)?.profile
+  if (profile === undefined || payload.act === "consent")
+    throw new ProtocolError("profile.unknown", { detail: payload.rule.profile })
+  const signoff = signoffOf(profile, payload.act, payload.rule.kind)
+  const missing = missingApprovals(root.policy, signoff, payload.act, payload.rule, approvals)
+  if (missing.length > 0) throw unsatisfied(row.id, missing)
+
+  await assertBased(trx, base, payload.base)
+
+  const placed = await placeGrants(context, trx, row, payload.root ?? "")
+  for (const { grant } of placed) {
+    if (grant.act !== payload.act) throw new ProtocolError("grant.malformed", { detail: "act" })
+    if (grant.record.origin !== context.self.id) throw new ProtocolError("custody.unsupported")
+  }
+  const standing: Standing = { order: payload, orderId: payload.id, index, root, approvals }
+  await refuseEnded(trx, standing, placed)
+  return { order, placed, standing }
+}
+
+/** @throws `order.base` */
+async function assertBased(
+  trx: Db,
+  { log, roots }: Base,
+  named: OrderDocument["payload"]["base"],
+): Promise<void> {
+  const { epoch, root, size } = named
+  const known = size === 0 ? emptyRoot : (roots.get(size) ?? (await rootAt(trx, log, size)))
+  roots.set(size, known)
+  if (epoch !== log.epoch || known === null || encodeHex(known) !== root)
+    throw new ProtocolError("order.base")
+}
+
+function unsatisfied(orderId: string, missing: readonly string[]): NodeError {
+  return new NodeError(
+    "order.unsatisfied",
+    `Order ${orderId} still needs: ${missing.join("; ")}.`,
+    { hint: `comity order sign ${orderId.slice(0, 12)} --as PERSON` },
+  )
+}
+
+/** The grants in their tree, whose root must be the one that was signed: no row can have been edited. */
+async function placeGrants(
+  { self }: Context,
+  trx: Db,
+  order: OrderRow,
+  signedRoot: string,
+): Promise<readonly PlacedGrant[]> {
+  const lists = await grantListsOf(trx, self.id, order.id)
+  const listed = lists.flatMap(({ grants }) => decodeGrants(grants))
+  const leaves = new Map(listed.map(({ position, bytes }) => [position, grantLeaf(bytes)]))
+  const tree = buildGrantTree(leaves, new Uint8Array(order.seed))
+  if (leaves.size !== listed.length || encodeHex(tree.root) !== signedRoot)
+    throw new ProtocolError("grant.path")
+  return listed.map(({ position, bytes }) => ({
+    grant: signedGrant(bytes),
+    bytes,
+    leaf: leaves.get(position)!,
+    position,
+    path: tree.path(position),
+  }))
+}
+
+async function refuseEnded(
+  trx: Db,
+  standing: Standing,
+  placed: readonly PlacedGrant[],
+): Promise<void> {
+  if (standing.order.act !== "release") return
+  const ids = new Set(placed.map(({ grant }) => grant.record.id))
+  const withdrawals = await withdrawalsOf(trx, [...ids])
+  if (withdrawals.length === 0) return
+  for (const one of placed) {
+    const { record, recipient } = one.grant
+    const known = withdrawals.filter((row) => isAbout(row, record, recipient)).map(asFact)
+    const end = endOf(factOf(standing, one), known)
+    if (end !== null)
+      throw new NodeError(
+        "order.ended-here",
+        `Record ${record.id} was withdrawn by order ${end.orderId} after this order was made.`,
+        { hint: "If it is to be shared again, request a new release." },
+      )
+  }
+}

@@ -1,0 +1,169 @@
+import { expect, test } from "vitest"
+import { encodeDecision, signDecision } from "../../node/decision.ts"
+import { addDraft } from "../../node/drafts.ts"
+import { makeOfficerKey } from "../../node/found.ts"
+import { peerApp } from "../../node/http/peer-app.ts"
+import { continueWith, explain, listInconsistencies } from "../../node/inconsistencies.ts"
+import { memoryFiles } from "../../node/memory-env.ts"
+import { createNode } from "../../node/node.ts"
+import { requestRelease } from "../../node/release.ts"
+import { memoryDatabase } from "../../node/store/sqlite.ts"
+import { sync } from "../../node/subscribe.ts"
+import { verifyInconsistency } from "../../protocol/inconsistency.ts"
+import { practiceText } from "../support/hostile.ts"
+import {
+  authoriseAndPublish,
+  network,
+  type TestNetwork,
+  type TestNode,
+} from "../support/network.ts"
+import { refusal } from "../support/refusal.ts"
+
+/** The node once more, from a copy of its disk: with the same keys it can tell another history. */
+async function clone(node: TestNode): Promise<TestNode> {
+  const image = new Uint8Array(node.env.openDatabase(new Uint8Array(32)).serialize())
+  const database = memoryDatabase(image)
+  const env = { ...node.env, files: memoryFiles(), openDatabase: () => database }
+  const context = await createNode(env, node.founded.keys, { url: `https://${node.host}` })
+  return { ...node, env, context }
+}
+
+/** Whoever is in `others` sees the clone at the member's address, everyone else the original. */
+function splitView(net: TestNetwork, node: TestNode, twin: TestNode, others: readonly TestNode[]) {
+  const closing = new AbortController().signal
+  const ids = new Set(others.map(({ context }) => context.self.id))
+  const apps = [node, twin].map(({ context }) =>
+    peerApp(context, { authorities: [node.host], closing }),
+  )
+  net.hosts.set(node.host, async (request) =>
+    apps[ids.has(request.headers.get("comity-from") ?? "") ? 1 : 0]!.fetch(request),
+  )
+}
+
+async function release(node: TestNode, title: string, to: readonly string[]) {
+  const { record } = await addDraft(node.context, practiceText(title))
+  const { orders } = await requestRelease(node.context, { records: [record], to })
+  await authoriseAndPublish(node, orders)
+}
+
+const proofsAt = (node: TestNode) =>
+  node.context.db.selectFrom("inconsistency").selectAll().execute()
+
+test("a log that shows three of seven peers another history: all seven hold the proof after one round", async () => {
+  const names = ["xm", "xa", "xb", "xc", "xd", "xe", "xf", "xg"]
+  await using net = await network(names)
+  const xm = net.nodes.xm!
+  const peers = names.slice(1).map((name) => net.nodes[name]!)
+  await release(xm, "Before the fork", ["xa", "xd"])
+  const twin = await clone(xm)
+  splitView(net, xm, twin, peers.slice(0, 3))
+  await release(xm, "One history", ["xd"])
+  await release(twin, "Another history", ["xa"])
+  await release(twin, "and longer", ["xa"])
+  for (const peer of peers) await sync(peer.context, "xm")
+  for (const peer of peers) expect(await proofsAt(peer)).toEqual([])
+
+  for (const peer of peers)
+    for (const other of peers) if (other !== peer) await sync(peer.context, other.name)
+  for (const peer of peers) {
+    const proofs = await proofsAt(peer)
+    expect(proofs.length, peer.name).toBeGreaterThan(0)
+    for (const { bytes, member } of proofs) {
+      expect(member).toBe(xm.context.self.id)
+      const proven = verifyInconsistency(new Uint8Array(bytes))
+      expect(proven.member.id).toBe(xm.context.self.id)
+      expect(proven.kind).toBe("checkpoints")
+    }
+    // What is new of that member waits for an officer; what is held stays readable.
+    expect((await sync(peer.context, "xm")).peers[0]).toMatchObject({
+      code: "peer.forked",
+      received: 0,
+    })
+  }
+  // The member concerned has been told, and holds the proof against itself.
+  const [against] = await proofsAt(xm)
+  expect(against?.member).toBe(xm.context.self.id)
+
+  // What it says to it travels with the proof; an officer can let its new entries in again.
+  await explain(xm.context, against!.digest, "An old backup was started beside the running node.")
+  const reader = peers[5]!
+  await sync(xm.context, peers[6]!.name)
+  await sync(reader.context, peers[6]!.name)
+  const { inconsistencies } = await listInconsistencies(reader.context)
+  expect(inconsistencies.flatMap(({ explanations }) => explanations)).toContainEqual(
+    expect.objectContaining({ text: expect.stringContaining("old backup") }),
+  )
+  for (const { inconsistency } of inconsistencies) await decide(reader, inconsistency)
+  expect((await sync(reader.context, "xm")).peers[0]).toMatchObject({ failed: 0 })
+})
+
+async function decide(node: TestNode, subject: string): Promise<void> {
+  const { id: member, network: of } = node.context.self
+  const day = "2026-11-23"
+  const payload = encodeDecision({
+    act: "continue",
+    day,
+    member,
+    network: of,
+    reason: "explained",
+    subject,
+  })
+  const stranger = makeOfficerKey(node.env, { person: "p1", organisation: "X", roles: ["any"] })
+  const forged = await signDecision(payload, stranger, day, of)
+  await expect(continueWith(node.context, subject, payload, forged)).rejects.toMatchObject({
+    code: "signed.unknown-key",
+  })
+  const line = await signDecision(payload, node.founded.officers[0]!, day, of)
+  await continueWith(node.context, subject, payload, line)
+}
+
+test("one peer alone finds it, when the log that it follows goes another way", async () => {
+  await using net = await network(["xm", "xa"])
+  const { xm, xa } = net.nodes as Record<"xm" | "xa", TestNode>
+  const twin = await clone(xm)
+  await release(xm, "One history", ["xa"])
+  await release(twin, "Another history", ["xa"])
+  await release(twin, "and longer", ["xa"])
+  await sync(xa.context, "xm")
+  splitView(net, xm, twin, [xa])
+  expect((await sync(xa.context, "xm")).peers[0]).toMatchObject({ code: "checkpoint.forked" })
+  const [proof] = await proofsAt(xa)
+  expect(verifyInconsistency(new Uint8Array(proof!.bytes)).words).toContain("two trees")
+})
+
+test("a log that goes back to what it showed before is no second history", async () => {
+  await using net = await network(["xm", "xa"])
+  const { xm, xa } = net.nodes as Record<"xm" | "xa", TestNode>
+  const twin = await clone(xm)
+  await release(xm, "Published", ["xa"])
+  await sync(xa.context, "xm")
+  splitView(net, xm, twin, [xa])
+  expect((await sync(xa.context, "xm")).peers[0]).toMatchObject({ code: "checkpoint.rollback" })
+  expect(await proofsAt(xa)).toEqual([])
+})
+
+test("no bit of a proof can be changed, and it accuses nobody else", async () => {
+  await using net = await network(["xm", "xa"])
+  const { xm, xa } = net.nodes as Record<"xm" | "xa", TestNode>
+  const twin = await clone(xm)
+  await release(xm, "One history", ["xa"])
+  await release(twin, "Another history", ["xa"])
+  await release(twin, "and longer", ["xa"])
+  await sync(xa.context, "xm")
+  splitView(net, xm, twin, [xa])
+  await sync(xa.context, "xm")
+  const [proof] = await proofsAt(xa)
+  const bytes = new Uint8Array(proof!.bytes)
+  const before = verifyInconsistency(bytes)
+  // Each costs two chains of root documents: every byte with SLOW=1.
+  const step = process.env.SLOW === "1" ? 1 : 61
+  for (let byte = 0; byte < bytes.length; byte += step) {
+    bytes[byte]! ^= 1 << (byte % 8)
+    expect(
+      refusal(() => verifyInconsistency(bytes)),
+      `byte ${byte}`,
+    ).not.toBeNull()
+    bytes[byte]! ^= 1 << (byte % 8)
+  }
+  expect(verifyInconsistency(bytes)).toEqual(before)
+}, 600_000)
