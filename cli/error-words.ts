@@ -30,6 +30,7 @@ export const protocolErrorWords = {
   "root.invalid": "A signature under the root document does not verify.",
   "root.pin": "The root documents are not those of the member you named.",
   "root.forked": "Two root documents of one version contradict each other.",
+  "root.closed": "The member has wound up; only its withdrawals count.",
   "root.unknown": "A root document that is needed is not here yet.",
   "keys.malformed": "This is not a keys document.",
   "keys.invalid": "The keys document belongs to another member or root version.",

@@ -32,6 +32,7 @@ const protocolExits: { readonly [code in ProtocolErrorCode]?: ExitCode } = {
   "checkpoint.forked": exitCodes.forked,
   "checkpoint.rollback": exitCodes.forked,
   "delivery.fork": exitCodes.forked,
+  "root.forked": exitCodes.forked,
   "words.malformed": exitCodes.usage,
   "vkey.malformed": exitCodes.usage,
   "policy.malformed": exitCodes.usage,

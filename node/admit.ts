@@ -10,7 +10,7 @@ import { buildGrantTree } from "../protocol/release/grant-tree.ts"
 import { approvalsOf, decodeOrder, type OrderDocument } from "../protocol/release/order.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { encodeSigned } from "../protocol/signed.ts"
-import { factOf, type Standing } from "../protocol/verify.ts"
+import { factOf, type Standing, verifyPermitted } from "../protocol/verify.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { stillMissing } from "./orders.ts"
@@ -75,6 +75,7 @@ export async function admit(
   const profile = findProfile(payload.rule.profile)?.profile
   if (profile === undefined || payload.act === "consent")
     throw new ProtocolError("profile.unknown", { detail: payload.rule.profile })
+  verifyPermitted(payload, context.self, root)
   const signoff = signoffOf(profile, payload.act, payload.rule.kind)
   const missing = missingApprovals(root.policy, signoff, payload.act, payload.rule, approvals)
   if (missing.length > 0) throw unsatisfied(row.id, missing)

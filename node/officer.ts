@@ -212,11 +212,19 @@ function checkLog(
 export const signatureMeaning =
   "By signing you authorise this on behalf of the member. It creates no obligation and no admission."
 
+/** PROTOCOL.md §5, notAfter */
+const orderDays = 90
+
+function daysBetween(from: string, to: string): number {
+  return (Date.parse(to) - Date.parse(from)) / 86_400_000
+}
+
 /**
  * The officer's line for the order that was reviewed.
  *
  * @param day UTC, YYYY-MM-DD
- * @throws `officer.unknown` when the root document does not list this officer, or not in this role
+ * @throws `officer.unknown` when the root document does not list this officer, or not in this role;
+ * `order.malformed` for an order that could be published longer than 90 days from now
  */
 export async function signReview(
   review: Review,
@@ -224,6 +232,9 @@ export async function signReview(
   day: string,
   role?: string,
 ): Promise<SignatureLine> {
+  // A signature is given for now: a server could keep one that never lapses until it suits somebody.
+  if (daysBetween(day, review.order.notAfter) > orderDays)
+    throw new ProtocolError("order.malformed", { detail: "notAfter" })
   const root = newestRoot(review.member).payload
   const chosen = role ?? officer.roles[0]
   const isEnrolled = root.officers.includes(officerDigest(officer))

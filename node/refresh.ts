@@ -1,4 +1,5 @@
-import { ingest } from "../protocol/canonical.ts"
+import { ingest, type Json } from "../protocol/canonical.ts"
+import { ProtocolError } from "../protocol/errors.ts"
 import { limits } from "../protocol/limits.ts"
 import { newestRoot } from "../protocol/member/root.ts"
 import { decodeShape, integer, json, literal, object, text } from "../protocol/shape.ts"
@@ -10,13 +11,15 @@ import { memberById, type Peer } from "./store/queries/members.ts"
 
 /** The open pages of a node: who it is, and its root documents. docs/spec/http.md */
 
+const ours = "comity-1"
+
 const introductionShape = object({
   keys: json,
   member: text({ min: 64, max: 64 }),
   network: text({ min: 1, max: 64 }),
   proof: text({ min: 1, max: limits.noteBytes }),
   rootVersion: integer(1, limits.rootVersions),
-  suite: literal("comity-1"),
+  suite: literal(ours),
 })
 
 export async function fetchOpenPage(context: Context, url: URL, path: string): Promise<Uint8Array> {
@@ -33,10 +36,14 @@ export async function fetchOpenPage(context: Context, url: URL, path: string): P
   return readBody(response.body, limits.cardBytes)
 }
 
-/** @throws `peer.refused`, `card.malformed`, `json.*` */
+/** @throws `peer.refused`, `suite.unknown`, `card.malformed`, `json.*` */
 export async function fetchIntroduction(context: Context, url: URL) {
   const page = await fetchOpenPage(context, url, "/.well-known/comity")
-  return decodeShape(introductionShape, ingest(page, limits.cardBytes), "card.malformed")
+  const value = ingest(page, limits.cardBytes)
+  // Of another suite the rest may look otherwise: what is wrong is the suite.
+  const { suite = ours } = (value ?? {}) as { readonly suite?: Json }
+  if (suite !== ours) throw new ProtocolError("suite.unknown")
+  return decodeShape(introductionShape, value, "card.malformed")
 }
 
 /**

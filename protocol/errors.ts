@@ -24,7 +24,7 @@ export const protocolErrorCodes = [
   ],
   // members
   ...["root.malformed", "root.chain", "root.threshold", "root.invalid", "root.pin", "root.unknown"],
-  "root.forked",
+  ...["root.forked", "root.closed"],
   ...["keys.malformed", "keys.invalid", "keys.expired", "words.malformed"],
   // log
   ...["entry.malformed", "entry.mismatch", "merkle.malformed", "inclusion.invalid"],

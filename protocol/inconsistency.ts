@@ -177,6 +177,7 @@ function untimelyOrder(fields: ShapeOf<typeof orderShape>, member: Member): stri
     })
   const isUntimely =
     payload.origin === member.id &&
+    payload.network === member.network &&
     payload.act !== "withdraw" &&
     named !== undefined &&
     named.version < last.payload.version &&

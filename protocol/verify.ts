@@ -1,5 +1,6 @@
+import { sha256 } from "./crypto/hash.ts"
 import { openSealed } from "./crypto/seal.ts"
-import { decodeHex, equalBytes } from "./encoding.ts"
+import { decodeHex, encodeHex, equalBytes } from "./encoding.ts"
 import { ProtocolError } from "./errors.ts"
 import type { PlacedGrant } from "./exchange/delivery.ts"
 import { blindedEntry } from "./log/entry.ts"
@@ -8,6 +9,7 @@ import type { Approval, Rule } from "./member/policy.ts"
 import {
   endOfEpoch,
   type Head,
+  isClosed,
   type Member,
   newestRoot,
   type Root,
@@ -23,8 +25,8 @@ import { type Fact, verifyNotEnded } from "./release/precedence.ts"
 
 /**
  * The eight steps of PROTOCOL.md §10, for parcels that arrive and for evidence in a file alike:
- * `verifyOrder` takes the steps that an order's grants share, `verifyRelease` and `verifyWithdrawal`
- * those of one grant. Cheap before costly; the first that fails throws its code.
+ * `verifyOrder` takes the steps that an order's grants share, `verifyRelease` those of one release; a
+ * withdrawal has no more. Cheap before costly; the first that fails throws its code.
  */
 
 /** An order with the grants of it that are shown, and where its log has it. */
@@ -83,7 +85,7 @@ const silent: Report = () => {}
  * Steps 1 to 5: form, place, log, root version, officers.
  *
  * @throws `network.mismatch`, `marking.ceiling`, `marking.unmapped`, `grant.recipient`, `grant.path`,
- * `entry.mismatch`, `order.base`, `order.repudiated`, `order.root-version`, `profile.*`,
+ * `entry.mismatch`, `order.base`, `order.repudiated`, `order.root-version`, `root.closed`, `profile.*`,
  * `order.unauthorised`, `signed.*`
  */
 export function verifyOrder(
@@ -114,6 +116,8 @@ export function verifyOrder(
     if (grant.act !== order.payload.act) throw new ProtocolError("grant.malformed")
   }
   if (!areInGrantTree(claim.grants, orderRoot)) throw new ProtocolError("grant.path")
+  if (!areDistinct(claim.grants))
+    throw new ProtocolError("order.malformed", { detail: "a grant twice" })
   report(2, `${claim.grants.length} of its grants lead to the root that was signed`)
 
   // 3 and 4: in its origin's log, after its base, while the root version it names was in force
@@ -130,7 +134,7 @@ export function verifyOrder(
   if (act === "withdraw" && rule.conditions.length > 0) throw new ProtocolError("rule.mismatch")
   const profile = holder.profile(rule.profile)
   if (profile === null) throw new ProtocolError("profile.unknown", { detail: rule.profile })
-  if (!root.profiles.includes(rule.profile)) throw new ProtocolError("profile.unadopted")
+  verifyPermitted(order.payload, origin, root)
   const { revoked } = newestRoot(origin).payload
   const revocation = { revoked, epoch: order.payload.base.epoch, index }
   const signoff = signoffOf(profile, act, rule.kind)
@@ -138,6 +142,26 @@ export function verifyOrder(
   const roles = approvals.map(({ person, role }) => `${person} as ${role}`).join(", ")
   report(5, `authorised by ${approvals.length} officers: ${roles}`)
   return { order: order.payload, orderId: order.payload.id, index, root, approvals }
+}
+
+/**
+ * What the root version in force lets its member do at all: nothing new once it has closed, nothing
+ * under a profile that it does not name. Taking back needs neither.
+ *
+ * @throws `root.closed`, `profile.unadopted`
+ */
+export function verifyPermitted({ act, rule }: Order, origin: Member, root: Root): void {
+  if (act === "withdraw") return
+  if (isClosed(origin, root.version)) throw new ProtocolError("root.closed")
+  if (!root.profiles.includes(rule.profile)) throw new ProtocolError("profile.unadopted")
+}
+
+/** One grant for each version of a record and recipient: two could give it under two terms. PROTOCOL.md §4 */
+function areDistinct(grants: readonly PlacedGrant[]): boolean {
+  const names = grants.map(({ grant: { record, recipient } }) =>
+    [record.origin, record.id, record.version, recipient].join(" "),
+  )
+  return new Set(names).size === names.length
 }
 
 function verifyHandling(marking: Marking | undefined, holder: Holder): void {
@@ -229,7 +253,8 @@ export function factOf(standing: Standing, { grant }: PlacedGrant): Fact {
  * is what the order says.
  *
  * @param known other facts about this record and recipient; @param content how the record came
- * @throws `order.ended`, `sealed.*`, `record.*`, `rule.mismatch`, `profile.*`, `custody.unsupported`
+ * @throws `order.ended`, `sealed.*`, `record.*`, `rule.mismatch`, `profile.*`, `custody.unsupported`,
+ * `grant.malformed` for a withdrawal
  */
 export function verifyRelease(
   standing: Standing,
@@ -240,6 +265,7 @@ export function verifyRelease(
   report: Report = silent,
 ): { readonly record: ComityRecord; readonly bytes: Uint8Array } {
   const { grant } = placed
+  if (grant.act !== "release") throw new ProtocolError("grant.malformed", { detail: "act" })
   // 6: precedence
   verifyNotEnded(factOf(standing, placed), known)
   report(6, "no withdrawal that is known here ends it")
@@ -269,10 +295,10 @@ export function ruleConditions(
 
 /**
  * A sealed object and its key, or, in evidence and at home, the plaintext alone. `digest` is the hex
- * SHA-256 of the object, by whoever took it in.
+ * SHA-256 of the object where whoever took it in has computed that already.
  */
 export type Content =
-  | { readonly key: Uint8Array; readonly sealed: Uint8Array; readonly digest: string }
+  | { readonly key: Uint8Array; readonly sealed: Uint8Array; readonly digest?: string }
   | { readonly plaintext: Uint8Array }
 
 function verifyObject(
@@ -280,7 +306,7 @@ function verifyObject(
   expected: { readonly digest: string; readonly size: number },
 ): Uint8Array {
   if ("plaintext" in content) return content.plaintext
-  const { key, sealed, digest } = content
+  const { key, sealed, digest = encodeHex(sha256(sealed)) } = content
   const isExpected = sealed.length === expected.size && digest === expected.digest
   if (!isExpected) throw new ProtocolError("sealed.mismatch")
   return openSealed(key, 0, sealed)
@@ -288,7 +314,7 @@ function verifyObject(
 
 function verifyRecord(
   record: ComityRecord,
-  { order, root }: Standing,
+  { order }: Standing,
   { grant }: PlacedGrant,
   holder: Holder,
 ): void {
@@ -314,7 +340,6 @@ function verifyRecord(
   const profile = holder.profile(rule.profile)
   if (profile === null || profile.id !== record.profile.id)
     throw new ProtocolError("profile.unknown")
-  if (!root.profiles.includes(rule.profile)) throw new ProtocolError("profile.unadopted")
   if (holder.profiles !== null && !holder.profiles.includes(rule.profile))
     throw new ProtocolError("profile.unadopted")
   verifyHandling(record.marking, holder)

@@ -8,7 +8,7 @@ import { newestRoot, rootVersion, verifyRoots } from "../../protocol/member/root
 import { signoffOf } from "../../protocol/profiles/profile.ts"
 import { findProfile } from "../../protocol/profiles/registry.ts"
 import { approvalsOf, decodeOrder } from "../../protocol/release/order.ts"
-import { versionInForce } from "../../protocol/verify.ts"
+import { verifyPermitted, versionInForce } from "../../protocol/verify.ts"
 import {
   bytesField,
   bytesListField,
@@ -54,7 +54,7 @@ export const objectOps = {
     const approvals = approvalsOf(order, root, { revoked, epoch, index })
     const profile = findProfile(payload.rule.profile)?.profile
     if (profile === undefined) throw new ProtocolError("profile.unknown")
-    if (!root.profiles.includes(payload.rule.profile)) throw new ProtocolError("profile.unadopted")
+    verifyPermitted(payload, member, root)
     const signoff = signoffOf(profile, payload.act, payload.rule.kind)
     return { satisfied: isAuthorised(root.policy, signoff, payload.act, payload.rule, approvals) }
   },

@@ -6,6 +6,7 @@ import { verifyCheckpoint } from "../log/checkpoint.ts"
 import { logOrigin, openEntry } from "../log/entry.ts"
 import { checkInclusion, leafHash } from "../log/merkle.ts"
 import { parseTlogProof } from "../log/tlog-proof.ts"
+import { kidOf } from "../member/key.ts"
 import { type KeysDocument, keysFormat, verifyKeys } from "../member/keys.ts"
 import { logKeyOf, type Member, newestRoot, rootVersion, verifyRoots } from "../member/root.ts"
 import { decodeShape, json, list, literal, object, text } from "../shape.ts"
@@ -58,8 +59,12 @@ export function verifyCard(bytes: Uint8Array): Card {
   if (signer === null) throw new ProtocolError("keys.invalid", { detail: "root version" })
   const keys = verifyKeys(document.bytes, member.id, signer.payload)
 
-  const proof = parseTlogProof(fields.proof)
   const root = newestRoot(member).payload
+  // A key that was replaced announces nothing more: a card by it would seal to whoever stole it.
+  if (kidOf(signer.payload.nodeKey) !== kidOf(root.nodeKey))
+    throw new ProtocolError("keys.invalid", { detail: "replaced node key" })
+  const proof = parseTlogProof(fields.proof)
+  if (proof.extra !== undefined) throw new ProtocolError("card.malformed", { detail: "extra" })
   const origin = logOrigin(member.network, member.id, root.epoch)
   const { checkpoint } = verifyCheckpoint(proof.checkpoint, { origin, logKey: logKeyOf(root) })
   const isLogged = checkInclusion({

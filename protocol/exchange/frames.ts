@@ -1,3 +1,4 @@
+import { recode } from "../canonical.ts"
 import { concat, decodeUtf8, u64be, utf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
@@ -134,7 +135,7 @@ export function decodeEntries(bytes: Uint8Array): EntriesFrame {
   if (start > BigInt(Number.MAX_SAFE_INTEGER - limits.entriesPerFrame))
     throw new ProtocolError("frames.malformed", { detail: "entries" })
   return {
-    origin: decodeUtf8(bytes.subarray(1, 1 + nameLength)),
+    origin: recode("frames.malformed", () => decodeUtf8(bytes.subarray(1, 1 + nameLength))),
     start: Number(start),
     entries: Array.from({ length: count }, (_, i) =>
       bytes.slice(at + i * entryBytes, at + (i + 1) * entryBytes),

@@ -13,6 +13,7 @@ import {
   object,
   oneOf,
   optional,
+  refine,
   type ShapeOf,
   text,
 } from "../shape.ts"
@@ -27,14 +28,19 @@ export const receiptStates = [
   "held",
 ] as const
 
-const receiptItemShape = object({
-  code: optional(text({ min: 1, max: 64, pattern: /^[a-z-]+\.[a-z-]+$/ })),
-  day,
-  leaf: digest,
-  order: hex(16),
-  state: oneOf(receiptStates),
-  until: optional(day),
-})
+const receiptItemShape = refine(
+  object({
+    code: optional(text({ min: 1, max: 64, pattern: /^[a-z-]+\.[a-z-]+$/ })),
+    day,
+    leaf: digest,
+    order: hex(16),
+    state: oneOf(receiptStates),
+    until: optional(day),
+  }),
+  // A refusal says why, what is held says until when, and nothing else says either.
+  ({ code, state, until }) =>
+    (state === "refused") === (code !== undefined) && (state === "held") === (until !== undefined),
+)
 export type ReceiptItem = ShapeOf<typeof receiptItemShape>
 
 /** What a recipient says became of what it was sent. docs/spec/receipt.md, PROTOCOL.md §9 */

@@ -37,7 +37,8 @@ export const keysShape = object({
   network,
   rootVersion: integer(1, limits.rootVersions),
   type: literal("comity/keys/v1"),
-  urls: list(text({ min: 1, max: 512 }), { max: 8 }),
+  // Printable ASCII: an address acts on no terminal, and other scripts come as punycode.
+  urls: list(text({ min: 1, max: 512, pattern: /^https?:\/\/[!-~]+$/ }), { max: 8 }),
 })
 export type KeysPayload = ShapeOf<typeof keysShape>
 
@@ -88,10 +89,10 @@ export function verifyNodeSignature(
 
 const kemKeyDays = 60
 
-/** KEM keys live at most 60 days. PROTOCOL.md §1 */
+/** KEM keys live at most 60 days, the first and the last included. PROTOCOL.md §1 */
 function hasSoundDates(key: { readonly notBefore: string; readonly notAfter: string }): boolean {
-  const days = (Date.parse(key.notAfter) - Date.parse(key.notBefore)) / 86_400_000
-  return days >= 0 && days <= kemKeyDays
+  const days = 1 + (Date.parse(key.notAfter) - Date.parse(key.notBefore)) / 86_400_000
+  return days >= 1 && days <= kemKeyDays
 }
 
 /** The key to seal to on `today`: the one valid that ends last. @throws `keys.expired` */

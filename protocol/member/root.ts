@@ -1,10 +1,12 @@
 import { encodeCanonical, ingest } from "../canonical.ts"
 import { labelled, sha256 } from "../crypto/hash.ts"
 import { verifyMlDsa, verifyStrict } from "../crypto/sign.ts"
-import { decodeBase64url, encodeHex } from "../encoding.ts"
+import { decodeBase64url, encodeHex, utf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
+import { maxCosignedNameBytes } from "../log/cosigned-message.ts"
 import { markingShape } from "../record/marking.ts"
+import { textLine } from "../record/plain-text.ts"
 import {
   base64url,
   day,
@@ -27,7 +29,11 @@ import { decodeSigned, type Signed, type SignedFormat } from "../signed.ts"
 import { enrol, kidOf, logKeyShape, type RootKey, rootKeyShape, signingKeyShape } from "./key.ts"
 import { policyShape } from "./policy.ts"
 
-const keyNameShape = text({ min: 1, max: 128, pattern: /^[^\s+\p{C}]+$/u })
+/** A name that a cosignature can hold, in the words of C2SP signed-note. */
+const keyNameShape = refine(
+  text({ min: 1, max: 128, pattern: /^[^\s+\p{C}]+$/u }),
+  (name) => utf8(name).length <= maxCosignedNameBytes,
+)
 export const stateShape = text({ min: 2, max: 2, pattern: /^[A-Z]{2}$/ })
 export const nameShape = text({ min: 1, max: 128, pattern: /^[^\p{Cc}\p{Cf}]+$/u })
 const sizeShape = integer(0, Number.MAX_SAFE_INTEGER)
@@ -39,7 +45,7 @@ const witnessShape = object({ ...witnessKeyFields, member: digest })
 
 export const rootShape = object({
   closing: optional(
-    object({ answers: text({ max: 256 }), day, keep: flag, successor: optional(digest) }),
+    object({ answers: textLine({ max: 256 }), day, keep: flag, successor: optional(digest) }),
   ),
   ceiling: markingShape,
   epoch: integer(1, 1_000_000),
@@ -233,6 +239,14 @@ export function newestRoot(member: Member): RootDocument {
 
 export function rootVersion(member: Member, version: number): RootDocument | null {
   return member.documents[version - 1] ?? null
+}
+
+/**
+ * Whether the member winds up: from the entry of a version with `closing` on, only its withdrawals
+ * count, whatever a later version says. PROTOCOL.md §1
+ */
+export function isClosed(member: Member, version: number): boolean {
+  return member.documents.slice(0, version).some(({ payload }) => payload.closing !== undefined)
 }
 
 function verifyVersion(document: RootDocument, before: Root | undefined): void {

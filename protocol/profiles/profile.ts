@@ -187,12 +187,17 @@ export function findViolations(profile: Profile, record: Judged): readonly Viola
   if (record.areas.length < rule.areas)
     found.push({ field: "areas", expected: `at least ${rule.areas}` })
   for (const field of rule.required)
-    if ((record.fields[field] ?? "").trim() === "")
+    if (fieldOf(record, field).trim() === "")
       found.push({ field, expected: `text: a ${record.kind} has it` })
   for (const field of Object.keys(record.fields))
     if (!rule.required.includes(field) && !rule.optional.includes(field))
       found.push({ field, expected: `no such field in a ${record.kind}` })
   return found
+}
+
+/** Not by mere access: a profile may name a field like a property that every object has. */
+function fieldOf({ fields }: Pick<Judged, "fields">, name: string): string {
+  return Object.hasOwn(fields, name) ? (fields[name] ?? "") : ""
 }
 
 function oneAmong(allowed: readonly string[]): string {

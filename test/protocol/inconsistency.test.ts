@@ -138,6 +138,20 @@ describe("an order behind a later root version", async () => {
     expect(code(await proven(await order(1)))).toBeNull()
   })
 
+  test("is none in another network, of another member, or as a withdrawal", async () => {
+    const other = async (fields: Partial<ReturnType<typeof orderOf>>) => {
+      const payload = orderOf(a, { id: "11".repeat(16), root: "22".repeat(32), rule, ...fields })
+      return code(await proven(decodeOrder(await signOrder(later, payload, ["p1", "p2"]))))
+    }
+    expect(await other({})).toBeNull()
+    expect(await other({ network: "operational" })).toBe("inconsistency.unproven")
+    expect(await other({ origin: b.id })).toBe("inconsistency.unproven")
+    expect(await other({ act: "withdraw" })).toBe("inconsistency.unproven")
+    const root = "00".repeat(32)
+    expect(await other({ base: { epoch: 1, root, size: 4 } })).toBe("inconsistency.unproven")
+    expect(await other({ base: { epoch: 2, root, size: 0 } })).toBe("inconsistency.unproven")
+  })
+
   test("is none where it names the version in force, or stands elsewhere", async () => {
     expect(code(await proven(await order(2)))).toBe("inconsistency.unproven")
     const fields = await proven(await order(1))

@@ -1,4 +1,4 @@
-import type { Config, Context } from "../../node/context.ts"
+import { type Config, type Context, dayOf } from "../../node/context.ts"
 import {
   type Env,
   type Log,
@@ -178,7 +178,11 @@ export async function signAs(node: TestNode, order: string, person: string): Pro
   const key = node.founded.officers.find(({ officer }) => officer.person === person)
   if (key === undefined) throw new TypeError(`no officer ${person}`)
   const review = reviewExport(await exportOrder(node.context, order), new Map(), null)
-  await addSignature(node.context, order, await signReview(review, key, "2026-11-23"))
+  await addSignature(
+    node.context,
+    order,
+    await signReview(review, key, dayOf(node.env.clock.now())),
+  )
 }
 
 export async function authorise(node: TestNode, order: string): Promise<void> {

@@ -1,20 +1,20 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { describe, expect, test } from "vitest"
 import { protocolErrorCodes } from "../../protocol/errors.ts"
-import { cases } from "./cases.ts"
-import { answer, type VectorFile } from "./formats.ts"
+import { resolve, type VectorFile } from "./format.ts"
+import { answer, formats } from "./formats.ts"
 import { serialise, vectorFile, vectorFilePath } from "./generate.ts"
 
 test("every format has its file, and every file its format", () => {
   const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith(".json"))
   expect(files.sort()).toEqual(
-    Object.keys(cases)
+    Object.keys(formats)
       .map((format) => `${format}.json`)
       .sort(),
   )
 })
 
-describe.each(Object.keys(cases))("vectors of %s", (format) => {
+describe.each(Object.keys(formats))("vectors of %s", (format) => {
   const content = readFileSync(vectorFilePath(format), "utf8")
   const file = JSON.parse(content) as VectorFile
 
@@ -22,15 +22,26 @@ describe.each(Object.keys(cases))("vectors of %s", (format) => {
     expect(serialise(await vectorFile(format)) === content).toBe(true)
   })
 
+  test("no two have one name or one input", () => {
+    for (const kind of [file.valid, file.hostile]) {
+      const names = new Set(kind.map(({ name }) => name))
+      expect(names.size).toBe(kind.length)
+    }
+    const inputs = [...file.valid, ...file.hostile].map(({ input }) => JSON.stringify(input))
+    expect(new Set(inputs).size).toBe(inputs.length)
+  })
+
   test.each(file.valid.map((vector) => [vector.name, vector] as const))("%s", async (_, vector) => {
-    expect(await answer(format, vector.input)).toEqual({ output: vector.output })
+    const input = resolve(vector.input, file.valid)
+    expect(await answer(format, input)).toEqual({ output: vector.output })
   })
 
   test.each(file.hostile.map((vector) => [vector.name, vector] as const))(
     "refused: %s",
     async (_, vector) => {
       expect(protocolErrorCodes).toContain(vector.code)
-      expect(await answer(format, vector.input)).toEqual({ code: vector.code })
+      const input = resolve(vector.input, file.valid)
+      expect(await answer(format, input)).toEqual({ code: vector.code })
     },
   )
 })

@@ -168,6 +168,12 @@ describe("an entries frame", () => {
     expect(many(1, Number.MAX_SAFE_INTEGER)).toBe("frames.malformed")
   })
 
+  test("an origin that is no text is refused as no entries", () => {
+    const bytes = encodeEntries({ origin: "ab", start: 0, entries: [new Uint8Array(33)] })
+    bytes.set([0xc0, 0xaf], 1)
+    expect(refusal(() => decodeEntries(bytes))).toBe("frames.malformed")
+  })
+
   test("whatever the bytes, it fails with a code", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 120 }), (bytes) => {

@@ -1,0 +1,236 @@
+import { encodeCanonical, type Json } from "../../protocol/canonical.ts"
+import { sha256 } from "../../protocol/crypto/hash.ts"
+import { sealObject } from "../../protocol/crypto/seal.ts"
+import { decodeHex, decodeUtf8, encodeHex, utf8 } from "../../protocol/encoding.ts"
+import { type EvidenceFields, encodeEvidence } from "../../protocol/evidence.ts"
+import { encodeCard } from "../../protocol/exchange/card.ts"
+import { type PlacedGrant, placeGrant } from "../../protocol/exchange/delivery.ts"
+import { blindedEntry, dummyEntry, entrySalt, openEntry } from "../../protocol/log/entry.ts"
+import type { NoteSigner } from "../../protocol/log/note.ts"
+import { general } from "../../protocol/profiles/general.ts"
+import { encodeProfile, type Profile, profileDigest } from "../../protocol/profiles/profile.ts"
+import { type ComityRecord, recordDigest } from "../../protocol/record/record.ts"
+import { type Grant, grantLeaf } from "../../protocol/release/grant.ts"
+import { buildGrantTree } from "../../protocol/release/grant-tree.ts"
+import { decodeOrder, type Order } from "../../protocol/release/order.ts"
+import { type Claim, type Holder, type Logged, ruleConditions } from "../../protocol/verify.ts"
+import { type TestLog, testLog } from "./test-log.ts"
+import { makeMember, orderOf, type Signer, signOrder, type TestMember } from "./world.ts"
+
+/**
+ * One practice of a member to another, from the root document to the file that proves it: in memory,
+ * without a node, the same bytes every time. Every part can be another than an honest member would make.
+ */
+
+export const generalBytes = encodeProfile(general)
+export const generalDigest = profileDigest(generalBytes)
+
+export type StoryChanges = {
+  readonly origin?: TestMember
+  readonly recipient?: TestMember
+  /** of the origin, logged after version 1 and before the order, one after another */
+  readonly laterRoots?: readonly Uint8Array[]
+  readonly record?: Partial<ComityRecord>
+  /** instead of the record's JCS form */
+  readonly recordBytes?: Uint8Array
+  readonly grant?: Partial<Record<keyof Grant, unknown>>
+  /** in the same order, beside the one that is shown */
+  readonly beside?: readonly Grant[]
+  readonly order?: Partial<Order>
+  readonly signers?: readonly Signer[]
+  readonly profile?: Profile
+}
+
+export type Story = {
+  readonly origin: TestMember
+  readonly recipient: TestMember
+  readonly log: TestLog
+  /** where root versions are in it */
+  readonly rootIndexes: readonly number[]
+  readonly record: ComityRecord
+  readonly recordBytes: Uint8Array
+  readonly contentKey: Uint8Array
+  readonly sealed: Uint8Array
+  readonly profileBytes: Uint8Array
+  /** the grant shown, then those beside it */
+  readonly placed: readonly PlacedGrant[]
+  readonly claim: Claim
+  readonly logged: Logged
+  /** the recipient as the judge */
+  readonly holder: Holder
+}
+
+const jsonOf = (bytes: Uint8Array): Json => JSON.parse(decodeUtf8(bytes))
+const seeded = (name: string) => sha256(utf8(`story ${name}`))
+const id = (name: string) => encodeHex(seeded(name).slice(0, 16))
+
+export const storyOrigin = await makeMember({ seed: "story a", profiles: [generalDigest] })
+export const storyRecipient = await makeMember({
+  seed: "story b",
+  state: "XB",
+  profiles: [generalDigest],
+})
+
+export async function makeStory(changes: StoryChanges = {}): Promise<Story> {
+  const { origin = storyOrigin, recipient = storyRecipient, profile = general } = changes
+  const profileBytes = encodeCanonical(profile)
+  const log = testLog(origin)
+  const laterRoots = changes.laterRoots ?? []
+  const first = origin.roots.slice(0, origin.roots.length - laterRoots.length)
+  const rootIndexes = first.map((document) => log.append(openEntry(sha256(document))))
+  log.append(openEntry(sha256(origin.keys)))
+  rootIndexes.push(...laterRoots.map((document) => log.append(openEntry(sha256(document)))))
+
+  const record: ComityRecord = {
+    areas: ["M2"],
+    attachments: [],
+    body: "Findings are followed up by a unit that did not plan the work.\n",
+    fields: {},
+    id: id("record"),
+    kind: "good-practice",
+    language: "en",
+    marking: "TLP:AMBER",
+    network: origin.network,
+    origin: origin.id,
+    profile: { digest: profileDigest(profileBytes), id: profile.id },
+    title: "Independent follow-up of scheduling findings",
+    type: "comity/record/v1",
+    version: 1,
+    ...changes.record,
+  }
+  const recordBytes = changes.recordBytes ?? encodeCanonical(record)
+  const contentKey = seeded("content key")
+  const sealed = sealObject(contentKey, 0, recordBytes)
+  const grant = {
+    act: "release",
+    recipient: recipient.id,
+    record: {
+      digest: recordDigest(recordBytes),
+      id: record.id,
+      origin: record.origin,
+      version: record.version,
+    },
+    salt: encodeHex(seeded("grant salt")),
+    sealed: [{ digest: encodeHex(sha256(sealed)), size: sealed.length }],
+    terms: {
+      caveats: [],
+      evidence: "members",
+      marking: "TLP:AMBER",
+      onward: "no",
+      purpose: "peer learning",
+    },
+    type: "comity/grant/v1",
+    ...changes.grant,
+  } as Grant
+
+  const grants = [grant, ...(changes.beside ?? [])].map((one) => encodeCanonical(defined(one)))
+  const positions = grants.map((_, i) => 417 + 100 * i)
+  const tree = buildGrantTree(
+    new Map(grants.map((bytes, i) => [positions[i]!, grantLeaf(bytes)])),
+    seeded("tree seed"),
+  )
+  const placed = grants.map((bytes, i) =>
+    placeGrant({
+      grant: jsonOf(bytes),
+      path: tree.path(positions[i]!).map(encodeHex),
+      position: positions[i]!,
+    }),
+  )
+  const order = orderOf(origin, {
+    act: grant.act,
+    base: log.head(),
+    id: id("order"),
+    root: encodeHex(tree.root),
+    rule: {
+      conditions: grant.act === "withdraw" ? [] : ruleConditions(record, grant),
+      kind: record.kind,
+      profile: record.profile.digest,
+    },
+    ...changes.order,
+  })
+  const document = decodeOrder(await signOrder(origin, order, changes.signers ?? ["p1", "p2"]))
+  const digest = decodeHex(document.digest)
+  const salt = entrySalt(origin.saltKey, 1, digest)
+  const index = log.append(blindedEntry(1, salt, digest))
+  log.append(dummyEntry(origin.saltKey, index + 1))
+
+  return {
+    origin,
+    recipient,
+    log,
+    rootIndexes,
+    record,
+    recordBytes,
+    contentKey,
+    sealed,
+    profileBytes,
+    placed,
+    claim: { order: document, entry: { index, salt }, grants: placed.slice(0, 1) },
+    logged: {
+      origin: origin.member,
+      places: [index],
+      baseRoot: log.root(order.base.size),
+      endRoot: null,
+      rootIndexes,
+    },
+    holder: {
+      network: recipient.network,
+      recipient: recipient.id,
+      ceiling: recipient.root.ceiling,
+      profiles: recipient.root.profiles,
+      mapMarking: (marking) => marking,
+      profile: (wanted) => (wanted === profileDigest(profileBytes) ? profile : null),
+    },
+  }
+}
+
+/** Without members that are undefined: for a grant that leaves one out. */
+function defined(grant: Grant): Grant {
+  return JSON.parse(JSON.stringify(grant))
+}
+
+/** The file that proves the story's release. */
+export async function evidenceOf(
+  story: Story,
+  changes: {
+    readonly cosigners?: readonly NoteSigner[]
+    /** instead of the whole log */
+    readonly size?: number
+    readonly fields?: Partial<EvidenceFields>
+  } = {},
+): Promise<Uint8Array> {
+  const { claim, log, origin, placed, recordBytes, rootIndexes, profileBytes } = story
+  const { size = log.entries.length, cosigners = [] } = changes
+  const { grant, path, position } = placed[0]!
+  const checkpoint = await log.checkpoint(size, cosigners)
+  const base = claim.order.payload.base.size
+  return encodeEvidence({
+    base: log.consistency(base, size).map(encodeHex),
+    grant: grant as unknown as Json,
+    order: jsonOf(claim.order.bytes),
+    path: path.map(encodeHex),
+    position,
+    profile: jsonOf(profileBytes),
+    proof: log.proof(claim.entry.index, checkpoint, size),
+    record: jsonOf(recordBytes),
+    roots: origin.roots.map((document, i) => ({
+      document: jsonOf(document),
+      index: rootIndexes[i]!,
+      path: log.inclusion(rootIndexes[i]!, size).map(encodeHex),
+    })),
+    salt: encodeHex(claim.entry.salt),
+    ...changes.fields,
+  })
+}
+
+/** The card of a member whose log has its root documents and then its keys document. */
+export async function cardOf(
+  member: TestMember,
+  changes: { readonly keys?: Uint8Array; readonly roots?: readonly Uint8Array[] } = {},
+): Promise<Uint8Array> {
+  const { roots = member.roots, keys = member.keys } = changes
+  const log = testLog(member)
+  log.append(...member.roots.map((document) => openEntry(sha256(document))))
+  const index = log.append(openEntry(sha256(keys)))
+  return encodeCard({ roots, keys, proof: log.proof(index, await log.checkpoint()) })
+}

@@ -1,0 +1,267 @@
+import type { Json } from "../../../protocol/canonical.ts"
+import { sha256 } from "../../../protocol/crypto/hash.ts"
+import { ProtocolError } from "../../../protocol/errors.ts"
+import { parsePin, verifyEvidence } from "../../../protocol/evidence.ts"
+import { openEntry } from "../../../protocol/log/entry.ts"
+import { kidOf } from "../../../protocol/member/key.ts"
+import { wordsOf } from "../../../protocol/words.ts"
+import {
+  evidenceOf,
+  generalDigest,
+  makeStory,
+  type Story,
+  type StoryChanges,
+} from "../../support/story.ts"
+import {
+  makeMember,
+  nextRoot,
+  officer,
+  type TestMember,
+  witnessEntry,
+  witnessSigners,
+} from "../../support/world.ts"
+import { b, c } from "../cast.ts"
+import {
+  bytes,
+  type Cases,
+  type Edit,
+  edit,
+  type Format,
+  filled,
+  type Input,
+  list,
+  type Run,
+  shown,
+} from "../format.ts"
+import { fieldsOf, form, later, one, parts, seen } from "./evidence-parts.ts"
+
+const run: Run = (input) => {
+  const pins = list(input, "pins").map(parsePin)
+  const requireWitnesses = input.requireWitnesses === true
+  const found = verifyEvidence(bytes(input, "bytes"), pins, { requireWitnesses })
+  if (found.verdict === "failed") throw new ProtocolError(found.code!)
+  const { index, root, approvals } = found.standing!
+  return {
+    verdict: found.verdict,
+    origin: found.origin,
+    record: { id: found.record!.id, version: found.record!.version },
+    index,
+    rootVersion: root.version,
+    approvals,
+  }
+}
+
+/** Only what differs, as deep as it does. */
+function differences(from: Json, to: Json, pointer = "/bytes"): readonly Edit[] {
+  if (JSON.stringify(from) === JSON.stringify(to)) return []
+  if (!isTree(from) || !isTree(to) || !areAlike(from, to)) return [[pointer, to]]
+  return Object.keys(to).flatMap((name) =>
+    differences(from[name]!, to[name]!, `${pointer}/${name}`),
+  )
+}
+
+function isTree(value: Json): value is { readonly [name: string]: Json } {
+  return typeof value === "object" && value !== null
+}
+
+function areAlike(from: object, to: object): boolean {
+  return Object.keys(from).join() === Object.keys(to).join()
+}
+
+async function cases(): Promise<Cases> {
+  const profiles = [generalDigest]
+  const origin = await makeMember({ seed: "vector member A", profiles })
+  const recipient = await makeMember({ seed: "vector member B", state: "XB", profiles })
+  const make = (changes: StoryChanges = {}) => makeStory({ origin, recipient, ...changes })
+  /** What of the file is other than in the first one. */
+  const at = async (story: Story, how: Parameters<typeof evidenceOf>[1] = {}): Promise<Input> => ({
+    ...edit(one, ...differences(fieldsOf(whole), fieldsOf(await evidenceOf(story, how)))),
+    pins: [story.origin.id],
+  })
+  const of = async (changes: StoryChanges) => at(await make(changes))
+  const story = await make()
+  const whole = await evidenceOf(story)
+  const other = await evidenceOf(
+    await make({
+      record: { title: "Another practice", id: filled(16, 7) },
+      order: { id: filled(16, 8) },
+    }),
+  )
+
+  const witnesses = [witnessEntry(b), witnessEntry(c)]
+  const watched = await makeMember({
+    seed: "vector member A",
+    profiles,
+    fields: { quorum: 2, witnesses },
+  })
+  const underWitnesses = await make({ origin: watched })
+  const cosigners = [b, c].flatMap(witnessSigners)
+  const full = { cosigners }
+  const second = await nextRoot(origin)
+  const renewed = await make({ origin: second, laterRoots: second.roots.slice(1) })
+
+  /** Version 2 comes only after the order. */
+  const longer = await make()
+  longer.log.append(openEntry(sha256(second.roots[1]!)))
+  // An order of version 1 that was logged after version 2.
+  const outdated = await make({
+    origin: second,
+    laterRoots: second.roots.slice(1),
+    order: { rootVersion: 1 },
+  })
+  const revoking = async (size: number): Promise<TestMember> =>
+    nextRoot(origin, {
+      fields: { revoked: [{ kid: officer(origin, "p2").kid, from: { epoch: 1, size } }] },
+    })
+  const revoked = await revoking(0)
+  const closing = await nextRoot(origin, {
+    fields: { closing: { answers: "", day: "2027-01-01", keep: true } },
+  })
+  const logRevoked = await nextRoot(origin, {
+    fields: {
+      revoked: [
+        { kid: kidOf(origin.root.logKey), from: { epoch: 1, root: filled(32, 1), size: 2 } },
+      ],
+    },
+  })
+  const under = (member: TestMember): StoryChanges => ({
+    origin: member,
+    laterRoots: member.roots.slice(1),
+  })
+  const { grant } = story.placed[0]!
+  const rule = story.claim.order.payload.rule
+  const base = { epoch: 1, root: filled(32, 1), size: 2 }
+  const empty = {
+    epoch: 1,
+    root: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    size: 0,
+  }
+  return {
+    about:
+      "one file that proves a release to whoever pins its origin, by member id or by 12 words; `requireWitnesses`: not without the quorum that the origin names",
+    valid: [
+      [one, { bytes: shown(whole), pins: [origin.id] }],
+      ["pinned by its words", { ...edit(one), pins: [wordsOf(origin.id)] }],
+      ["pinned among others", { ...edit(one), pins: [c.id, origin.id] }],
+      [seen, await at(underWitnesses, full)],
+      ["the same, where it is required", { ...edit(seen), requireWitnesses: true }],
+      [
+        "pending: one witness of two",
+        await at(underWitnesses, { cosigners: cosigners.slice(0, 2) }),
+      ],
+      [later, await at(renewed)],
+      ["on a base of nothing", await of({ order: { base: empty } })],
+      [
+        "three officers where two are needed, beside another grant",
+        await of({ beside: [{ ...grant, recipient: c.id }], signers: ["p1", "p2", "p3"] }),
+      ],
+      [
+        "a facility named, to travel on",
+        await of({
+          record: { fields: { facility: "Plant 4" } },
+          grant: { terms: { ...grant.terms, onward: "consent" } },
+        }),
+      ],
+    ],
+    hostile: [
+      ...form(fieldsOf(whole), whole),
+      ...parts(
+        fieldsOf(whole),
+        fieldsOf(other),
+        fieldsOf(await evidenceOf(underWitnesses, full)),
+        fieldsOf(await evidenceOf(renewed)),
+      ),
+      ["not pinned", { ...edit(one), pins: [] }, "evidence.pin"],
+      ["another member pinned", { ...edit(one), pins: [c.id, wordsOf(b.id)] }, "evidence.pin"],
+      ["a pin that is none", { ...edit(one), pins: ["xa"] }, "words.malformed"],
+      [
+        "no witness named, where it is required",
+        { ...edit(one), requireWitnesses: true },
+        "evidence.witnesses",
+      ],
+      [
+        "one witness of two, where it is required",
+        { ...edit("pending: one witness of two"), requireWitnesses: true },
+        "evidence.witnesses",
+      ],
+      ["one officer where two are needed", await of({ signers: ["p1"] }), "order.unauthorised"],
+      [
+        "signed under another rule than the record's",
+        await of({ order: { rule: { ...rule, kind: "question" } } }),
+        "rule.mismatch",
+      ],
+      [
+        "signed without the condition that holds",
+        await of({ record: { fields: { facility: "Plant 4" } }, order: { rule } }),
+        "rule.mismatch",
+      ],
+      [
+        "a record that departs from its profile",
+        await of({ record: { fields: { colour: "red" } } }),
+        "profile.violated",
+      ],
+      [
+        "a record of another network",
+        await of({ record: { network: "operational" } }),
+        "network.mismatch",
+      ],
+      ["another member's record", await of({ record: { origin: c.id } }), "custody.unsupported"],
+      [
+        "a record that the grant names otherwise",
+        await of({ grant: { record: { ...grant.record, version: 2 } } }),
+        "record.mismatch",
+      ],
+      [
+        "a profile that the origin has not adopted",
+        await of({ origin: await makeMember({ seed: "vector member A" }) }),
+        "profile.unadopted",
+      ],
+      [
+        "a profile under the name of another",
+        await of({ record: { profile: { digest: generalDigest, id: "ippas" } } }),
+        "profile.unknown",
+      ],
+      ["an order of another member", await of({ order: { origin: c.id } }), "order.malformed"],
+      [
+        "a withdrawal",
+        await of({ grant: { act: "withdraw", sealed: [], terms: undefined } }),
+        "grant.malformed",
+      ],
+      [
+        "a release to everybody",
+        await of({ grant: { recipient: "public", key: filled(32, 8) } }),
+        "feature.unsupported",
+      ],
+      ["a base that is not of this log", await of({ order: { base } }), "order.base"],
+      [
+        "an empty base with a root",
+        await of({ order: { base: { ...base, size: 0 } } }),
+        "order.base",
+      ],
+      [
+        "logged under a root version not in force any more",
+        await at(outdated),
+        "order.root-version",
+      ],
+      [
+        "logged under a root version to come",
+        await of({ order: { rootVersion: 2 } }),
+        "order.root-version",
+      ],
+      ["an officer revoked from an earlier place", await of(under(revoked)), "order.unauthorised"],
+      ["released after the member closed", await of(under(closing)), "root.closed"],
+      [
+        "under a log key revoked from an earlier place",
+        await of(under(logRevoked)),
+        "order.repudiated",
+      ],
+      [
+        "a root version more than was in force",
+        await at({ ...longer, origin: second, rootIndexes: [0, longer.log.entries.length - 1] }),
+        "inclusion.invalid",
+      ],
+    ],
+  }
+}
+
+export const evidence: Format = { run, cases }

@@ -1,0 +1,234 @@
+import { encodeCanonical } from "../../../../protocol/canonical.ts"
+import { encodeHex, utf8 } from "../../../../protocol/encoding.ts"
+import { general } from "../../../../protocol/profiles/general.ts"
+import { ippas } from "../../../../protocol/profiles/ippas.ts"
+import {
+  checkRecord,
+  conditionsOf,
+  decodeProfile,
+  encodeProfile,
+  type Judged,
+  type Profile,
+  profileDigest,
+  signoffOf,
+} from "../../../../protocol/profiles/profile.ts"
+import { sampleRecord } from "../../cast.ts"
+import {
+  bytes,
+  type Cases,
+  edit,
+  edited,
+  type Format,
+  type Input,
+  insist,
+  misshapen,
+  type Run,
+  repeated,
+  shown,
+  text,
+} from "../../format.ts"
+
+const run: Run = (input) => {
+  const found = bytes(input, "bytes")
+  const profile = decodeProfile(found)
+  insist(encodeHex(encodeProfile(profile)) === encodeHex(found), "profile.malformed")
+  const digest = profileDigest(found)
+  if (input.record === undefined) return { digest }
+  const record = input.record as Judged
+  checkRecord(profile, record)
+  const conditions = conditionsOf(record, text(input, "recipient"), text(input, "onward"))
+  return { digest, conditions, signoff: signoffOf(profile, "release", record.kind) }
+}
+
+const small: Profile = {
+  areas: { A: "First", B: "Second" },
+  fields: { facility: "Facility", source: "Source" },
+  id: "small",
+  kinds: {
+    finding: {
+      areas: 1,
+      marking: { allowed: ["TLP:AMBER", "TLP:RED"], default: "TLP:RED" },
+      optional: ["facility"],
+      required: ["source"],
+      title: "Finding",
+    },
+  },
+  languages: ["en", "fr"],
+  signoff: [
+    { act: "release", kind: "any", persons: 1, role: "competentAuthority" },
+    {
+      act: "release",
+      kind: "finding",
+      organisations: 2,
+      persons: 2,
+      role: "any",
+      when: "facility",
+    },
+  ],
+  title: "A small mechanism",
+  type: "comity/profile/v1",
+  version: 1,
+}
+const judged: Judged = {
+  areas: ["A"],
+  body: "What was found.",
+  fields: { source: "https://source.example" },
+  kind: "finding",
+  language: "en",
+  marking: "TLP:AMBER",
+}
+
+function form(): Cases["hostile"] {
+  const of = "a small one"
+  const { kinds, signoff } = small
+  const what = (name: string) => ({ what: `${name}: ` })
+  return [
+    ...misshapen(of, "/bytes", small, "profile.malformed", { optional: ["areas", "languages"] }),
+    ...misshapen(of, "/bytes/kinds/finding", kinds.finding!, "profile.malformed", what("kind")),
+    ...misshapen(
+      of,
+      "/bytes/kinds/finding/marking",
+      kinds.finding!.marking,
+      "profile.malformed",
+      what("marking"),
+    ),
+    ...misshapen(of, "/bytes/signoff/0", signoff[0]!, "profile.malformed", what("sign-off")),
+    ...edited(of, "profile.malformed", [
+      ["another type", "/bytes/type", "comity/profile/v2"],
+      ["version 0", "/bytes/version", 0],
+      ["an id in capitals", "/bytes/id", "Small"],
+      ["an id of 42 characters", "/bytes/id", "x".repeat(42)],
+      ["an empty title", "/bytes/title", ""],
+      ["a title of two lines", "/bytes/title", "one\ntwo"],
+      ["no kind", "/bytes/kinds", {}],
+      ["a kind in capitals", "/bytes/kinds", { Finding: kinds.finding }],
+      ["no languages, where there is a list", "/bytes/languages", []],
+      ["languages out of order", "/bytes/languages", ["fr", "en"]],
+      ["a language not in canonical form", "/bytes/languages", ["EN"]],
+      [
+        "a default marking that is not allowed",
+        "/bytes/kinds/finding/marking/default",
+        "TLP:CLEAR",
+      ],
+      ["markings out of order", "/bytes/kinds/finding/marking/allowed", ["TLP:RED", "TLP:AMBER"]],
+      ["no marking", "/bytes/kinds/finding/marking/allowed", []],
+      ["a required field that is not defined", "/bytes/kinds/finding/required", ["team"]],
+      ["an optional field that is not defined", "/bytes/kinds/finding/optional", ["team"]],
+      ["a field both required and optional", "/bytes/kinds/finding/optional", ["source"]],
+      ["a required field twice", "/bytes/kinds/finding/required", ["source", "source"]],
+      ["a field name in capitals", "/bytes/fields", { Source: "Source", facility: "Facility" }],
+      ["more areas than there are", "/bytes/kinds/finding/areas", 3],
+      ["an area with a space", "/bytes/areas", { "A 1": "First", B: "Second" }],
+      ["a sign-off for a kind that is not defined", "/bytes/signoff/1/kind", "report"],
+      ["a sign-off by nobody", "/bytes/signoff/0/persons", 0],
+      ["a sign-off for no act", "/bytes/signoff/0/act", "publish"],
+      ["a sign-off under no condition", "/bytes/signoff/0/when", "urgent"],
+      ["65 lines of sign-off", "/bytes/signoff", Array.from({ length: 65 }, () => signoff[0])],
+      ["code for a rule", "/bytes/kinds/finding/check", "return true"],
+    ]),
+    [
+      "no kind and no sign-off",
+      edit(of, ["/bytes/kinds", {}], ["/bytes/signoff", []]),
+      "profile.malformed",
+    ],
+    ["a list", { bytes: shown(utf8("[]")) }, "profile.malformed"],
+    ["white space", { bytes: JSON.stringify(small, null, 1) }, "profile.malformed"],
+    [
+      "one byte more than a profile may have",
+      { bytes: repeated("20", 65_537) },
+      "profile.malformed",
+    ],
+  ]
+}
+
+function cases(): Cases {
+  const at = (profile: Profile, more: Input = {}): Input => ({
+    bytes: shown(encodeCanonical(profile)),
+    ...more,
+  })
+  const under = (record: Partial<Judged>, more: Input = {}): Input => ({
+    ...edit("a small one"),
+    record: { ...judged, ...record },
+    recipient: "00".repeat(32),
+    onward: "no",
+    ...more,
+  })
+  const { areas, body, fields, kind, language, marking } = sampleRecord
+  const practice = { areas, body, fields, kind, language, marking }
+  const named = {
+    ...small,
+    kinds: { any: { ...small.kinds.finding!, required: ["toString"] } },
+    fields: { ...small.fields, toString: "Words" },
+    signoff: [],
+  }
+  return {
+    about:
+      "a mechanism's profile and its digest; whether a record keeps to it, the conditions of its rule, and the sign-off that a release asks for",
+    valid: [
+      ["a small one", at(small)],
+      ["general", at(general)],
+      ["ippas", at(ippas)],
+      ["a record as it should be", under({})],
+      ["a facility is named", under({ fields: { ...judged.fields, facility: "Plant 4" } })],
+      ["it may travel on", under({}, { onward: "consent" })],
+      ["it goes to everybody", under({}, { recipient: "public" })],
+      [
+        "all conditions",
+        under(
+          { fields: { ...judged.fields, facility: "Plant 4" } },
+          { onward: "inside", recipient: "public" },
+        ),
+      ],
+      ["two areas, another language", under({ areas: ["A", "B"], language: "fr" })],
+      [
+        "any kind under general",
+        at(general, {
+          record: { ...practice, fields: {} },
+          recipient: "00".repeat(32),
+          onward: "no",
+        }),
+      ],
+      [
+        "a field by the name of what every object has",
+        at(named as never, {
+          record: { ...judged, fields: { toString: "in words" } },
+          recipient: "public",
+          onward: "no",
+        }),
+      ],
+    ],
+    hostile: [
+      ...form(),
+      ["a kind that it does not know", under({ kind: "report" }), "profile.violated"],
+      [
+        "a kind by the name of what every object has",
+        under({ kind: "constructor" }),
+        "profile.violated",
+      ],
+      ["no body", under({ body: "" }), "profile.violated"],
+      ["a body of white space", under({ body: " \n\t" }), "profile.violated"],
+      ["another language", under({ language: "de" }), "profile.violated"],
+      ["a marking that is not allowed", under({ marking: "TLP:CLEAR" }), "profile.violated"],
+      ["an area that it does not know", under({ areas: ["C"] }), "profile.violated"],
+      ["no area", under({ areas: [] }), "profile.violated"],
+      ["a required field is missing", under({ fields: {} }), "profile.violated"],
+      ["a required field is white space", under({ fields: { source: " " } }), "profile.violated"],
+      [
+        "a field that the kind does not have",
+        under({ fields: { ...judged.fields, colour: "red" } }),
+        "profile.violated",
+      ],
+      [
+        "a missing field by the name of what every object has",
+        at(named as never, {
+          record: { ...judged, fields: {} },
+          recipient: "public",
+          onward: "no",
+        }),
+        "profile.violated",
+      ],
+    ],
+  }
+}
+
+export const profile: Format = { run, cases }
