@@ -1,6 +1,6 @@
-import { cpus } from "node:os"
+import { cpus, loadavg } from "node:os"
 import { parseArgs } from "node:util"
-import { checkBudget } from "./budget.ts"
+import { checkBudget, readBudget } from "./budget.ts"
 import { type Measurement, median, type Result } from "./measure.ts"
 import { formatTable, writePage } from "./page.ts"
 import { bulk, single } from "./rows/bulk.ts"
@@ -30,14 +30,15 @@ if (!(Number.isInteger(runs) && runs > 0)) fail("--runs takes a number.")
 
 const [processor] = cpus()
 const machine = `${cpus().length} × ${processor?.model.trim() ?? "unknown"}`
+const load = loadavg()[0] ?? 0
 const results = (await Promise.all([measureAll()])).flat()
-const report = { machine, node: process.version, results }
+const report = { machine, node: process.version, load, results }
 
 if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`)
 else process.stdout.write(`${machine}, Node ${process.version}\n\n${formatTable(results)}`)
 if (options.write) writePage(report, { isQuick: options.quick, runs })
 if (options.check) {
-  const slipped = checkBudget(results)
+  const slipped = checkBudget(results, readBudget())
   for (const line of slipped) process.stderr.write(`${line}\n`)
   if (slipped.length > 0) process.exitCode = 1
 }
