@@ -14,6 +14,7 @@ import { factOf, type Standing, verifyPermitted } from "../protocol/verify.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { stillMissing } from "./orders.ts"
+import { assertWitnessed } from "./overdue.ts"
 import { asFact, isAbout, withdrawalsOf } from "./store/queries/facts.ts"
 import { decodeGrants, grantListsOf } from "./store/queries/grants.ts"
 import { type LogState, rootAt } from "./store/queries/logs.ts"
@@ -69,6 +70,8 @@ export async function admit(
     throw new NodeError("order.expired", `Our root document expired on ${root.expires}.`, {
       hint: "A root ceremony makes the next version.",
     })
+
+  if (payload.act === "release") await assertWitnessed(context, trx)
 
   const { revoked } = root
   const approvals = approvalsOf(order, root, { revoked, epoch: base.log.epoch, index })

@@ -181,7 +181,7 @@ async function remake(
 /** No row that was written past the sequencer is sent: the log has these orders, in these bytes. */
 async function assertLogged(context: Context, orders: readonly LoggedOrder[]): Promise<void> {
   const { db, self } = context
-  for (const [epoch, same] of Map.groupBy(orders, ({ base_epoch }) => base_epoch)) {
+  for (const [epoch, same] of Map.groupBy(orders, ({ epoch }) => epoch)) {
     const log = await logOf(db, self.id, epoch)
     if (log === null) throw new StoreDamage("an order that is not logged")
     const indexes = same.map(({ idx }) => idx)

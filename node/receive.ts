@@ -23,6 +23,7 @@ import { noteEvent } from "./event.ts"
 import { checkHeard, hearOf, memberOfCheckpoint, takeProof } from "./gossip.ts"
 import { examine } from "./inconsistency.ts"
 import { type LogNews, mirrorLog, noteDisowned } from "./mirror.ts"
+import { takeCosigned } from "./prove.ts"
 import { staleWhy } from "./staleness.ts"
 import { truncateWal } from "./store/purge.ts"
 import { memberById } from "./store/queries/members.ts"
@@ -89,6 +90,7 @@ export class FeedReader {
   #heldBytes = 0
   #decapsulations = 0
   #isWhole = false
+  #hasNews = false
   #isBehind = false
   #counts = { received: 0, already: 0, refused: 0, failed: 0 }
   #code: string | undefined
@@ -105,8 +107,7 @@ export class FeedReader {
     this.#isWhole = frame.type === "head"
     switch (frame.type) {
       case "checkpoint":
-        await this.#flush()
-        this.#news = { checkpoint: decodeUtf8(frame.bytes), entries: [], documents: [] }
+        await this.#takeCheckpoint(decodeUtf8(frame.bytes))
         return
       case "entries":
         this.#expectNews().entries.push(decodeEntries(frame.bytes))
@@ -132,11 +133,21 @@ export class FeedReader {
         await takeProof(this.#context, frame.bytes)
         return
       case "head":
+        this.#hasNews = false
         await this.#flush(parseHead(decodeUtf8(frame.bytes)))
         return
       default:
         throw new ProtocolError("feature.unsupported", { detail: `frame ${frame.type}` })
     }
+  }
+
+  /** Of the peer's own the first says where its log is now; those behind it, to the head, are cosigned. */
+  async #takeCheckpoint(checkpoint: string): Promise<void> {
+    await this.#flush()
+    const isOwn = memberOfCheckpoint(checkpoint) === this.#peer
+    if (isOwn && this.#hasNews) return this.#takeCosigned(checkpoint)
+    this.#news = { checkpoint, entries: [], documents: [] }
+    this.#hasNews ||= isOwn
   }
 
   /** What was pushed has come to its end. */
@@ -173,6 +184,23 @@ export class FeedReader {
     const { opened, broken } = await this.#openAll(this.#code === undefined ? bundles : [])
     if (news !== null || opened.length > 0 || head !== null) await this.#commit(news, opened, head)
     if (broken !== undefined) throw broken
+  }
+
+  /** Waiting for witnesses stops no reading: what proves nothing is left, and noted. */
+  async #takeCosigned(note: string): Promise<void> {
+    const context = this.#context
+    const { db, env, bell } = context
+    try {
+      await db.transaction().execute((trx) => takeCosigned(context, trx, this.#peer, note))
+      bell.ring()
+    } catch (cause) {
+      // Two trees, both signed by the log: that is no matter of waiting.
+      const isForked = cause instanceof ProtocolError && cause.code === "checkpoint.forked"
+      const before = isForked ? await memberById(db, this.#peer) : null
+      if (before !== null) await examine(context, before, cause, note)
+      if (!(cause instanceof ProtocolError) || isForked) throw cause
+      env.log.warn("proof.refused", { peer: this.#peer, code: cause.code })
+    }
   }
 
   /** As far as they open; `broken` is what kept us from asking for the objects of one. */

@@ -11,12 +11,12 @@ import { formatDraft } from "./draft.ts"
 import { noteEvent } from "./event.ts"
 import { ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
+import { keepOrders } from "./prove.ts"
 import { queueAgain } from "./queue.ts"
 import { indexRecords } from "./search.ts"
 import { insertGrants, placesGranted } from "./store/queries/grants.ts"
 import { entriesFrom, logOf } from "./store/queries/logs.ts"
 import { allPeers, readMeta, writeMeta } from "./store/queries/members.ts"
-import { insertLoggedOrders } from "./store/queries/orders.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -139,13 +139,12 @@ export async function takeReturned(context: Context, returned: Returned): Promis
   const { order, entry, grants, contents } = returned
   if (order.payload.origin !== self.id) throw new ProtocolError("order.malformed")
   await db.transaction().execute(async (trx) => {
-    const { logged } = await loggedOf(trx, self.id, returned)
+    const { logged, log } = await loggedOf(trx, self.id, returned)
     if (!logged.places.includes(entry.index)) throw new ProtocolError("entry.mismatch")
     const holder = { ...ownHolder(context), recipient: null, mapMarking: null }
     const standing = verifyOrder(returned, logged, holder)
     const { id } = order.payload
-    const placed = { order, entry: { ...entry, index: standing.index } }
-    await insertLoggedOrders(trx, [placed], context.env.clock.now())
+    await keepOrders(context, trx, [{ order, entry, standing, log }])
     const places = await placesGranted(trx, self.id, id)
     const known = new Set(places.map(({ position }) => position))
     const fresh = grants.filter(({ position }) => !known.has(position))

@@ -2,14 +2,15 @@ import { decodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { blindedEntry, dummyEntry, entrySalt } from "../protocol/log/entry.ts"
 import type { Claim } from "../protocol/verify.ts"
-import { admit, type Base } from "./admit.ts"
+import { type Admitted, admit, type Base } from "./admit.ts"
 import { appendOwn, noteHighWater, stopIfUnsure } from "./append.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
 import { queueDeliveries } from "./queue.ts"
-import { keepCheckpoint, type LogState, logOf } from "./store/queries/logs.ts"
+import { type LogState, logOf } from "./store/queries/logs.ts"
 import { insertLoggedOrders, markLogged } from "./store/queries/orders.ts"
+import { keepUnwitnessed } from "./store/queries/proofs.ts"
 import { pendingTags, placeTag } from "./store/queries/tags.ts"
 import type { Db } from "./store/schema.ts"
 import { noteTags } from "./tags.ts"
@@ -153,7 +154,7 @@ async function sequence(
     const before = await ownLog(context, trx)
     const filler = await Filler.of(context, trx, before, exactly)
     const base = { log: before, roots: new Map() }
-    const unwritten: Claim[] = []
+    const unwritten: Unwritten[] = []
     for (const orderId of orderIds)
       try {
         if (!filler.hasRoomForOrder) break
@@ -167,7 +168,9 @@ async function sequence(
     if (filler.entries.length === 0) return null
     const after = await appendOwn(context, trx, filler.entries)
     await filler.placeTags(trx)
-    await keepCheckpoint(trx, after.id, after.range.size, after.checkpoint!)
+    // With witnesses, the first checkpoint that enough of them cosign is the orders' proof.
+    const logged = outcomes.flatMap((one) => ("failure" in one ? [] : [one.order]))
+    await keepUnwitnessed(trx, after, logged)
     return after
   })
   if (log === null) return outcomes
@@ -256,16 +259,16 @@ async function logOrder(
   base: Base,
   orderId: string,
   filler: Filler,
-  unwritten: Claim[],
+  unwritten: Unwritten[],
 ): Promise<Published> {
   const index = filler.nextIndex
   const admitted = await admit(context, trx, base, orderId, index)
-  const { order, placed } = admitted
+  const { order, placed, standing } = admitted
   const { act, id } = order.payload
   if (!(await markLogged(trx, id))) throw new NodeError("order.closed", `Order ${id} is not open.`)
   const digest = decodeHex(order.digest)
   const salt = entrySalt(context.keys.salt, 1, digest)
-  unwritten.push({ order, entry: { index, salt }, grants: placed })
+  unwritten.push({ order, entry: { index, salt }, grants: placed, standing })
   // What it ends is looked for by orders behind it, and by its tags.
   if (act === "withdraw") await writeOrders(context, trx, unwritten)
   filler.pushOrder(blindedEntry(1, salt, digest), await noteTags(context, trx, admitted))
@@ -273,10 +276,14 @@ async function logOrder(
   return { order: id, index, size: 0, queued }
 }
 
+/** A release whose rows wait for those of its neighbours. */
+type Unwritten = Claim & Pick<Admitted, "standing">
+
 /** The orders as logged, and what each recipient gets by them. */
-async function writeOrders(context: Context, trx: Db, unwritten: Claim[]): Promise<void> {
+async function writeOrders(context: Context, trx: Db, unwritten: Unwritten[]): Promise<void> {
   if (unwritten.length === 0) return
   const orders = unwritten.splice(0)
-  await insertLoggedOrders(trx, orders, context.env.clock.now())
+  const logged = orders.map((order) => ({ ...order, proof: null }))
+  await insertLoggedOrders(trx, logged, context.env.clock.now())
   await queueDeliveries(context, trx, orders)
 }

@@ -18,6 +18,7 @@ import { type Context, today } from "./context.ts"
 import { noteEvent } from "./event.ts"
 import { ownHolder } from "./holder.ts"
 import { type LoggedLookup, loggedOfAll } from "./logged.ts"
+import { type Kept, keepOrders } from "./prove.ts"
 import { indexRecords, unindexRecord } from "./search.ts"
 import {
   type HeldVersion,
@@ -28,8 +29,7 @@ import {
 } from "./store/queries/contents.ts"
 import { asFact, factsAbout, isAbout, type PlaceRow, withdrawalsOf } from "./store/queries/facts.ts"
 import { insertGrants, placesGranted } from "./store/queries/grants.ts"
-import { keepCheckpoint, type LogState } from "./store/queries/logs.ts"
-import { insertLoggedOrders, loggedOrders } from "./store/queries/orders.ts"
+import { loggedOrders } from "./store/queries/orders.ts"
 import { insertRows } from "./store/queries/rows.ts"
 import { changeSource, sourceOf } from "./store/queries/sources.ts"
 import type { Db, Schema } from "./store/schema.ts"
@@ -101,8 +101,7 @@ function* runsOf(opened: readonly Opened[]): Generator<readonly Opened[]> {
 }
 
 type Changes = {
-  readonly orders: Pick<Claim, "order" | "entry">[]
-  readonly logs: Map<number, LogState>
+  readonly orders: Kept[]
   readonly grants: Map<string, PlacedGrant[]>
   readonly records: Schema["record"][]
   readonly contents: { readonly record: ComityRecord; readonly row: NewContent }[]
@@ -119,7 +118,6 @@ class Run {
   readonly #holder: Holder
   readonly #changes: Changes = {
     orders: [],
-    logs: new Map(),
     grants: new Map(),
     records: [],
     contents: [],
@@ -187,8 +185,7 @@ class Run {
     const { logged, log } = loggedOf(claim)
     const standing = verifyOrder(claim, logged, this.#holder)
     this.#digests.set(id, order.digest)
-    this.#changes.orders.push({ order, entry: { ...entry, index: standing.index } })
-    this.#changes.logs.set(log.id, log)
+    this.#changes.orders.push({ order, entry, standing, log })
     return standing
   }
 
@@ -299,11 +296,8 @@ class Run {
 
   async #write(): Promise<void> {
     const trx = this.#trx
-    const { orders, logs, grants, records, contents, withdrawn, receipts } = this.#changes
-    await insertLoggedOrders(trx, orders, this.#context.env.clock.now())
-    // The first checkpoint held that covers an order: what evidence is made of.
-    for (const { id, range, checkpoint } of logs.values())
-      if (checkpoint !== null) await keepCheckpoint(trx, id, range.size, checkpoint)
+    const { orders, grants, records, contents, withdrawn, receipts } = this.#changes
+    await keepOrders(this.#context, trx, orders)
     await insertGrants(
       trx,
       [...grants].map(([id, kept]) => ({ origin: this.#peer, id, grants: kept })),

@@ -24,7 +24,7 @@ const drafts: string[] = []
 const orders: string[] = []
 const positions = new Map<string, FeedPosition>()
 
-const nobodyYet: FeedPosition = { feed: null, after: 0, epoch: 1, size: 0 }
+const nobodyYet: FeedPosition = { feed: null, after: 0, epoch: 1, size: 0, pending: null }
 
 export const publisherHandlers = {
   async found(state: string): Promise<Uint8Array> {

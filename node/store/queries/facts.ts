@@ -54,7 +54,7 @@ export function factOfGrant(
     ...order,
     act,
     after: after.join(" "),
-    epoch: order.base_epoch,
+    base_epoch: order.epoch,
     order_id: order.id,
     order_origin: order.origin,
     recipient,

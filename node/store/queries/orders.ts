@@ -1,5 +1,5 @@
 import { sql } from "kysely"
-import type { Claim } from "../../../protocol/verify.ts"
+import type { Claim, Standing } from "../../../protocol/verify.ts"
 import { NodeError } from "../../errors.ts"
 import type { Db, Schema } from "../schema.ts"
 import { prepared } from "./prepared.ts"
@@ -55,26 +55,37 @@ const moveToLogged = prepared((db, id: string) =>
     .returning("id"),
 )
 
+type Logging = Pick<Claim, "order" | "entry"> & {
+  readonly standing: Pick<Standing, "index" | "root">
+  /** size of the checkpoint that is its proof; null while it has none */
+  readonly proof: number | null
+}
+
 /** Orders as their origin's log has them; one that is there already stays as it is. */
 export async function insertLoggedOrders(
   db: Db,
-  logged: readonly Pick<Claim, "order" | "entry">[],
+  logged: readonly Logging[],
   now: number,
 ): Promise<void> {
-  const rows = logged.map(({ order, entry }) => {
+  const rows = logged.map(({ order, entry, standing, proof }) => {
     const { act, base, id, origin, rule } = order.payload
+    const { index, root } = standing
     if (act === "consent") throw new TypeError("a consent grants nothing")
     return {
       origin,
       id,
       digest: order.digest,
       document: order.bytes,
-      idx: entry.index,
+      // An order counts in the log of its base alone.
+      epoch: base.epoch,
+      idx: index,
       salt: entry.salt,
+      root_version: root.version,
+      quorum: root.quorum,
+      proof,
       act,
       rule_profile: rule.profile,
       rule_kind: rule.kind,
-      base_epoch: base.epoch,
       base_size: base.size,
       repudiated: 0,
       at: now,
@@ -106,14 +117,17 @@ export const loggedFacts = prepared((db, origin: string, orderIds: readonly stri
       "act",
       "rule_profile",
       "rule_kind",
-      "base_epoch",
+      "epoch",
       "base_size",
       "repudiated",
     ])
     .where("origin", "=", origin)
     .where("id", "in", orderIds),
 )
-export type LoggedFacts = Omit<LoggedOrder, "document" | "salt" | "at">
+export type LoggedFacts = Omit<
+  LoggedOrder,
+  "document" | "salt" | "root_version" | "quorum" | "proof" | "at"
+>
 
 /** @throws `order.closed`, `order.expired` */
 export function assertOpen({ id, state, not_after }: OrderRow, today: string): void {
