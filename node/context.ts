@@ -5,6 +5,8 @@ import type { Bell } from "./bell.ts"
 import type { Env } from "./env.ts"
 import type { NodeErrorCode } from "./errors.ts"
 import type { NodeKeys } from "./keys.ts"
+import type { QueuedBytes } from "./queue.ts"
+import type { Recent } from "./recent.ts"
 import type { Gap } from "./regain.ts"
 import type { Db } from "./store/schema.ts"
 import type { Turn } from "./turn.ts"
@@ -25,6 +27,11 @@ export type Context = {
   readonly sequencing: Turn
   readonly receiving: Map<string, Turn>
   readonly epochs: Epochs
+  /** sealed objects by their digest, and deliveries: what goes to many, or out at once */
+  readonly recent: {
+    readonly sealed: Recent<Uint8Array>
+    readonly deliveries: Recent<QueuedBytes>
+  }
   readonly gossip: GossipState
   /** why nothing is signed; null when the signer is free */
   stopped: Halt | null
