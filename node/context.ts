@@ -5,6 +5,8 @@ import type { Bell } from "./bell.ts"
 import type { Env } from "./env.ts"
 import { afterFailedWrite, type NodeErrorCode } from "./errors.ts"
 import type { NodeKeys } from "./keys.ts"
+import type { QueuedBytes } from "./queue.ts"
+import type { Recent } from "./recent.ts"
 import type { Gap } from "./regain.ts"
 import { makeReadOnly } from "./store/dialect.ts"
 import type { Db } from "./store/schema.ts"
@@ -26,6 +28,11 @@ export type Context = {
   readonly sequencing: Turn
   readonly receiving: Map<string, Turn>
   readonly epochs: Epochs
+  /** sealed objects by their digest, and deliveries: what goes to many, or out at once */
+  readonly recent: {
+    readonly sealed: Recent<Uint8Array>
+    readonly deliveries: Recent<QueuedBytes>
+  }
   readonly gossip: GossipState
   /** why nothing is signed; null when the signer is free */
   stopped: Halt | null

@@ -16,6 +16,7 @@ import { NodeError } from "./errors.ts"
 import type { Founded } from "./found.ts"
 import { isBehind, readHighWater } from "./high-water.ts"
 import { type NodeKeys, readKeys } from "./keys.ts"
+import { Recent } from "./recent.ts"
 import { askBeforeSigning, haltAtStart, halts, writeIdentity } from "./recover.ts"
 import { gapOf } from "./regain.ts"
 import { StoreDialect } from "./store/dialect.ts"
@@ -83,6 +84,8 @@ export async function createNode(
   return made
 }
 
+const recentBytes = 8 * 1024 * 1024
+
 async function contextOf(
   env: Env,
   db: Db,
@@ -110,6 +113,7 @@ async function contextOf(
     sequencing: new Turn(),
     receiving: new Map(),
     epochs: { sending: new Map(), reading: new Map() },
+    recent: { sealed: new Recent(recentBytes), deliveries: new Recent(recentBytes) },
     gossip: { revision: 0, told: new Map() },
     stopped: null,
     gap: null,

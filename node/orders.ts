@@ -21,6 +21,7 @@ import { verifyDecision } from "./decision.ts"
 import { NodeError } from "./errors.ts"
 import { nameOf } from "./peers.ts"
 import { neededFor } from "./release.ts"
+import { decodeGrants, grantListsOf } from "./store/queries/grants.ts"
 import { fromNodes, logOf } from "./store/queries/logs.ts"
 import { writeMeta } from "./store/queries/members.ts"
 import { lapsedKids } from "./store/queries/officers.ts"
@@ -98,8 +99,8 @@ export async function showOrder(context: Context, prefix: string): Promise<Order
   const signatures = await countingSignatures(context.db, row.id, today(context))
   const missing = await stillMissing(context, row)
   const grants: OrderView["grants"][number][] = []
-  for (const { bytes } of await grantRows(context.db, row.id)) {
-    const { recipient, record, terms } = decodeGrant(new Uint8Array(bytes))
+  for (const { bytes } of await grantsOf(context, row.id)) {
+    const { recipient, record, terms } = decodeGrant(bytes)
     const content = await context.db
       .selectFrom("content")
       .select("title")
@@ -133,13 +134,9 @@ export async function showOrder(context: Context, prefix: string): Promise<Order
   }
 }
 
-function grantRows(db: Db, orderId: string) {
-  return db
-    .selectFrom("order_grant")
-    .select(["position", "bytes"])
-    .where("order_id", "=", orderId)
-    .orderBy("position")
-    .execute()
+async function grantsOf({ db, self }: Context, orderId: string) {
+  const lists = await grantListsOf(db, self.id, orderId)
+  return lists.flatMap(({ grants }) => decodeGrants(grants)).sort((a, b) => a.position - b.position)
 }
 
 /** What the policy and the profile still ask for, in words. */
@@ -180,11 +177,11 @@ export async function exportOrder(
   const { db, self } = context
   const row = await orderById(db, prefix)
   assertOpen(row, today(context))
-  const grants = await grantRows(db, row.id)
+  const grants = await grantsOf(context, row.id)
   const records = new Map<string, Json>()
   const recipients = new Map<string, string>()
   for (const { bytes } of grants) {
-    const { record, recipient } = decodeGrant(new Uint8Array(bytes))
+    const { record, recipient } = decodeGrant(bytes)
     recipients.set(recipient, await nameOf(context, recipient))
     const content = await db
       .selectFrom("content")
@@ -233,7 +230,7 @@ export async function exportOrder(
       version: fact.version,
     })),
     grants: grants.map(({ position, bytes }) => ({
-      grant: jsonOf(new Uint8Array(bytes)),
+      grant: jsonOf(bytes),
       position,
     })),
     payload: jsonOf(new Uint8Array(row.payload)),

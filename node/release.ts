@@ -20,6 +20,7 @@ import { NodeError } from "./errors.ts"
 import { assertVerified, findPeer, nameOf } from "./peers.ts"
 import { newestBase } from "./prove.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
+import { insertGrants } from "./store/queries/grants.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -375,12 +376,11 @@ async function makeOrder(
   const now = env.clock.now()
   const seed = env.random(32)
   const positions = drawPositions(part.length, (bytes) => env.random(bytes))
-  const grants = part.map(({ grant }, i) => ({
-    grant,
-    bytes: encodeGrant(grant),
-    position: positions[i]!,
-  }))
-  const leaves = new Map(grants.map(({ position, bytes }) => [position, grantLeaf(bytes)]))
+  const unplaced = part.map(({ grant }, i) => {
+    const bytes = encodeGrant(grant)
+    return { grant, bytes, leaf: grantLeaf(bytes), position: positions[i]! }
+  })
+  const tree = buildGrantTree(new Map(unplaced.map((one) => [one.position, one.leaf])), seed)
   const id = encodeHex(env.random(16))
   const rootVersion = ownRoot(context).version
   const notAfter = dayOf(now + orderDays * dayMs)
@@ -391,7 +391,7 @@ async function makeOrder(
     network: self.network,
     notAfter,
     origin: self.id,
-    root: encodeHex(buildGrantTree(leaves, seed).root),
+    root: encodeHex(tree.root),
     rootVersion,
     rule: part[0]!.rule,
     type: "comity/order/v1",
@@ -411,15 +411,7 @@ async function makeOrder(
       scheduled_at: null,
     })
     .execute()
-  const rows = grants.map(({ grant, bytes, position }) => ({
-    order_id: id,
-    position,
-    recipient: grant.recipient,
-    record_origin: grant.record.origin,
-    record_id: grant.record.id,
-    version: grant.record.version,
-    bytes,
-  }))
-  await trx.insertInto("order_grant").values(rows).execute()
+  const grants = unplaced.map((one) => ({ ...one, path: tree.path(one.position) }))
+  await insertGrants(trx, [{ origin: self.id, id, grants }])
   return id
 }

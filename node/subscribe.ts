@@ -17,12 +17,13 @@ import { noteOverdue } from "./overdue.ts"
 import { assertVerified, findPeer, isReadable } from "./peers.ts"
 import { tellConcerned, tellPeer } from "./push.ts"
 import { markRefused, markSent, owedReceipts } from "./receipts.ts"
-import { FeedReader, type Received, receive, sourceOf } from "./receive.ts"
+import { FeedReader, type Received, receive } from "./receive.ts"
 import { refreshRoots } from "./refresh.ts"
 import { staleWhy } from "./staleness.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, memberById, type Peer } from "./store/queries/members.ts"
 import { pendingOf } from "./store/queries/proofs.ts"
+import { changeSource, sourceOf } from "./store/queries/sources.ts"
 import { turnOf } from "./turn.ts"
 
 export type Synced = Received & {
@@ -221,12 +222,7 @@ async function failureOf(
   const why = staleWhy(code)
   const stale =
     why === null ? {} : { stale_at: source.stale_at ?? context.env.clock.now(), stale_why: why }
-  const failed = { error: code, ...stale }
-  await context.db
-    .insertInto("source")
-    .values({ ...source, ...failed })
-    .onConflict((conflict) => conflict.column("peer").doUpdateSet(failed))
-    .execute()
+  await changeSource(context.db, source, { error: code, ...stale })
   if (alarms.has(code)) await noteEvent(context, context.db, "peer.alarm", peer.member, code)
   return { code, error: cause.message }
 }

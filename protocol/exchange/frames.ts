@@ -1,5 +1,5 @@
 import { recode } from "../canonical.ts"
-import { concat, decodeUtf8, u32be, u64be, utf8 } from "../encoding.ts"
+import { concat, decodeUtf8, u64be, utf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
 
@@ -33,13 +33,19 @@ export function framesHeader(): Uint8Array {
   return magic.slice()
 }
 
+/** What stands before the bytes of a frame. */
+export function frameHeader(type: FrameType, length: number): Uint8Array {
+  if (length > limits.frameBytes) throw new RangeError("frame")
+  return Uint8Array.of(frameTypes[type], length >>> 24, length >>> 16, length >>> 8, length)
+}
+
 export function encodeFrame(type: FrameType, bytes: Uint8Array): Uint8Array {
-  if (bytes.length > limits.frameBytes) throw new RangeError("frame")
-  return concat(Uint8Array.of(frameTypes[type]), u32be(bytes.length), bytes)
+  return concat(frameHeader(type, bytes.length), bytes)
 }
 
 /**
- * The frames of a stream, as they arrive, however it is cut into chunks.
+ * The frames of a stream, as they arrive, however it is cut into chunks: views of the chunks, which are
+ * not to be written to again.
  *
  * @throws `frames.malformed` for another magic, an unknown type or an end inside a frame;
  * `frames.too-large`
@@ -67,7 +73,7 @@ export async function* readFrames(
       if (bytes.length < needed) break
       if (++count > limits.framesPerStream) throw new ProtocolError("frames.too-large")
       const type = names.get(bytes[0]!)!
-      yield { type, bytes: bytes.slice(5, needed) }
+      yield { type, bytes: bytes.subarray(5, needed) }
       bytes = bytes.subarray(needed)
     }
     held = bytes.slice()

@@ -3,6 +3,7 @@ import type { Context } from "../../node/context.ts"
 import { doctor } from "../../node/doctor.ts"
 import { NodeError } from "../../node/errors.ts"
 import { readHighWater } from "../../node/high-water.ts"
+import { queuedFor } from "../../node/queue.ts"
 import { show } from "../../node/records.ts"
 import { logOf, placesOf, rootAt } from "../../node/store/queries/logs.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
@@ -122,7 +123,8 @@ async function auditOrders(context: Context, history: History): Promise<void> {
 }
 
 /** Each feed is numbered without a gap, chained, and names entries that the log has at their places. */
-async function auditFeeds({ db, self }: Context): Promise<void> {
+async function auditFeeds(context: Context): Promise<void> {
+  const { db, self } = context
   const log = (await logOf(db, self.id))!
   for (const feed of await db.selectFrom("feed").selectAll().execute()) {
     const rows = await db
@@ -131,9 +133,12 @@ async function auditFeeds({ db, self }: Context): Promise<void> {
       .where("peer", "=", feed.peer)
       .orderBy("n")
       .execute()
+    // Made again from orders and grants, as a reader would get them.
+    const queued = feed.n === 0 ? [] : await queuedFor(context, feed.peer, 0, feed.n)
     let prev = firstPrev
     const orders = new Set<string>()
-    for (const [i, { n, bytes, order_id: order }] of rows.entries()) {
+    for (const [i, { n, bytes, order: facts }] of queued.entries()) {
+      const order = facts.id
       const delivery = decodeDeliveryValue(JSON.parse(new TextDecoder().decode(bytes)))
       if (n !== i + 1 || delivery.n !== n) throw new Violation(`a gap in a feed before ${n}`)
       if (delivery.prev !== prev) throw new Violation(`a feed is not chained at ${n}`)
@@ -142,7 +147,7 @@ async function auditFeeds({ db, self }: Context): Promise<void> {
       const places = await placesOf(db, log.id, entryOf(delivery))
       if (places.length !== 1 || places[0] !== delivery.entry.index)
         throw new Violation(`delivery ${n} is in the log at ${places.join(" and ")}`)
-      prev = deliveryDigest(new Uint8Array(bytes))
+      prev = deliveryDigest(bytes)
     }
     if (rows.length !== feed.n || prev !== feed.prev) throw new Violation("a feed beyond its head")
     const expected = await db

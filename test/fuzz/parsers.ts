@@ -18,7 +18,7 @@ import { openKeyFile, sealKeyFile } from "../../node/keystore.ts"
 import { memoryFiles } from "../../node/memory-env.ts"
 import { reviewExport } from "../../node/officer.ts"
 import { searchQuery, searchTerms } from "../../node/search-text.ts"
-import { encodeCanonical, ingest, type Json } from "../../protocol/canonical.ts"
+import { encodeCanonical, ingest } from "../../protocol/canonical.ts"
 import { sha256 } from "../../protocol/crypto/hash.ts"
 import { openSealed, sealObject } from "../../protocol/crypto/seal.ts"
 import { concat, decodeUtf8, encodeBase64url, encodeHex, utf8 } from "../../protocol/encoding.ts"
@@ -204,17 +204,17 @@ const logExpected = { origin: member.origin, logKey: logKeyOf(member.root) }
 const delivered = vectorBytes("delivery", "bytes", "delivery")
 const parcelContent = encodeParcelContent(
   encodeDelivery({
-    entry: { index: 2, salt: "4".repeat(64) },
+    entry: { index: 2, salt: new Uint8Array(32).fill(4) },
     feed: "5".repeat(32),
     grants: [
       {
-        grant: JSON.parse(text(vectorBytes("grant", "bytes", "grant")[0]!)) as Json,
-        path: Array(10).fill("6".repeat(64)) as string[],
+        bytes: vectorBytes("grant", "bytes", "grant")[0]!,
+        path: Array<Uint8Array>(10).fill(new Uint8Array(32).fill(6)),
         position: 3,
       },
     ],
     n: 1,
-    order: JSON.parse(text(order)) as Json,
+    order,
     prev: firstPrev,
   }),
   [],

@@ -6,7 +6,6 @@ import { signResponse } from "../../node/http/message-signature.ts"
 import { nodeKid, nodeSigner } from "../../node/keys.ts"
 import { logOf } from "../../node/store/queries/logs.ts"
 import { keysInForce, memberById } from "../../node/store/queries/members.ts"
-import type { Json } from "../../protocol/canonical.ts"
 import { encodeCanonical } from "../../protocol/canonical.ts"
 import { sealObject } from "../../protocol/crypto/seal.ts"
 import { signEd25519 } from "../../protocol/crypto/sign.ts"
@@ -218,26 +217,14 @@ export class ForgedFeed {
   }
 
   add({ order, placed, entry }: Omit<Forgery, "seed">): this {
-    const bytes = encodeDelivery({
-      entry: { index: entry.index, salt: encodeHex(entry.salt) },
-      feed: this.feed,
-      grants: placed.map(({ bytes, path, position }) => ({
-        grant: jsonOf(bytes),
-        path: path.map(encodeHex),
-        position,
-      })),
-      n: this.sent.length + 1,
-      order: jsonOf(order.bytes),
-      prev: this.#prev,
-    })
+    const { feed } = this
+    const n = this.sent.length + 1
+    const prev = this.#prev
+    const bytes = encodeDelivery({ entry, feed, grants: placed, n, order: order.bytes, prev })
     this.#prev = deliveryDigest(bytes)
     this.sent.push({ bytes, placed })
     return this
   }
-}
-
-function jsonOf(bytes: Uint8Array): Json {
-  return JSON.parse(new TextDecoder().decode(bytes))
 }
 
 /** One delivery sealed to `peer`, keys and sealed objects of this node's own records beside it. */
