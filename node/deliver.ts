@@ -81,6 +81,8 @@ export async function* feedFrames(
 ): AsyncGenerator<Uint8Array, FeedPosition> {
   const { head, log } = await feedHead(context, peer)
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
+  // Before the look: what witnesses answer while this is sent is wanted still.
+  const pending = await stillPending(context, peer, log, position)
   const proofs = await proofsWanted(context, peer, log, position)
   const isSame = position.epoch === log.epoch && position.size === log.range.size
   // A poll with nothing new stays small: who holds this size has a checkpoint of it.
@@ -106,7 +108,6 @@ export async function* feedFrames(
   yield* proofFrames(context, proofs)
   yield* gossipFrames(context, peer)
   yield encodeFrame("head", utf8(formatHead(head)))
-  const pending = await stillPending(context, peer, log, position)
   return { feed: head.feed, after: head.n, epoch: log.epoch, size: head.size, pending }
 }
 
@@ -152,7 +153,10 @@ async function stillPending(
 export function withEnd(pending: readonly Place[], log: LogState | null): readonly Place[] {
   const { epoch, range } = log ?? { epoch: 1, range: emptyRange }
   const isThere = pending.some((one) => one.epoch === epoch)
-  return isThere ? pending : [...pending, { epoch, index: range.size }]
+  const end = { epoch, index: range.size }
+  return isThere
+    ? pending.map((one) => (one.epoch === epoch && one.index > end.index ? end : one))
+    : [...pending, end]
 }
 
 /**
