@@ -4,13 +4,17 @@ import { decodeEntries, framesMediaType, readFrames } from "../protocol/exchange
 import { limits } from "../protocol/limits.ts"
 import { leafHash } from "../protocol/log/merkle.ts"
 import type { Context } from "./context.ts"
+import { askWitnesses } from "./cosign.ts"
+import { withEnd } from "./deliver.ts"
 import { PeerUnreachable } from "./env.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
+import { freshen } from "./freshen.ts"
 import { askPeer, PeerRefusal } from "./http/peer-client.ts"
 import { readBody } from "./http/read-body.ts"
 import { compareTrees, undecided } from "./inconsistency.ts"
-import { assertVerified, findPeer } from "./peers.ts"
+import { noteOverdue } from "./overdue.ts"
+import { assertVerified, findPeer, isReadable } from "./peers.ts"
 import { tellConcerned, tellPeer } from "./push.ts"
 import { markRefused, markSent, owedReceipts } from "./receipts.ts"
 import { FeedReader, type Received, receive, sourceOf } from "./receive.ts"
@@ -18,6 +22,7 @@ import { refreshRoots } from "./refresh.ts"
 import { staleWhy } from "./staleness.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, memberById, type Peer } from "./store/queries/members.ts"
+import { pendingOf } from "./store/queries/proofs.ts"
 import { turnOf } from "./turn.ts"
 
 export type Synced = Received & {
@@ -27,7 +32,8 @@ export type Synced = Received & {
 }
 
 /**
- * Pulls from every verified peer, or from the one named.
+ * Pulls from every verified peer, or from the one named; with all of them, our witnesses are asked for
+ * what they have not cosigned yet.
  *
  * @throws `peer.unknown`, `peer.unverified`, `peer.blocked` for a named one; what goes wrong with a
  * peer is in its line
@@ -42,11 +48,12 @@ export async function sync(
     return { peers: [await syncPeer(context, peer)] }
   }
   const peers = (await allPeers(context.db)).filter(isReadable)
-  return { peers: await Promise.all(peers.map((peer) => syncPeer(context, peer))) }
-}
-
-function isReadable(peer: Peer): boolean {
-  return peer.verified_on !== null && peer.blocked === 0
+  const [synced] = await Promise.all([
+    Promise.all(peers.map((peer) => syncPeer(context, peer))),
+    askWitnesses(context),
+  ])
+  await noteOverdue(context)
+  return { peers: synced }
 }
 
 async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
@@ -55,6 +62,7 @@ async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
     try {
       await assertNotHeld(context, peer)
       const received = await pull(context, peer)
+      await freshen(context, peer)
       await tellPeer(context, peer)
       return { ...none, ...received }
     } catch (cause) {
@@ -125,6 +133,9 @@ async function pullOnce(context: Context, peer: Peer): Promise<Received> {
   return received
 }
 
+/** Epochs of which a proof is still waited for: the sender reads no more in one request. */
+const placesAsked = 16
+
 async function feedPath(context: Context, peer: Peer): Promise<string> {
   const source = await sourceOf(context.db, peer.member)
   const log = await logOf(context.db, peer.member)
@@ -135,6 +146,9 @@ async function feedPath(context: Context, peer: Peer): Promise<string> {
     size: String(log === null || log.isDisowned ? 0 : log.range.size),
   })
   if (source.feed !== "") query.set("feed", source.feed)
+  // Quorate checkpoints of the orders that wait for one, and of whatever this answer brings.
+  const pending = withEnd(await pendingOf(context.db, peer.member), log).slice(-placesAsked)
+  query.set("pending", pending.map(({ epoch, index }) => `${epoch}.${index}`).join())
   return `/feed?${query}`
 }
 
@@ -207,6 +221,8 @@ async function failureOf(
 
 const firstRetryMs = 1_000
 const longestRetryMs = 5 * 60_000
+/** On a stream held open: how often it is looked whether cosignatures have grown old. */
+const freshenMs = 3_600_000
 
 /**
  * Follows a peer until `signal`: the same stream as a pull, held open, and begun again when it breaks.
@@ -247,13 +263,19 @@ async function* followLive(
   const reader = new FeedReader(context, peer.member, (digest, size) =>
     fetchSealed(context, peer, digest, size),
   )
+  const { clock } = context.env
   let last: Received = none
+  let freshenAt = clock.monotonic() + freshenMs
   try {
     await assertNotHeld(context, peer)
     const path = `${await feedPath(context, peer)}&live`
     const answer = await askPeer(context, peer, { method: "GET", path, signal })
     for await (const frame of readFrames(answer.body)) {
       await turnOf(context, peer.member).take(() => reader.take(frame))
+      if (frame.type === "head" && clock.monotonic() >= freshenAt) {
+        freshenAt = clock.monotonic() + freshenMs
+        await turnOf(context, peer.member).take(() => freshen(context, peer))
+      }
       const { received, already, refused, failed, code } = reader.counts
       const isNews =
         received !== last.received || refused !== last.refused || failed !== last.failed
