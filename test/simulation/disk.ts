@@ -86,9 +86,9 @@ export class Disk {
   database(life: Life): Database {
     const level = this.#raw.pragma("synchronous", { simple: true }) as number
     this.#unsynced = level < full ? [this.image()] : null
+    // A node keeps its statements: the database under them may be another one since, and its life over.
     const prepare = (sql: string) => {
       life.step()
-      // A node keeps its statements; the database under them may be another one since.
       return {
         reader: this.#prepare(sql).reader,
         all: (parameters: unknown[]) => this.#run(life, sql, "all", parameters),
@@ -148,6 +148,7 @@ export class Disk {
   }
 
   #run(life: Life, sql: string, method: "all" | "run", parameters: unknown[]) {
+    life.step()
     const statement = this.#prepare(sql)
     const act = () => statement[method](...parameters)
     if (begins.test(sql)) {
