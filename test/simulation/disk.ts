@@ -86,13 +86,13 @@ export class Disk {
   database(life: Life): Database {
     const level = this.#raw.pragma("synchronous", { simple: true }) as number
     this.#unsynced = level < full ? [this.image()] : null
+    // A node keeps its statements: the database under them may be another one since, and its life over.
     const prepare = (sql: string) => {
       life.step()
-      const statement = this.#prepare(sql)
       return {
-        reader: statement.reader,
-        all: (parameters: unknown[]) => this.#run(life, sql, statement, "all", parameters),
-        run: (parameters: unknown[]) => this.#run(life, sql, statement, "run", parameters),
+        reader: this.#prepare(sql).reader,
+        all: (parameters: unknown[]) => this.#run(life, sql, "all", parameters),
+        run: (parameters: unknown[]) => this.#run(life, sql, "run", parameters),
       }
     }
     return { prepare, close: () => {} } as unknown as Database
@@ -147,13 +147,9 @@ export class Disk {
     this.#statements = new Map()
   }
 
-  #run(
-    life: Life,
-    sql: string,
-    statement: Statement,
-    method: "all" | "run",
-    parameters: unknown[],
-  ) {
+  #run(life: Life, sql: string, method: "all" | "run", parameters: unknown[]) {
+    life.step()
+    const statement = this.#prepare(sql)
     const act = () => statement[method](...parameters)
     if (begins.test(sql)) {
       if (this.#isDoubted()) this.#before = this.image()
