@@ -80,6 +80,8 @@ export async function* feedFrames(
 ): AsyncGenerator<Uint8Array, FeedPosition> {
   const { head, log } = await feedHead(context, peer)
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
+  // Before the look: what witnesses answer while this is sent is wanted still.
+  const pending = await stillPending(context, peer, log, position)
   const pieces = new Pieces()
   try {
     for await (const parts of newFrames(context, peer, position, head, log)) {
@@ -93,7 +95,6 @@ export async function* feedFrames(
   }
   pieces.add([encodeFrame("head", utf8(formatHead(head)))])
   yield* pieces.rest()
-  const pending = await stillPending(context, peer, log, position)
   return { feed: head.feed, after: head.n, epoch: log.epoch, size: head.size, pending }
 }
 
@@ -207,7 +208,10 @@ function isWitnessed({ documents }: Member): boolean {
 export function withEnd(pending: readonly Place[], log: LogState | null): readonly Place[] {
   const { epoch, range } = log ?? { epoch: 1, range: emptyRange }
   const isThere = pending.some((one) => one.epoch === epoch)
-  return isThere ? pending : [...pending, { epoch, index: range.size }]
+  const end = { epoch, index: range.size }
+  return isThere
+    ? pending.map((one) => (one.epoch === epoch && one.index > end.index ? end : one))
+    : [...pending, end]
 }
 
 /**
