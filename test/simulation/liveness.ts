@@ -1,4 +1,5 @@
 import { inbox } from "../../node/records.ts"
+import { recover } from "../../node/recover.ts"
 import { giveUp, owedOf, unopened } from "../../node/regain.ts"
 import { sync } from "../../node/subscribe.ts"
 import type { Actor } from "./actor.ts"
@@ -49,13 +50,19 @@ function judgeStart(world: World, actor: Actor): void {
   if (why !== undefined) world.violate("L3 a node starts again", `${actor.name}: ${why}`)
 }
 
-/** Officers give up what a loss took, once all that keep to the rules have given back what they had. */
+/** What a loss took is asked for once more from everybody; what nobody has, officers give up. */
 async function giveUpLost(world: World, actor: Actor): Promise<void> {
   if (!actor.isUp) return
   const { context } = actor
-  const owed = (await owedOf(context))?.peers ?? []
+  for (let time = 1; time <= rounds && (await owedOf(context)) !== null; time++)
+    await recover(context)
+  const owed = await owedOf(context)
+  const mayHave = (id: string) => {
+    const peer = world.byId(id)
+    return peer?.isHonest && peer.books.sizeOf(actor.id) > (owed?.from ?? 0)
+  }
   const lost = await unopened(context)
-  if (lost.length === 0 || owed.some((id) => world.byId(id)?.isHonest)) return
+  if (lost.length === 0 || owed?.peers.some(mayHave)) return
   world.tell(`${actor.name} gives up ${lost.join(",")}`)
   await giveUp(context, lost)
 }
