@@ -51,6 +51,7 @@ export const nodeErrorCodes = [
     "public.unconfirmed",
     "evidence.refused",
   ],
+  ...["group.unknown", "group.ambiguous", "group.pending", "group.not-ours"],
   ...["request.malformed", "search.malformed"],
 ] as const
 
