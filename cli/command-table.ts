@@ -41,6 +41,7 @@ export const commandGroups: readonly {
         names: ["release"],
         load: async () => (await import("./commands/release.ts")).registerRelease,
       },
+      { names: ["group"], load: async () => (await import("./commands/group.ts")).registerGroup },
       { names: ["order"], load: async () => (await import("./commands/order.ts")).registerOrder },
       {
         names: ["publish"],

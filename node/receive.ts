@@ -31,6 +31,7 @@ import {
 import { type Context, today } from "./context.ts"
 import { noteEvent } from "./event.ts"
 import { checkHeard, hearOf, memberOfCheckpoint, takeProof } from "./gossip.ts"
+import { verifyGroup } from "./groups.ts"
 import { ownHolder } from "./holder.ts"
 import { examine } from "./inconsistency.ts"
 import { loggedOf } from "./logged.ts"
@@ -471,6 +472,7 @@ async function takeGrant(
       return { state: "already", hasPurged: false }
     }
     const verified = verifyRelease(standing, placed, known, content, ownHolder(context))
+    await verifyGroup(context, trx, verified.record)
     const isNew = await storeRecord(context, trx, placed, content.key, verified)
     await insertFacts(trx, [row])
     await owe(context, trx, peer, fact.orderId, placed.leaf, "delivered")

@@ -5,6 +5,17 @@ import { ProtocolError } from "../../protocol/errors.ts"
 import { auditLogs } from "../audit.ts"
 import { backUp } from "../backup.ts"
 import { type Context, ownRoot } from "../context.ts"
+import {
+  acceptGroup,
+  addToGroup,
+  createGroup,
+  inviteToGroup,
+  leaveGroup,
+  listGroups,
+  passGroup,
+  removeFromGroup,
+  showGroup,
+} from "../convene.ts"
 import { verifyDecision } from "../decision.ts"
 import { doctor } from "../doctor.ts"
 import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
@@ -56,6 +67,7 @@ import { follow, sync } from "../subscribe.ts"
 const text = z.string().max(4096)
 /** As it was typed or pasted; what fits none is unknown, not malformed. */
 const id = z.string().trim().toLowerCase().max(64)
+const names = z.array(text).max(512)
 const source = z.string().max(1024 * 1024)
 const base64 = z.string().max(64 * 1024 * 1024)
 const nothing = z.strictObject({})
@@ -147,6 +159,32 @@ export const operations = {
     z.strictObject({ record: id, reason: text, from: z.array(text).max(512).optional() }),
     (context, { record, reason, from }) =>
       requestWithdrawal(context, { record, reason, ...(from === undefined ? {} : { from }) }),
+  ),
+  "group.list": operation(nothing, async (context) => ({ groups: await listGroups(context) })),
+  "group.show": operation(z.strictObject({ group: text }), (context, { group }) =>
+    showGroup(context, group),
+  ),
+  "group.create": operation(
+    z.strictObject({ name: text, purpose: text, invite: names }),
+    createGroup,
+  ),
+  "group.invite": operation(z.strictObject({ group: text, peers: names }), (context, input) =>
+    inviteToGroup(context, input.group, input.peers),
+  ),
+  "group.accept": operation(z.strictObject({ group: text }), (context, { group }) =>
+    acceptGroup(context, group),
+  ),
+  "group.leave": operation(z.strictObject({ group: text }), (context, { group }) =>
+    leaveGroup(context, group),
+  ),
+  "group.add": operation(z.strictObject({ group: text, peers: names }), (context, input) =>
+    addToGroup(context, input.group, input.peers),
+  ),
+  "group.remove": operation(z.strictObject({ group: text, peers: names }), (context, input) =>
+    removeFromGroup(context, input.group, input.peers),
+  ),
+  "group.pass": operation(z.strictObject({ group: text, to: text }), (context, { group, to }) =>
+    passGroup(context, group, to),
   ),
   "order.list": operation(nothing, listOrders),
   "order.show": operation(z.strictObject({ order: id }), (context, { order }) =>
