@@ -48,7 +48,7 @@ export const commandGroups: readonly {
         load: async () => (await import("./commands/publish.ts")).registerPublish,
       },
       {
-        names: ["receipts", "why"],
+        names: ["outbox", "receipts", "why"],
         load: async () => (await import("./commands/outcome.ts")).registerOutcome,
       },
       {

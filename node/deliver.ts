@@ -42,7 +42,8 @@ export type FeedPosition = {
   readonly size: number
 }
 
-const noFeed = "0".repeat(32)
+/** Of a peer for whom nothing was ever queued. */
+export const noFeed = "0".repeat(32)
 const deliveriesPerPage = 32
 
 /** The head of what `peer` may read now: a snapshot, so that no delivery outruns its log entry. */

@@ -98,6 +98,7 @@ async function contextOf(
     bell: new Bell(),
     sequencing: new Turn(),
     receiving: new Map(),
+    handing: new Map(),
     epochs: { sending: new Map(), reading: new Map() },
     gossip: { revision: 0, told: new Map() },
     stopped: null,

@@ -69,6 +69,8 @@ export type PeerView = {
   readonly title: string
   readonly words: string
   readonly blocked: boolean
+  /** whether what is queued for it is handed over, not only served when it asks */
+  readonly push: boolean
 }
 
 export async function listPeers(context: Context): Promise<readonly PeerView[]> {
@@ -90,6 +92,7 @@ async function viewOf(context: Context, peer: Peer): Promise<PeerView> {
     title,
     words: wordsOf(peer.member),
     blocked: peer.blocked === 1,
+    push: peer.push === 1,
   }
 }
 
@@ -173,6 +176,7 @@ async function addVerifiedCard(
     verified_on: null,
     blocked: 0,
     subscribed: 0,
+    push: 0,
     added_at: context.env.clock.now(),
   }
   await db.transaction().execute(async (trx) => {
@@ -258,6 +262,20 @@ export async function blockPeer(
 ): Promise<PeerView> {
   const peer = await findPeer(context, name)
   return change(context, peer, { blocked: isBlocked ? 1 : 0 })
+}
+
+/** Whether what is queued for the peer is handed over to it. @throws `peer.unreachable` without an address */
+export async function pushToPeer(
+  context: Context,
+  name: string,
+  isPushed: boolean,
+): Promise<PeerView> {
+  const peer = await findPeer(context, name)
+  if (isPushed && peer.url === null)
+    throw new NodeError("peer.unreachable", `No address of ${peer.name} is known.`, {
+      hint: `Note one first: comity peer move ${peer.name} URL`,
+    })
+  return change(context, peer, { push: isPushed ? 1 : 0 })
 }
 
 export async function renamePeer(context: Context, name: string, to: string): Promise<PeerView> {

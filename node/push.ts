@@ -1,16 +1,23 @@
-import { concat, decodeUtf8 } from "../protocol/encoding.ts"
-import { ProtocolError } from "../protocol/errors.ts"
+import { concat, decodeUtf8, utf8 } from "../protocol/encoding.ts"
+import { ProtocolError, type ProtocolErrorCode } from "../protocol/errors.ts"
 import {
+  decodeFrames,
   encodeFrame,
+  type FeedHead,
   type Frame,
+  formatHead,
   framesHeader,
   framesMediaType,
+  frameTypes,
+  parseHead,
 } from "../protocol/exchange/frames.ts"
 import { limits } from "../protocol/limits.ts"
+import { parseLogOrigin } from "../protocol/log/entry.ts"
 import type { Context } from "./context.ts"
-import { logFrames } from "./deliver.ts"
+import { type FeedPosition, feedFrames, feedHead, logFrames, noFeed } from "./deliver.ts"
 import { PeerUnreachable } from "./env.ts"
 import { NodeError } from "./errors.ts"
+import { fetchSealed } from "./fetch-sealed.ts"
 import {
   type Gossip,
   gossipFrames,
@@ -19,9 +26,12 @@ import {
   takeGossip,
   takeProof,
 } from "./gossip.ts"
+import { isHeld } from "./held.ts"
 import { askPeer } from "./http/peer-client.ts"
-import { takeReceipts } from "./receipts.ts"
-import { FeedReader } from "./receive.ts"
+import { readBody } from "./http/read-body.ts"
+import { markSent, owedReceipts, takeReceipts } from "./receipts.ts"
+import { FeedReader, sourceOf } from "./receive.ts"
+import { sendReceipts } from "./send-receipts.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { type Peer, peerById } from "./store/queries/members.ts"
 import { turnOf } from "./turn.ts"
@@ -29,7 +39,8 @@ import { turnOf } from "./turn.ts"
 /** The same frames the other way: what one side tells the other without being asked. DESIGN.md §5 */
 
 /**
- * Takes what a peer posted: its receipts, what it tells of third members, proofs.
+ * Takes what a peer posted: its receipts, what it tells of third members, proofs; or its log with what
+ * it delivers to us, for which the answer says how far we have come.
  *
  * @throws what the frames break
  */
@@ -37,10 +48,11 @@ export async function takePushed(
   context: Context,
   peer: string,
   frames: readonly Frame[],
-): Promise<void> {
+): Promise<Uint8Array> {
   const [first] = frames
-  if (first?.type === "checkpoint" && memberOfCheckpoint(decodeUtf8(first.bytes)) === peer)
-    return takePushedLog(context, peer, frames)
+  if (first === undefined) return heldOf(context, peer)
+  if (first.type === "checkpoint" && memberOfCheckpoint(decodeUtf8(first.bytes)) === peer)
+    return takeHandedOver(context, peer, frames)
   let gossip: { checkpoint: string; documents: Uint8Array[] } | null = null
   const finish = async (): Promise<void> => {
     const told: Gossip | null = gossip
@@ -69,17 +81,116 @@ export async function takePushed(
         throw new ProtocolError("feature.unsupported", { detail: `frame ${type}` })
     }
   await finish()
+  return new Uint8Array(0)
 }
 
-/** Its own log, every entry with it: taken as in its feed, in turn with the reading of that. */
-function takePushedLog(context: Context, peer: string, frames: readonly Frame[]): Promise<void> {
-  const reader = new FeedReader(context, peer, () => {
-    throw new ProtocolError("frames.malformed", { detail: "sealed" })
+/** Its own log, and deliveries: taken as from its feed, in turn with the reading of that. */
+async function takeHandedOver(
+  context: Context,
+  peer: string,
+  frames: readonly Frame[],
+): Promise<Uint8Array> {
+  const known = await peerById(context.db, peer)
+  if (known === undefined) throw new ProtocolError("root.unknown")
+  if (frames.some(({ type }) => type === "parcel") && (await isHeld(context, known)))
+    throw new ProtocolError("checkpoint.forked")
+  const reader = new FeedReader(context, peer, (digest, size) => {
+    if (known.url === null) throw new ProtocolError("frames.malformed", { detail: "sealed" })
+    return fetchSealed(context, known, digest, size)
   })
-  return turnOf(context, peer).take(async () => {
+  await turnOf(context, peer).take(async () => {
     for (const frame of frames) await reader.take(frame)
     await reader.flush()
   })
+  const { code } = reader.counts
+  if (code !== undefined) throw new ProtocolError(code as ProtocolErrorCode)
+  return heldOf(context, peer)
+}
+
+/**
+ * What we hold of the peer: the checkpoint of its log, and as a head its feed, the last delivery and the
+ * entries. Receipts come with it for a peer that we can't reach, and else right behind it.
+ */
+async function heldOf(context: Context, peer: string): Promise<Uint8Array> {
+  const { db } = context
+  const log = await logOf(db, peer)
+  const source = await sourceOf(db, peer)
+  const head = {
+    feed: source.feed === "" ? noFeed : source.feed,
+    n: source.n,
+    size: log === null || log.isDisowned ? 0 : log.range.size,
+  }
+  const frames = [framesHeader()]
+  if (log?.checkpoint != null) frames.push(encodeFrame("checkpoint", utf8(log.checkpoint)))
+  const known = await peerById(db, peer)
+  if (known !== undefined && known.url === null) {
+    const owed = await owedReceipts(context, peer, limits.receiptsPerBatch)
+    if (owed !== null) {
+      frames.push(owed.frame)
+      await markSent(context, owed.ids)
+    }
+  } else if (known !== undefined)
+    void sendReceipts(context, known).catch((cause: unknown) => {
+      const { code } = cause as { code?: string }
+      context.env.log.warn("receipts.unsent", { peer, code: code ?? "internal" })
+    })
+  return concat(...frames, encodeFrame("head", utf8(formatHead(head))))
+}
+
+/** What a peer answered to what we handed over. @throws `frames.malformed`, as takeReceipts */
+async function takeHeld(context: Context, peer: Peer, body: Uint8Array): Promise<FeedPosition> {
+  let [epoch, head] = [1, null as FeedHead | null]
+  for (const { type, bytes } of await decodeFrames(body, limits.framesPerPost))
+    if (type === "checkpoint")
+      epoch = parseLogOrigin(decodeUtf8(bytes).split("\n", 1)[0] ?? "").epoch
+    else if (type === "receipts") await takeReceipts(context, peer.member, bytes)
+    else if (type === "head") head = parseHead(decodeUtf8(bytes))
+  if (head === null) throw new ProtocolError("frames.malformed", { detail: "no head" })
+  return { feed: head.feed, after: head.n, epoch, size: head.size }
+}
+
+/** How far the peer says it has come. */
+export async function askHeld(
+  context: Context,
+  peer: Peer,
+  signal: AbortSignal,
+): Promise<FeedPosition> {
+  return takeHeld(context, peer, await post(context, peer, [], signal))
+}
+
+const bytesPerPost = 4 * 1024 * 1024
+
+/**
+ * Hands over everything that the peer lacks, in as many posts as it takes: each begins with our
+ * checkpoint, and none parts a parcel from the sealed objects that ride along.
+ *
+ * @returns how far the peer has come by its own word
+ */
+export async function handOverFrom(
+  context: Context,
+  peer: Peer,
+  position: FeedPosition,
+  signal: AbortSignal,
+): Promise<FeedPosition> {
+  const { log } = await feedHead(context, peer.member)
+  if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
+  const checkpoint = encodeFrame("checkpoint", utf8(log.checkpoint))
+  // What is new of our log begins with a newer one.
+  const isLogNew = position.epoch !== log.epoch || position.size !== log.range.size
+  let [frames, bytes, held] = [isLogNew ? [] : [checkpoint], 0, position]
+  for await (const frame of feedFrames(context, peer.member, position)) {
+    const isSealed = frame[0] === frameTypes.sealed
+    // The peer asks for what does not fit.
+    if (isSealed && bytes + frame.length > limits.requestBytes - checkpoint.length - 1024) continue
+    if (frame[0] === frameTypes.parcel && bytes > 0 && bytes + frame.length > bytesPerPost) {
+      held = await takeHeld(context, peer, await post(context, peer, frames, signal))
+      ;[frames, bytes] = [[checkpoint], 0]
+    }
+    frames.push(frame)
+    bytes += frame.length
+  }
+  held = await takeHeld(context, peer, await post(context, peer, frames, signal))
+  return held
 }
 
 /** Tells a peer what our log has gained since what it holds. Not within its turn: it may be reading us. */
@@ -147,11 +258,18 @@ function isTheirs(cause: unknown): boolean {
   )
 }
 
-async function post(context: Context, peer: Peer, frames: readonly Uint8Array[]): Promise<void> {
-  await askPeer(context, peer, {
+async function post(
+  context: Context,
+  peer: Peer,
+  frames: readonly Uint8Array[],
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const { body } = await askPeer(context, peer, {
     method: "POST",
     path: "/frames",
     body: concat(framesHeader(), ...frames),
     contentType: framesMediaType,
+    ...(signal === undefined ? {} : { signal }),
   })
+  return readBody(body, limits.requestBytes)
 }

@@ -1,7 +1,6 @@
 import type { Selectable } from "kysely"
-import { concat } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
-import { encodeFrame, framesHeader } from "../protocol/exchange/frames.ts"
+import { encodeFrame } from "../protocol/exchange/frames.ts"
 import {
   encodeReceipts,
   type ReceiptItem,
@@ -18,12 +17,12 @@ import { nameOf } from "./peers.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
-/** Receipts that `peer` is owed, at most `count`, as one container to post; null when it is owed none. */
+/** Receipts that `peer` is owed, at most `count`, as one frame; null when it is owed none. */
 export async function owedReceipts(
   context: Context,
   peer: string,
   count: number,
-): Promise<{ readonly frames: Uint8Array; readonly ids: readonly number[] } | null> {
+): Promise<{ readonly frame: Uint8Array; readonly ids: readonly number[] } | null> {
   const rows = await context.db
     .selectFrom("receipt_out")
     .selectAll()
@@ -35,7 +34,7 @@ export async function owedReceipts(
   if (rows.length === 0) return null
   const signed = await signReceipts(context, peer, rows)
   return {
-    frames: concat(framesHeader(), encodeFrame("receipts", signed)),
+    frame: encodeFrame("receipts", signed),
     ids: rows.map(({ id }) => id),
   }
 }

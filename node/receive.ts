@@ -392,8 +392,8 @@ async function takeDelivery(
   } catch (cause) {
     // The order itself does not stand: nothing of it is kept but our signed refusal.
     if (!(cause instanceof ProtocolError)) throw cause
-    for (const { leaf } of delivery.grants)
-      await owe(context, trx, peer, delivery.order.payload.id, leaf, "refused", cause.code)
+    for (const placed of delivery.grants)
+      await owe(context, trx, peer, delivery.order.payload.id, placed, "refused", cause.code)
     outcome.refused += delivery.grants.length
     context.env.log.warn("receive.refused", { peer, code: cause.code })
   }
@@ -463,7 +463,7 @@ async function takeGrant(
       await insertFacts(trx, [row])
       const { hasPurged, isHeld } = await purgeEnded(trx, grant.record, [...known, fact])
       // One that ends nothing here, by its place or its rule, leaves what we hold: we don't say otherwise.
-      await owe(context, trx, peer, fact.orderId, placed.leaf, isHeld ? "delivered" : "purged")
+      await owe(context, trx, peer, fact.orderId, placed, isHeld ? "delivered" : "purged")
       return { state: "received", hasPurged }
     }
     // Withdrawn before we fetched it: the grant is noted, there is nothing to read.
@@ -475,11 +475,11 @@ async function takeGrant(
     await verifyGroup(context, trx, verified.record)
     const isNew = await storeRecord(context, trx, placed, content.key, verified)
     await insertFacts(trx, [row])
-    await owe(context, trx, peer, fact.orderId, placed.leaf, "delivered")
+    await owe(context, trx, peer, fact.orderId, placed, "delivered")
     return { state: isNew ? "received" : "already", hasPurged: false }
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
-    await owe(context, trx, peer, fact.orderId, placed.leaf, "refused", cause.code)
+    await owe(context, trx, peer, fact.orderId, placed, "refused", cause.code)
     context.env.log.warn("receive.refused", { peer, code: cause.code })
     return { state: "refused", hasPurged: false }
   }
@@ -586,7 +586,7 @@ async function owe(
   trx: Db,
   peer: string,
   orderId: string,
-  leaf: Uint8Array,
+  { leaf, grant }: PlacedGrant,
   state: "delivered" | "refused" | "purged",
   code?: string,
 ): Promise<void> {
@@ -595,6 +595,7 @@ async function owe(
     .values({
       peer,
       order_id: orderId,
+      record_id: grant.record.id,
       leaf: encodeHex(leaf),
       state,
       code: code ?? null,

@@ -1,10 +1,31 @@
 import type { Command } from "commander"
+import type { HandedOver, OutboxView } from "../../node/outbox.ts"
 import type { ReceiptView } from "../../node/receipts.ts"
-import type { Why } from "../../node/records.ts"
+import type { Why } from "../../node/why.ts"
 import type { CliContext } from "../context.ts"
+import { exitCodes, wordsOf } from "../errors.ts"
 import { connect } from "../node-client.ts"
+import type { Output } from "../output.ts"
 
 export function registerOutcome(program: Command, context: CliContext): void {
+  program
+    .command("outbox")
+    .description("what is queued and has not reached its recipient, and why")
+    .option("--send [peer]", "hand it over now to those whom we push to")
+    .addHelpText("after", "\nExamples:\n  $ comity outbox\n  $ comity outbox --send xb\n")
+    .action(async ({ send }: { send?: string | true }, command: Command) => {
+      const output = context.output(command)
+      await using node = await connect(context, command)
+      if (send === undefined)
+        return printOutbox(output, await node.call<{ peers: readonly OutboxView[] }>("outbox", {}))
+      const input = send === true ? {} : { peer: send }
+      const sent = await node.call<{ peers: readonly HandedOver[] }>("outbox.send", input)
+      output.document(sent)
+      for (const { peer, code, error = "" } of sent.peers)
+        output.line(`${peer}: ${code === undefined ? "has everything" : wordsOf(code, error)}`)
+      if (sent.peers.length === 0) output.note("We push to nobody: comity peer push NAME")
+      if (sent.peers.some(({ code }) => code !== undefined)) context.exit(exitCodes.partlyDone)
+    })
   program
     .command("receipts <record>")
     .description("what each member stated about a record of ours")
@@ -46,4 +67,24 @@ export function registerOutcome(program: Command, context: CliContext): void {
       output.document(answer)
       output.line(`${answer.peer} ${answer.have ? "has it" : "does not have it"}: ${answer.detail}`)
     })
+}
+
+function printOutbox(output: Output, answer: { readonly peers: readonly OutboxView[] }): void {
+  output.document(answer)
+  const waiting = answer.peers.filter((one) => one.waiting > 0)
+  if (waiting.length === 0) output.note("Nothing waits: everybody has what was released to them.")
+  else
+    output.table(
+      ["PEER", "WAITING", "SINCE", "BY", "LAST ASKED", "LAST TRIED", "FAILED", "WHY"],
+      waiting.map((one) => [
+        one.peer,
+        String(one.waiting),
+        one.since ?? "",
+        one.mode,
+        one.asked ?? "never",
+        one.tried ?? "-",
+        String(one.failures),
+        one.code ?? "",
+      ]),
+    )
 }

@@ -37,6 +37,7 @@ import {
   refuseOrder,
   showOrder,
 } from "../orders.ts"
+import { handOverAll, handOverNow, outbox } from "../outbox.ts"
 import {
   addPeer,
   addPeerByUrl,
@@ -47,17 +48,19 @@ import {
   movePeer,
   nameOf,
   ownCard,
+  pushToPeer,
   removePeer,
   renamePeer,
   verifyPeer,
 } from "../peers.ts"
 import { receiptsOf } from "../receipts.ts"
-import { findRecord, inbox, search, show, why } from "../records.ts"
+import { findRecord, inbox, search, show } from "../records.ts"
 import { recover, resumeAnyway } from "../recover.ts"
 import { giveUp } from "../regain.ts"
 import { requestRelease, requestWithdrawal } from "../release.ts"
 import { publish } from "../sequencer.ts"
 import { follow, sync } from "../subscribe.ts"
+import { why } from "../why.ts"
 
 /**
  * What the member's own people can ask of the node: one operation a verb, JSON in, JSON out, bytes as
@@ -116,6 +119,9 @@ export const operations = {
   "peer.block": operation(
     z.strictObject({ name: text, blocked: z.boolean() }),
     (context, { name, blocked }) => blockPeer(context, name, blocked),
+  ),
+  "peer.push": operation(z.strictObject({ name: text, push: z.boolean() }), (context, input) =>
+    pushToPeer(context, input.name, input.push),
   ),
   "peer.rename": operation(z.strictObject({ name: text, to: text }), (context, { name, to }) =>
     renamePeer(context, name, to),
@@ -218,11 +224,27 @@ export const operations = {
         size: null,
         delivered: [],
         queued: [],
+        failed: [],
       }
+    const tried = await handOverAll(context, published.queued)
+    const arrived = tried.filter(({ code }) => code === undefined)
     const queued: string[] = []
-    for (const member of published.queued) queued.push(await nameOf(context, member))
-    return { ...published, delivered: [], queued }
+    for (const member of published.queued)
+      if (!arrived.some((one) => one.member === member)) queued.push(await nameOf(context, member))
+    return {
+      ...published,
+      delivered: arrived.map(({ peer }) => peer),
+      queued,
+      failed: tried.filter(({ code }) => code !== undefined),
+    }
   }),
+  outbox: operation(nothing, outbox),
+  "outbox.send": operation(
+    z.strictObject({ peer: text.optional() }),
+    async (context, { peer }) => ({
+      peers: await handOverNow(context, peer),
+    }),
+  ),
 
   sync: operation(z.strictObject({ peer: text.optional() }), (context, { peer }) =>
     sync(context, peer),

@@ -17,6 +17,7 @@ import { assertSealable, feedHead, logFrames, parseFeedQuery, sealedFor } from "
 import { returnedFrames } from "../give-back.ts"
 import { nodeKid, nodeSigner } from "../keys.ts"
 import { takePushed } from "../push.ts"
+import { noteAsked } from "../reader.ts"
 import { fromNodes, logOf, placesOf } from "../store/queries/logs.ts"
 import { keysInForce } from "../store/queries/members.ts"
 import { FeedStreams } from "./feed-streams.ts"
@@ -68,6 +69,7 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
     asPeer(c.req.raw, async ({ peer, query, answer }) => {
       const position = parseFeedQuery(query)
       if (position === null) throw new ProtocolError("http.malformed", { detail: "query" })
+      await noteAsked(context, peer, position)
       const { head } = await feedHead(context, peer)
       await assertSealable(context, peer, head, position)
       return answer.frames(head, feeds.feed(peer, position, query.has("live")))
@@ -96,8 +98,8 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
   )
   app.post("/frames", (c) =>
     asPeer(c.req.raw, async ({ peer, body, answer }) => {
-      await takePushed(context, peer, await decodeFrames(body, limits.framesPerPost))
-      return answer.bytes(new Uint8Array(0))
+      const frames = await decodeFrames(body, limits.framesPerPost)
+      return answer.bytes(await takePushed(context, peer, frames))
     }),
   )
   app.notFound((c) =>

@@ -18,6 +18,8 @@ export type Schema = {
     verified_on: string | null
     blocked: number
     subscribed: number
+    /** 1 where what is queued for it is handed over, not only served when it asks */
+    push: number
     added_at: number
   }
   root_document: {
@@ -181,6 +183,20 @@ export type Schema = {
     at: number
   }
   feed: { peer: string; feed: string; n: number; prev: string }
+  /** How far a peer has read our feed for it, as its last request or answer said, and how handing over went. */
+  reader: {
+    peer: string
+    feed: string
+    n: number
+    epoch: number
+    size: number
+    /** when it last asked for its feed, to the minute; null while it never has */
+    asked_at: number | null
+    /** when handing over was tried last, how often it failed since it last went well, and by which code */
+    tried_at: number | null
+    failures: number
+    error: string | null
+  }
   /** How far a peer's feed for us has been read. */
   source: {
     peer: string
@@ -199,6 +215,7 @@ export type Schema = {
     id: Generated<number>
     peer: string
     order_id: string
+    record_id: string
     leaf: string
     state: string
     code: string | null
