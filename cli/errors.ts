@@ -122,6 +122,7 @@ const nodeExits = {
   "group.ambiguous": exitCodes.usage,
   "group.pending": exitCodes.conflict,
   "group.not-ours": exitCodes.failed,
+  "witness.missing": exitCodes.failed,
   "request.malformed": exitCodes.usage,
   "search.malformed": exitCodes.usage,
 } as const satisfies Record<NodeErrorCode, ExitCode>

@@ -16,6 +16,7 @@ import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { verifyGroup } from "./groups.ts"
 import { stillMissing } from "./orders.ts"
+import { assertWitnessed } from "./overdue.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
 import { type LogState, rootAt } from "./store/queries/logs.ts"
 import { assertOpen, orderById, requestAgain } from "./store/queries/orders.ts"
@@ -62,6 +63,8 @@ export async function admit(
     throw new NodeError("order.expired", `Our root document expired on ${root.expires}.`, {
       hint: "A root ceremony makes the next version.",
     })
+
+  if (payload.act === "release") await assertWitnessed(context, trx)
 
   const { revoked } = root
   const approvals = approvalsOf(order, root, { revoked, epoch: log.epoch, index })

@@ -52,7 +52,7 @@ export const nodeErrorCodes = [
     "evidence.refused",
   ],
   ...["group.unknown", "group.ambiguous", "group.pending", "group.not-ours"],
-  ...["request.malformed", "search.malformed"],
+  ...["witness.missing", "request.malformed", "search.malformed"],
 ] as const
 
 export type NodeErrorCode = (typeof nodeErrorCodes)[number]

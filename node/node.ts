@@ -1,4 +1,4 @@
-import { Kysely, SqliteDialect } from "kysely"
+import { Kysely } from "kysely"
 import { kemKeyPair } from "../protocol/crypto/kem.ts"
 import { installPrimitives } from "../protocol/crypto/primitives.ts"
 import { selfTest } from "../protocol/crypto/sign.ts"
@@ -29,6 +29,7 @@ import {
 } from "./store/queries/members.ts"
 import { insertOfficers } from "./store/queries/officers.ts"
 import type { Db, Schema } from "./store/schema.ts"
+import { sqliteDialect } from "./store/sqlite.ts"
 import { Turn } from "./turn.ts"
 
 let isTested = false
@@ -42,8 +43,7 @@ export function prepareCrypto(): void {
 }
 
 async function openStore(env: Env, key: Uint8Array): Promise<Db> {
-  const database = env.openDatabase(key)
-  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) })
+  const db = new Kysely<Schema>({ dialect: sqliteDialect(env.openDatabase(key)) })
   await migrate(db)
   return db
 }
@@ -93,6 +93,7 @@ async function contextOf(
       markings: config.markings ?? {},
       cadence: config.cadence ?? null,
       onInconsistency: config.onInconsistency ?? "wait",
+      witnessHours: config.witnessHours ?? null,
     },
     self,
     bell: new Bell(),

@@ -1,8 +1,9 @@
 import { encodeCanonical, type Json, jsonOf } from "../protocol/canonical.ts"
 import { encodeHex } from "../protocol/encoding.ts"
+import { ownLines } from "../protocol/log/checkpoint.ts"
 import { proveConsistencyFrom } from "../protocol/log/compact-range.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
-import type { Root } from "../protocol/member/root.ts"
+import { type Root, rootVersion } from "../protocol/member/root.ts"
 import { signoffOf } from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
 import { decodeGrant, type Terms } from "../protocol/release/grant.ts"
@@ -21,6 +22,7 @@ import { nameOf } from "./peers.ts"
 import { neededFor } from "./release.ts"
 import { fromNodes, logOf } from "./store/queries/logs.ts"
 import { assertOpen, type OrderRow, orderById } from "./store/queries/orders.ts"
+import { checkpointAt } from "./store/queries/proofs.ts"
 import type { Db } from "./store/schema.ts"
 
 export type OrderSummary = {
@@ -140,7 +142,9 @@ function grantRows(db: Db, orderId: string) {
 
 /** What the policy and the profile still ask for, in words. */
 export async function stillMissing(context: Context, row: OrderRow): Promise<readonly string[]> {
-  const root = ownRoot(context)
+  if (row.state === "logged") return []
+  // Its signers were officers then, though some of them may have left since.
+  const root = rootVersion(context.self, row.root_version)?.payload ?? ownRoot(context)
   const lines = await signaturesOf(context.db, row.id)
   const { rule } = payloadOf(row)
   const profile = findProfile(rule.profile)?.profile
@@ -151,7 +155,7 @@ export async function stillMissing(context: Context, row: OrderRow): Promise<rea
       : approvalsOf(
           decodeOrder(encodeSigned(new Uint8Array(row.payload), lines)),
           root,
-          wherever(root),
+          wherever(ownRoot(context)),
         )
   return missingApprovals(root.policy, signoff, row.act, rule, approvals)
 }
@@ -193,6 +197,7 @@ export async function exportOrder(
   if (log === null || log.checkpoint === null)
     throw new NodeError("store.corrupt", "Our own log is missing.")
   const { base } = payloadOf(row)
+  const quorate = await checkpointAt(db, log.id, base.size)
   const size = log.range.size
   const prove = (from: number) =>
     from > 0 && from <= size
@@ -209,8 +214,9 @@ export async function exportOrder(
     )
     .execute()
   return encodeCanonical({
+    ...(quorate === null || quorate.version === 0 ? {} : { baseCheckpoint: quorate.note }),
     baseProof: (await prove(base.size)).map(encodeHex),
-    checkpoint: log.checkpoint,
+    checkpoint: ownLines(log.checkpoint),
     earlier: facts.map((fact) => ({
       act: fact.act,
       order: fact.order_id,

@@ -1,6 +1,7 @@
 import { ProtocolError } from "../protocol/errors.ts"
 import { Bell } from "./bell.ts"
 import type { Context } from "./context.ts"
+import { feedHead, proofsWanted } from "./deliver.ts"
 import { PeerUnreachable } from "./env.ts"
 import { NodeError } from "./errors.ts"
 import { PeerRefusal } from "./http/peer-client.ts"
@@ -135,7 +136,7 @@ export async function keepHandingOver(context: Context, signal: AbortSignal): Pr
   }
 }
 
-/** Those whom we push to and whose feed is longer than what they have of it. */
+/** Those whom we push to and for whom there is a delivery, or a proof that they wait for. */
 async function waitingPeers(
   context: Context,
 ): Promise<readonly { readonly peer: Peer; readonly reader: Reader }[]> {
@@ -144,7 +145,10 @@ async function waitingPeers(
   for (const peer of (await allPeers(context.db)).filter(isPushed)) {
     const reader = await readerOf(context.db, peer.member)
     const feed = await feedOf(context.db, peer.member)
-    if (feed !== null && feed.n > readOf(reader, feed)) found.push({ peer, reader })
+    if (feed === null) continue
+    const { log } = await feedHead(context, peer.member)
+    const proofs = await proofsWanted(context, peer.member, log, positionOf(reader))
+    if (feed.n > readOf(reader, feed) || proofs.length > 0) found.push({ peer, reader })
   }
   return found
 }

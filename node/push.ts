@@ -3,20 +3,19 @@ import { ProtocolError, type ProtocolErrorCode } from "../protocol/errors.ts"
 import {
   decodeFrames,
   encodeFrame,
-  type FeedHead,
   type Frame,
-  formatHead,
+  frameHeaderBytes,
   framesHeader,
   framesMediaType,
   frameTypes,
-  parseHead,
 } from "../protocol/exchange/frames.ts"
 import { limits } from "../protocol/limits.ts"
-import { parseLogOrigin } from "../protocol/log/entry.ts"
+import { ownLines } from "../protocol/log/checkpoint.ts"
 import type { Context } from "./context.ts"
-import { type FeedPosition, feedFrames, feedHead, logFrames, noFeed } from "./deliver.ts"
+import { type FeedPosition, feedFrames, feedHead, logFrames, parseFeedQuery } from "./deliver.ts"
 import { PeerUnreachable } from "./env.ts"
 import { NodeError } from "./errors.ts"
+import { feedQuery } from "./feed-query.ts"
 import { fetchSealed } from "./fetch-sealed.ts"
 import {
   type Gossip,
@@ -30,7 +29,7 @@ import { isHeld } from "./held.ts"
 import { askPeer } from "./http/peer-client.ts"
 import { readBody } from "./http/read-body.ts"
 import { markSent, owedReceipts, takeReceipts } from "./receipts.ts"
-import { FeedReader, sourceOf } from "./receive.ts"
+import { FeedReader } from "./receive.ts"
 import { sendReceipts } from "./send-receipts.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { type Peer, peerById } from "./store/queries/members.ts"
@@ -108,45 +107,38 @@ async function takeHandedOver(
 }
 
 /**
- * What we hold of the peer: the checkpoint of its log, and as a head its feed, the last delivery and the
- * entries. Receipts come with it for a peer that we can't reach, and else right behind it.
+ * From where on we lack something of the peer: the query of our next request for its feed. For a peer that
+ * we can't reach receipts stand behind it; else they are posted right after.
  */
 async function heldOf(context: Context, peer: string): Promise<Uint8Array> {
-  const { db } = context
-  const log = await logOf(db, peer)
-  const source = await sourceOf(db, peer)
-  const head = {
-    feed: source.feed === "" ? noFeed : source.feed,
-    n: source.n,
-    size: log === null || log.isDisowned ? 0 : log.range.size,
-  }
-  const frames = [framesHeader()]
-  if (log?.checkpoint != null) frames.push(encodeFrame("checkpoint", utf8(log.checkpoint)))
-  const known = await peerById(db, peer)
-  if (known !== undefined && known.url === null) {
-    const owed = await owedReceipts(context, peer, limits.receiptsPerBatch)
-    if (owed !== null) {
-      frames.push(owed.frame)
-      await markSent(context, owed.ids)
-    }
-  } else if (known !== undefined)
+  const known = await peerById(context.db, peer)
+  const line = utf8(`${await feedQuery(context, peer)}\n`)
+  if (known === undefined) return line
+  if (known.url !== null) {
     void sendReceipts(context, known).catch((cause: unknown) => {
       const { code } = cause as { code?: string }
       context.env.log.warn("receipts.unsent", { peer, code: code ?? "internal" })
     })
-  return concat(...frames, encodeFrame("head", utf8(formatHead(head))))
+    return line
+  }
+  const owed = await owedReceipts(context, peer, limits.receiptsPerBatch)
+  if (owed === null) return line
+  await markSent(context, owed.ids)
+  return concat(line, framesHeader(), owed.frame)
 }
 
 /** What a peer answered to what we handed over. @throws `frames.malformed`, as takeReceipts */
 async function takeHeld(context: Context, peer: Peer, body: Uint8Array): Promise<FeedPosition> {
-  let [epoch, head] = [1, null as FeedHead | null]
-  for (const { type, bytes } of await decodeFrames(body, limits.framesPerPost))
-    if (type === "checkpoint")
-      epoch = parseLogOrigin(decodeUtf8(bytes).split("\n", 1)[0] ?? "").epoch
-    else if (type === "receipts") await takeReceipts(context, peer.member, bytes)
-    else if (type === "head") head = parseHead(decodeUtf8(bytes))
-  if (head === null) throw new ProtocolError("frames.malformed", { detail: "no head" })
-  return { feed: head.feed, after: head.n, epoch, size: head.size }
+  const end = body.indexOf(0x0a)
+  const line = decodeUtf8(body.subarray(0, Math.max(end, 0)))
+  const position = parseFeedQuery(new URLSearchParams(line))
+  if (end < 0 || position === null)
+    throw new ProtocolError("frames.malformed", { detail: "answer" })
+  const rest = body.subarray(end + 1)
+  if (rest.length > 0)
+    for (const { type, bytes } of await decodeFrames(rest, limits.framesPerPost))
+      if (type === "receipts") await takeReceipts(context, peer.member, bytes)
+  return position
 }
 
 /** How far the peer says it has come. */
@@ -174,11 +166,11 @@ export async function handOverFrom(
 ): Promise<FeedPosition> {
   const { log } = await feedHead(context, peer.member)
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
-  const checkpoint = encodeFrame("checkpoint", utf8(log.checkpoint))
-  // What is new of our log begins with a newer one.
-  const isLogNew = position.epoch !== log.epoch || position.size !== log.range.size
-  let [frames, bytes, held] = [isLogNew ? [] : [checkpoint], 0, position]
+  const checkpoint = encodeFrame("checkpoint", utf8(ownLines(log.checkpoint)))
+  let [frames, bytes, held] = [[] as Uint8Array[], 0, position]
   for await (const frame of feedFrames(context, peer.member, position)) {
+    // What is new of our log begins with one of its own.
+    if (frames.length === 0 && !isCheckpointOf(frame, context.self.id)) frames.push(checkpoint)
     const isSealed = frame[0] === frameTypes.sealed
     // The peer asks for what does not fit.
     if (isSealed && bytes + frame.length > limits.requestBytes - checkpoint.length - 1024) continue
@@ -191,6 +183,11 @@ export async function handOverFrom(
   }
   held = await takeHeld(context, peer, await post(context, peer, frames, signal))
   return held
+}
+
+function isCheckpointOf(frame: Uint8Array, member: string): boolean {
+  const [type, bytes] = [frame[0], frame.subarray(frameHeaderBytes)]
+  return type === frameTypes.checkpoint && memberOfCheckpoint(decodeUtf8(bytes)) === member
 }
 
 /** Tells a peer what our log has gained since what it holds. Not within its turn: it may be reading us. */

@@ -1,5 +1,5 @@
 import type { Context } from "./context.ts"
-import { type FeedPosition, noFeed } from "./deliver.ts"
+import { type FeedPosition, formatPlaces, noFeed, parsePlaces } from "./deliver.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
 /** How far each peer has read what is queued for it: by its own requests and answers. */
@@ -7,12 +7,13 @@ export type Reader = Schema["reader"]
 
 export async function readerOf(db: Db, peer: string): Promise<Reader> {
   const row = await db.selectFrom("reader").selectAll().where("peer", "=", peer).executeTakeFirst()
-  const nothing = { feed: noFeed, n: 0, epoch: 1, size: 0 }
+  const nothing = { feed: noFeed, n: 0, epoch: 1, size: 0, pending: null }
   return row ?? { peer, ...nothing, asked_at: null, tried_at: null, failures: 0, error: null }
 }
 
-export function positionOf({ feed, n, epoch, size }: Reader): FeedPosition {
-  return { feed: feed === noFeed ? null : feed, after: n, epoch, size }
+export function positionOf({ feed, n, epoch, size, pending }: Reader): FeedPosition {
+  const places = parsePlaces(pending) ?? null
+  return { feed: feed === noFeed ? null : feed, after: n, epoch, size, pending: places }
 }
 
 export async function changeReader(
@@ -28,8 +29,9 @@ export async function changeReader(
 }
 
 /** The columns of a position. */
-export function placeOf({ feed, after, epoch, size }: FeedPosition) {
-  return { feed: feed ?? noFeed, n: after, epoch, size }
+export function placeOf({ feed, after, epoch, size, pending }: FeedPosition) {
+  const places = pending === null ? null : formatPlaces(pending)
+  return { feed: feed ?? noFeed, n: after, epoch, size, pending: places }
 }
 
 const minuteMs = 60_000

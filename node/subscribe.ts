@@ -3,14 +3,18 @@ import { ProtocolError } from "../protocol/errors.ts"
 import { decodeEntries, readFrames } from "../protocol/exchange/frames.ts"
 import { leafHash } from "../protocol/log/merkle.ts"
 import type { Context } from "./context.ts"
+import { askWitnesses } from "./cosign.ts"
 import { PeerUnreachable } from "./env.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
+import { feedQuery } from "./feed-query.ts"
 import { fetchSealed } from "./fetch-sealed.ts"
+import { freshen } from "./freshen.ts"
 import { assertNotHeld } from "./held.ts"
 import { askPeer } from "./http/peer-client.ts"
 import { compareTrees } from "./inconsistency.ts"
-import { assertVerified, findPeer } from "./peers.ts"
+import { noteOverdue } from "./overdue.ts"
+import { assertVerified, findPeer, isReadable } from "./peers.ts"
 import { tellConcerned, tellPeer } from "./push.ts"
 import { FeedReader, type Received, receive, sourceOf } from "./receive.ts"
 import { refreshRoots } from "./refresh.ts"
@@ -27,7 +31,8 @@ export type Synced = Received & {
 }
 
 /**
- * Pulls from every verified peer, or from the one named.
+ * Pulls from every verified peer, or from the one named; with all of them, our witnesses are asked for
+ * what they have not cosigned yet.
  *
  * @throws `peer.unknown`, `peer.unverified`, `peer.blocked` for a named one; what goes wrong with a
  * peer is in its line
@@ -42,11 +47,12 @@ export async function sync(
     return { peers: [await syncPeer(context, peer)] }
   }
   const peers = (await allPeers(context.db)).filter(isReadable)
-  return { peers: await Promise.all(peers.map((peer) => syncPeer(context, peer))) }
-}
-
-function isReadable(peer: Peer): boolean {
-  return peer.verified_on !== null && peer.blocked === 0
+  const [synced] = await Promise.all([
+    Promise.all(peers.map((peer) => syncPeer(context, peer))),
+    askWitnesses(context),
+  ])
+  await noteOverdue(context)
+  return { peers: synced }
 }
 
 async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
@@ -55,6 +61,7 @@ async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
     try {
       await assertNotHeld(context, peer)
       const received = await pull(context, peer)
+      await freshen(context, peer)
       await tellPeer(context, peer)
       return { ...none, ...received }
     } catch (cause) {
@@ -106,26 +113,13 @@ async function pullOnce(context: Context, peer: Peer): Promise<Received> {
   await sendReceipts(context, peer)
   const answer = await askPeer(context, peer, {
     method: "GET",
-    path: await feedPath(context, peer),
+    path: `/feed?${await feedQuery(context, peer.member)}`,
   })
   const received = await receive(context, peer.member, readFrames(answer.body), (digest, size) =>
     fetchSealed(context, peer, digest, size),
   )
   await sendReceipts(context, peer)
   return received
-}
-
-async function feedPath(context: Context, peer: Peer): Promise<string> {
-  const source = await sourceOf(context.db, peer.member)
-  const log = await logOf(context.db, peer.member)
-  const query = new URLSearchParams({
-    after: String(source.n),
-    epoch: String(log?.epoch ?? 1),
-    // Of an ended epoch that went another way here, the surviving branch is asked for whole.
-    size: String(log === null || log.isDisowned ? 0 : log.range.size),
-  })
-  if (source.feed !== "") query.set("feed", source.feed)
-  return `/feed?${query}`
 }
 
 /** Codes that say the peer's log has two histories, or went back: an alarm, not a hiccup. */
@@ -157,6 +151,8 @@ async function failureOf(
 
 const firstRetryMs = 1_000
 const longestRetryMs = 5 * 60_000
+/** On a stream held open: how often it is looked whether cosignatures have grown old. */
+const freshenMs = 3_600_000
 
 /**
  * Follows a peer until `signal`: the same stream as a pull, held open, and begun again when it breaks.
@@ -197,13 +193,19 @@ async function* followLive(
   const reader = new FeedReader(context, peer.member, (digest, size) =>
     fetchSealed(context, peer, digest, size),
   )
+  const { clock } = context.env
   let last: Received = none
+  let freshenAt = clock.monotonic() + freshenMs
   try {
     await assertNotHeld(context, peer)
-    const path = `${await feedPath(context, peer)}&live`
+    const path = `/feed?${await feedQuery(context, peer.member)}&live`
     const answer = await askPeer(context, peer, { method: "GET", path, signal })
     for await (const frame of readFrames(answer.body)) {
       await turnOf(context, peer.member).take(() => reader.take(frame))
+      if (frame.type === "head" && clock.monotonic() >= freshenAt) {
+        freshenAt = clock.monotonic() + freshenMs
+        await turnOf(context, peer.member).take(() => freshen(context, peer))
+      }
       const { received, already, refused, failed, code } = reader.counts
       const isNews =
         received !== last.received || refused !== last.refused || failed !== last.failed

@@ -33,6 +33,9 @@ export function framesHeader(): Uint8Array {
   return magic.slice()
 }
 
+/** Of a frame before its bytes: type and length. */
+export const frameHeaderBytes = 5
+
 export function encodeFrame(type: FrameType, bytes: Uint8Array): Uint8Array {
   if (bytes.length > limits.frameBytes) throw new RangeError("frame")
   return concat(Uint8Array.of(frameTypes[type]), u32be(bytes.length), bytes)

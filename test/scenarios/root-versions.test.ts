@@ -3,6 +3,7 @@ import { proposeRoot, publishRoot, type RootChanges } from "../../node/amend.ts"
 import { readProposal, signProposal } from "../../node/ceremony.ts"
 import { addDraft } from "../../node/drafts.ts"
 import { makeOfficerKey, publicRootKey, type RootPair } from "../../node/found.ts"
+import { cancelOrder, listOrders, showOrder } from "../../node/orders.ts"
 import { inbox, show } from "../../node/records.ts"
 import { requestRelease, requestWithdrawal } from "../../node/release.ts"
 import { publish } from "../../node/sequencer.ts"
@@ -59,6 +60,20 @@ test("an order made under the version before has to be signed again", async () =
   for (const person of ["p1", "p2"]) await signAs(xa, order, person)
   await amend(xa, {})
   expect(await codeOf(publish(xa.context, order))).toBe("order.stale")
+})
+
+test("an order that a dismissed officer has signed can still be looked at and cancelled", async () => {
+  await using net = await network(["xa", "xb"])
+  const { xa } = net.nodes as Record<"xa" | "xb", TestNode>
+  const { record } = await addDraft(xa.context, practiceText("Waiting"))
+  const { order } = await requestRelease(xa.context, { records: [record], to: ["xb"] })
+  for (const person of ["p1", "p2"]) await signAs(xa, order, person)
+  await release(xa, "Logged", "xb")
+  await amend(xa, { dismiss: ["p2"] })
+  const { orders } = await listOrders(xa.context)
+  for (const one of orders)
+    expect(await showOrder(xa.context, one.order)).toMatchObject({ satisfied: true, signed: 2 })
+  expect(await cancelOrder(xa.context, order)).toMatchObject({ state: "cancelled" })
 })
 
 test("root keys are rotated to the set that was committed to, and to no other", async () => {
