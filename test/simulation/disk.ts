@@ -88,11 +88,11 @@ export class Disk {
     this.#unsynced = level < full ? [this.image()] : null
     const prepare = (sql: string) => {
       life.step()
-      const statement = this.#prepare(sql)
+      // A node keeps what it has prepared; what is on this disk may be another database by then.
       return {
-        reader: statement.reader,
-        all: (parameters: unknown[]) => this.#run(life, sql, statement, "all", parameters),
-        run: (parameters: unknown[]) => this.#run(life, sql, statement, "run", parameters),
+        reader: this.#prepare(sql).reader,
+        all: (parameters: unknown[]) => this.#run(life, sql, "all", parameters),
+        run: (parameters: unknown[]) => this.#run(life, sql, "run", parameters),
       }
     }
     return { prepare, close: () => {} } as unknown as Database
@@ -147,13 +147,8 @@ export class Disk {
     this.#statements = new Map()
   }
 
-  #run(
-    life: Life,
-    sql: string,
-    statement: Statement,
-    method: "all" | "run",
-    parameters: unknown[],
-  ) {
+  #run(life: Life, sql: string, method: "all" | "run", parameters: unknown[]) {
+    const statement = this.#prepare(sql)
     const act = () => statement[method](...parameters)
     if (begins.test(sql)) {
       if (this.#isDoubted()) this.#before = this.image()

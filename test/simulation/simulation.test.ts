@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process"
-import { readdirSync } from "node:fs"
+import { existsSync, readdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { describe, expect, test } from "vitest"
 
@@ -80,7 +80,10 @@ test("the clock, chance, timers and the network of the machine are out of reach"
   expect(stdout).toBe("")
 })
 
-const regressions = readdirSync(here("regressions/")).filter((name) => name.endsWith(".json"))
+const kept = here("regressions/")
+const regressions = existsSync(kept)
+  ? readdirSync(kept).filter((name) => name.endsWith(".json"))
+  : []
 
 describe.skipIf(regressions.length === 0)("what once broke holds", () => {
   test.each(regressions)("%s", async (name) => {
