@@ -52,6 +52,10 @@ export const commandGroups: readonly {
         load: async () => (await import("./commands/outcome.ts")).registerOutcome,
       },
       {
+        names: ["hold"],
+        load: async () => (await import("./commands/hold.ts")).registerHold,
+      },
+      {
         names: ["withdraw"],
         load: async () => (await import("./commands/withdraw.ts")).registerWithdraw,
       },

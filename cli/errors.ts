@@ -118,6 +118,8 @@ const nodeExits = {
   "feature.later": exitCodes.failed,
   "public.unconfirmed": exitCodes.usage,
   "evidence.refused": exitCodes.approvalMissing,
+  "record.held": exitCodes.notFound,
+  "hold.unknown": exitCodes.notFound,
   "group.unknown": exitCodes.notFound,
   "group.ambiguous": exitCodes.usage,
   "group.pending": exitCodes.conflict,

@@ -27,6 +27,12 @@ export const decisionActs = [
   "resume",
   /** count recovered entries that nobody could open as lost */
   "lose",
+  /** keep what the law forbids to destroy when it is taken back */
+  "hold",
+  /** destroy it after all */
+  "unhold",
+  /** read what is kept so */
+  "open",
 ] as const
 export type DecisionAct = (typeof decisionActs)[number]
 

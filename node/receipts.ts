@@ -1,4 +1,4 @@
-import type { Selectable } from "kysely"
+import { type Selectable, sql } from "kysely"
 import { ProtocolError } from "../protocol/errors.ts"
 import { encodeFrame } from "../protocol/exchange/frames.ts"
 import {
@@ -62,12 +62,13 @@ async function signReceipts(
   peer: string,
   rows: readonly Selectable<Schema["receipt_out"]>[],
 ): Promise<Uint8Array> {
-  const items = rows.map(({ order_id, leaf, state, code, day }) => ({
+  const items = rows.map(({ order_id, leaf, state, code, until, day }) => ({
     ...(code === null ? {} : { code }),
     day,
     leaf,
     order: order_id,
     state: state as ReceiptItem["state"],
+    ...(until === null ? {} : { until }),
   }))
   const payload = encodeReceipts({
     from: context.self.id,
@@ -167,6 +168,8 @@ export type ReceiptView = {
   readonly order: string
   readonly state: ReceiptItem["state"] | "queued"
   readonly code?: string
+  /** for `held`: when it is looked at again */
+  readonly until?: string
   readonly day: string
 }
 
@@ -194,6 +197,7 @@ export async function receiptsOf(
       .where("order_id", "=", fact.order_id)
       .where("leaf", "=", fact.leaf)
       .orderBy("at", "desc")
+      .orderBy(sql`rowid`, "desc")
       .limit(1)
       .executeTakeFirst()
     receipts.push({
@@ -203,6 +207,7 @@ export async function receiptsOf(
       order: fact.order_id,
       state: (newest?.state ?? "queued") as ReceiptView["state"],
       ...(newest?.code == null ? {} : { code: newest.code }),
+      ...(newest?.until == null ? {} : { until: newest.until }),
       day: newest?.day ?? new Date(fact.at).toISOString().slice(0, 10),
     })
   }

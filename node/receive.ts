@@ -32,6 +32,7 @@ import { type Context, today } from "./context.ts"
 import { noteEvent } from "./event.ts"
 import { checkHeard, hearOf, memberOfCheckpoint, takeProof } from "./gossip.ts"
 import { verifyGroup } from "./groups.ts"
+import { holdOn, unlock } from "./hold.ts"
 import { ownHolder } from "./holder.ts"
 import { examine } from "./inconsistency.ts"
 import { loggedOf } from "./logged.ts"
@@ -421,7 +422,9 @@ async function takeDelivery(
     // The order itself does not stand: nothing of it is kept but our signed refusal.
     if (!(cause instanceof ProtocolError)) throw cause
     for (const placed of delivery.grants)
-      await owe(context, trx, peer, delivery.order.payload.id, placed, "refused", cause.code)
+      await owe(context, trx, peer, delivery.order.payload.id, placed, "refused", {
+        code: cause.code,
+      })
     outcome.refused += delivery.grants.length
     context.env.log.warn("receive.refused", { peer, code: cause.code })
   }
@@ -489,9 +492,12 @@ async function takeGrant(
       throw new ProtocolError("custody.unsupported")
     if (grant.act === "withdraw") {
       await insertFacts(trx, [row])
-      const { hasPurged, isHeld } = await purgeEnded(trx, grant.record, [...known, fact])
+      const { hasPurged, isLive, isLocked } = await purgeEnded(trx, grant.record, [...known, fact])
+      const hold = isLocked ? await holdOn(trx, grant.record) : null
+      if (hold !== null)
+        await owe(context, trx, peer, fact.orderId, placed, "held", { until: hold.review })
       // One that ends nothing here, by its place or its rule, leaves what we hold: we don't say otherwise.
-      await owe(context, trx, peer, fact.orderId, placed, isHeld ? "delivered" : "purged")
+      else await owe(context, trx, peer, fact.orderId, placed, isLive ? "delivered" : "purged")
       return { state: "received", hasPurged }
     }
     // Withdrawn before we fetched it: the grant is noted, there is nothing to read.
@@ -507,7 +513,7 @@ async function takeGrant(
     return { state: isNew ? "received" : "already", hasPurged: false }
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
-    await owe(context, trx, peer, fact.orderId, placed, "refused", cause.code)
+    await owe(context, trx, peer, fact.orderId, placed, "refused", { code: cause.code })
     context.env.log.warn("receive.refused", { peer, code: cause.code })
     return { state: "refused", hasPurged: false }
   }
@@ -560,34 +566,38 @@ async function storeRecord(
     .onConflict((conflict) => conflict.doNothing())
     .returning("rid")
     .executeTakeFirst()
-  if (inserted !== undefined) await indexRecord(trx, inserted.rid, record)
-  return inserted !== undefined
+  const shown = inserted ?? (await unlock(trx, grant.record))
+  if (shown !== undefined) await indexRecord(trx, shown.rid, record)
+  return shown !== undefined
 }
 
-/** Removes every version of the record that no live release holds up any more. */
+/** Removes every version of the record that no live release holds up any more, or locks it away by law. */
 async function purgeEnded(
   trx: Db,
   record: { readonly origin: string; readonly id: string; readonly version: number },
   facts: readonly ReturnType<typeof asFact>[],
-): Promise<{ readonly hasPurged: boolean; readonly isHeld: boolean }> {
+): Promise<{ readonly hasPurged: boolean; readonly isLive: boolean; readonly isLocked: boolean }> {
   const rows = await trx
     .selectFrom("content")
-    .select(["rid", "version", "bytes"])
+    .select(["rid", "version", "bytes", "locked"])
     .where("origin", "=", record.origin)
     .where("id", "=", record.id)
     .execute()
-  let [hasPurged, isHeld] = [false, false]
-  for (const { rid, version, bytes } of rows) {
-    const isLive = facts.some(
+  const isHeld = (await holdOn(trx, record)) !== null
+  let [hasPurged, isLive, isLocked] = [false, false, false]
+  for (const { rid, version, bytes, locked } of rows) {
+    const isUp = facts.some(
       (fact) => fact.act === "release" && fact.version === version && endOf(fact, facts) === null,
     )
-    isHeld ||= isLive && version <= record.version
-    if (isLive) continue
-    await unindexRecord(trx, rid, new Uint8Array(bytes))
-    await trx.deleteFrom("content").where("rid", "=", rid).execute()
-    hasPurged = true
+    isLive ||= isUp && version <= record.version
+    if (isUp) continue
+    if (locked === 0) await unindexRecord(trx, rid, new Uint8Array(bytes))
+    isLocked ||= isHeld
+    if (isHeld) await trx.updateTable("content").set({ locked: 1 }).where("rid", "=", rid).execute()
+    else await trx.deleteFrom("content").where("rid", "=", rid).execute()
+    hasPurged ||= !isHeld
   }
-  return { hasPurged, isHeld }
+  return { hasPurged, isLive, isLocked }
 }
 
 /** A receipt that `peer` is owed; it goes out with the next batch. */
@@ -597,8 +607,8 @@ async function owe(
   peer: string,
   orderId: string,
   { leaf, grant }: PlacedGrant,
-  state: "delivered" | "refused" | "purged",
-  code?: string,
+  state: "delivered" | "refused" | "purged" | "held",
+  said: { readonly code?: string; readonly until?: string } = {},
 ): Promise<void> {
   await trx
     .insertInto("receipt_out")
@@ -608,7 +618,8 @@ async function owe(
       record_id: grant.record.id,
       leaf: encodeHex(leaf),
       state,
-      code: code ?? null,
+      code: said.code ?? null,
+      until: said.until ?? null,
       day: today(context),
       sent: 0,
     })

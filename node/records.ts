@@ -91,6 +91,7 @@ function recordRows(db: Db) {
       "record.created_at",
       "content.title",
       "content.rid",
+      "content.locked",
     ])
 }
 
@@ -107,14 +108,14 @@ async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly
     views.push({
       record: row.id,
       version: row.version,
-      title: verdict === "suspended" ? "" : (row.title ?? ""),
+      title: verdict === "suspended" || row.locked === 1 ? "" : (row.title ?? ""),
       kind: row.kind,
       profile: row.profile_id,
       from: await nameOf(context, row.origin),
       origin: row.origin,
       receivedAt: new Date(row.created_at).toISOString(),
       verdict,
-      withdrawn: row.rid === null,
+      withdrawn: row.rid === null || row.locked === 1,
       ...(stale.get(row.origin) == null ? {} : { stale: stale.get(row.origin)!.since }),
     })
   }
@@ -191,7 +192,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
   }
 }
 
-function shownContent(record: ComityRecord): object {
+export function shownContent(record: ComityRecord): object {
   const { title, kind, language, body, areas, fields, profile } = record
   return { title, kind, profile: profile.id, language, areas, fields, body }
 }
@@ -220,7 +221,7 @@ export async function contentOf(
 ): Promise<{ readonly bytes: Uint8Array; readonly title: string }> {
   const row = await context.db
     .selectFrom("content")
-    .select(["bytes", "title"])
+    .select(["bytes", "title", "locked"])
     .where("origin", "=", origin)
     .where("id", "=", id)
     .where("version", "=", version)
@@ -233,6 +234,10 @@ export async function contentOf(
         hint: `Who withdrew it: comity why ${id.slice(0, 12)} --peer ${await nameOf(context, origin)}`,
       },
     )
+  if (row.locked === 1)
+    throw new NodeError("record.held", `Record ${id} was withdrawn, and is locked away by law.`, {
+      hint: "comity hold list says until when; an officer may read it: comity hold open RECORD.",
+    })
   return { bytes: new Uint8Array(row.bytes), title: row.title }
 }
 

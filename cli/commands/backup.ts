@@ -2,8 +2,8 @@ import { resolve } from "node:path"
 import type { Command } from "commander"
 import type { BackedUp, Restored } from "../../node/backup.ts"
 import type { Recovery } from "../../node/recover.ts"
-import { encodeBase64 } from "../../protocol/encoding.ts"
 import type { CliContext } from "../context.ts"
+import { decide } from "../decide.ts"
 import { exitCodes } from "../errors.ts"
 import { connect, unlockingOf } from "../node-client.ts"
 import type { Output } from "../output.ts"
@@ -111,25 +111,13 @@ async function recover(
     if (/^\d{1,15}$/.test(index)) return Number(index)
     throw new UsageError("usage.invalid", `${index} is no number of an entry.`)
   })
-  const { readOfficerKey } = await import("../../node/home.ts")
-  const { diskFiles } = await import("../../node/files.ts")
-  const { encodeDecision, signDecision } = await import("../../node/decision.ts")
-  const { realClock } = await import("../../node/real-env.ts")
-  const { prepareCrypto } = await import("../../node/node.ts")
-  prepareCrypto()
-  const files = diskFiles(context.home(command))
-  const key = await readOfficerKey(files, options.as, await unlockingOf(context))
   await using node = await connect(context, command)
-  const { member, network } = await node.call<{ member: string; network: string }>("id.show", {})
-  const day = new Date(realClock.now()).toISOString().slice(0, 10)
-  const { reason } = options
   const about =
     options.resume === true
       ? ({ act: "resume", subject: "signer" } as const)
       : ({ act: "lose", subject: indexes.join(" ") } as const)
-  const payload = encodeDecision({ ...about, day, member, network, reason })
-  const line = await signDecision(payload, key, day, network)
-  const decision = { payload: encodeBase64(payload), ...line }
+  const { as, reason } = options
+  const decision = await decide(context, command, node, { ...about, as, reason })
   const done = await node.call<Recovery>(
     options.resume === true ? "recover.resume" : "recover.giveUp",
     options.resume === true ? decision : { indexes, ...decision },

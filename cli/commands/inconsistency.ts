@@ -1,13 +1,12 @@
 import type { Command } from "commander"
 import type { InconsistencyView } from "../../node/inconsistencies.ts"
-import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
+import { decodeBase64 } from "../../protocol/encoding.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { CliContext } from "../context.ts"
+import { decide } from "../decide.ts"
 import { readFileArgument, writeFileArgument } from "../file-argument.ts"
-import { connect, unlockingOf } from "../node-client.ts"
+import { connect } from "../node-client.ts"
 import type { Output } from "../output.ts"
-
-type Identity = { readonly member: string; readonly network: string }
 
 export function registerInconsistency(program: Command, context: CliContext): void {
   const inconsistency = program
@@ -111,29 +110,16 @@ export function registerInconsistency(program: Command, context: CliContext): vo
       '\nExample:\n  $ comity inconsistency continue 81c0 --as p1 --reason "restored backup, explained by their note"\n',
     )
     .action(async (proof: string, options: { as: string; reason: string }, command: Command) => {
-      const { readOfficerKey } = await import("../../node/home.ts")
-      const { diskFiles } = await import("../../node/files.ts")
-      const { encodeDecision, signDecision } = await import("../../node/decision.ts")
-      const { realClock } = await import("../../node/real-env.ts")
-      const { prepareCrypto } = await import("../../node/node.ts")
-      prepareCrypto()
-      const files = diskFiles(context.home(command))
-      const key = await readOfficerKey(files, options.as, await unlockingOf(context))
       await using node = await connect(context, command)
       const { inconsistency: subject } = await node.call<InconsistencyView>("inconsistency.show", {
         proof,
       })
-      const { member, network } = await node.call<Identity>("id.show", {})
-      const day = new Date(realClock.now()).toISOString().slice(0, 10)
-      const { reason } = options
-      const payload = encodeDecision({ act: "continue", day, member, network, reason, subject })
-      const line = await signDecision(payload, key, day, network)
+      const signed = await decide(context, command, node, { act: "continue", subject, ...options })
       print(
         context.output(command),
         await node.call<InconsistencyView>("inconsistency.continue", {
           proof: subject,
-          payload: encodeBase64(payload),
-          ...line,
+          ...signed,
         }),
       )
     })

@@ -1,11 +1,13 @@
 import type { Command } from "commander"
 import type { HandedOver, OutboxView } from "../../node/outbox.ts"
 import type { ReceiptView } from "../../node/receipts.ts"
+import type { Unanswered } from "../../node/unanswered.ts"
 import type { Why } from "../../node/why.ts"
 import type { CliContext } from "../context.ts"
 import { exitCodes, wordsOf } from "../errors.ts"
 import { connect } from "../node-client.ts"
 import type { Output } from "../output.ts"
+import { UsageError } from "../usage-error.ts"
 
 export function registerOutcome(program: Command, context: CliContext): void {
   program
@@ -27,34 +29,28 @@ export function registerOutcome(program: Command, context: CliContext): void {
       if (sent.peers.some(({ code }) => code !== undefined)) context.exit(exitCodes.partlyDone)
     })
   program
-    .command("receipts <record>")
+    .command("receipts [record]")
     .description("what each member stated about a record of ours")
-    .addHelpText("after", "\nExample:\n  $ comity receipts 4f1c\n")
-    .action(async (record: string, _options: object, command: Command) => {
-      const output = context.output(command)
-      await using node = await connect(context, command)
-      const answer = await node.call<{ record: string; receipts: readonly ReceiptView[] }>(
-        "receipts",
-        { record },
-      )
-      output.document(answer)
-      if (answer.receipts.length === 0) {
-        output.note("This record has not been released to anyone.")
-        return
-      }
-      output.table(
-        ["PEER", "STATE", "DAY", "VERSION", "ORDER", "CODE"],
-        answer.receipts.map(({ peer, state, day, version, order, code }) => [
-          peer,
-          state,
-          day,
-          String(version),
-          order.slice(0, 12),
-          code ?? "",
-        ]),
-      )
-      output.note("A receipt is a signed statement of the recipient, not a proof of erasure.")
-    })
+    .option("--overdue", "withdrawals that have not been answered with purged or sealed")
+    .addHelpText("after", "\nExamples:\n  $ comity receipts 4f1c\n  $ comity receipts --overdue\n")
+    .action(
+      async (record: string | undefined, options: { overdue?: boolean }, command: Command) => {
+        const output = context.output(command)
+        if (record === undefined && options.overdue !== true)
+          throw new UsageError("usage.invalid", "Name a record, or ask for --overdue.")
+        await using node = await connect(context, command)
+        if (record === undefined)
+          return printUnanswered(
+            output,
+            await node.call<{ withdrawals: readonly Unanswered[] }>("receipts.unanswered", {}),
+          )
+        const answer = await node.call<{ record: string; receipts: readonly ReceiptView[] }>(
+          "receipts",
+          { record },
+        )
+        printReceipts(output, answer)
+      },
+    )
   program
     .command("why <record>")
     .description("why a member has a record, or does not")
@@ -87,4 +83,52 @@ function printOutbox(output: Output, answer: { readonly peers: readonly OutboxVi
         one.code ?? "",
       ]),
     )
+}
+
+const isStatement = "A receipt is a signed statement of the recipient, not a proof of erasure."
+
+function printReceipts(
+  output: Output,
+  answer: { readonly record: string; readonly receipts: readonly ReceiptView[] },
+): void {
+  output.document(answer)
+  if (answer.receipts.length === 0) {
+    output.note("This record has not been released to anyone.")
+    return
+  }
+  output.table(
+    ["PEER", "STATE", "DAY", "VERSION", "ORDER", "CODE"],
+    answer.receipts.map(({ peer, state, day, version, order, code, until }) => [
+      peer,
+      until === undefined ? state : `${state} until ${until}`,
+      day,
+      String(version),
+      order.slice(0, 12),
+      code ?? "",
+    ]),
+  )
+  output.note(isStatement)
+}
+
+function printUnanswered(
+  output: Output,
+  answer: { readonly withdrawals: readonly Unanswered[] },
+): void {
+  output.document(answer)
+  if (answer.withdrawals.length === 0) {
+    output.note("Every withdrawal has been answered.")
+    return
+  }
+  output.table(
+    ["RECORD", "PEER", "SINCE", "STATE", "OVERDUE", "WHY"],
+    answer.withdrawals.map(({ record, peer, since, state, until, overdue, detail }) => [
+      record.slice(0, 12),
+      peer,
+      since,
+      until === undefined ? state : `${state} until ${until}`,
+      overdue ? "yes" : "",
+      detail,
+    ]),
+  )
+  output.note(isStatement)
 }

@@ -23,6 +23,7 @@ import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../draf
 import { PeerUnreachable } from "../env.ts"
 import { NodeError } from "../errors.ts"
 import { exportEvidence, exportProof } from "../evidence.ts"
+import { endHold, holdRecord, listHolds, openHeld, type SignedDecision } from "../hold.ts"
 import {
   continueWith,
   explain,
@@ -67,6 +68,7 @@ import { giveUp } from "../regain.ts"
 import { requestRelease, requestWithdrawal } from "../release.ts"
 import { publish } from "../sequencer.ts"
 import { follow, sync } from "../subscribe.ts"
+import { unanswered } from "../unanswered.ts"
 import { why } from "../why.ts"
 
 /**
@@ -96,6 +98,15 @@ function operation<T extends z.ZodType>(
 
 /** An officer's decision for this node, as signed. */
 const decision = { payload: base64, protected: z.string().max(32_768), signature: text }
+
+function decisionIn(signed: {
+  readonly payload: string
+  readonly protected: string
+  readonly signature: string
+}): SignedDecision {
+  const { payload, protected: header, signature } = signed
+  return { payload: decodeBase64(payload), protected: header, signature }
+}
 
 export const operations = {
   "id.show": operation(nothing, async (context) => identityOf(context.self)),
@@ -266,6 +277,24 @@ export const operations = {
   ),
   receipts: operation(z.strictObject({ record: id }), (context, { record }) =>
     receiptsOf(context, record),
+  ),
+  "receipts.unanswered": operation(nothing, async (context) => ({
+    withdrawals: await unanswered(context),
+  })),
+  "hold.list": operation(nothing, async (context) => ({ holds: await listHolds(context) })),
+  "hold.find": operation(z.strictObject({ record: id }), (context, { record }) =>
+    findRecord(context, record),
+  ),
+  "hold.place": operation(
+    z.strictObject({ record: id, review: text, ...decision }),
+    (context, { record, review, ...signed }) =>
+      holdRecord(context, record, review, decisionIn(signed)),
+  ),
+  "hold.end": operation(z.strictObject({ record: id, ...decision }), (context, input) =>
+    endHold(context, input.record, decisionIn(input)),
+  ),
+  "hold.open": operation(z.strictObject({ record: id, ...decision }), (context, input) =>
+    openHeld(context, input.record, decisionIn(input)),
   ),
   evidence: operation(
     z.strictObject({ record: id, peer: text.optional(), reason: text.optional() }),

@@ -49,7 +49,9 @@ const spine = [
   "CREATE INDEX record_by_sealed ON record (sealed_digest)",
   `CREATE TABLE content (rid INTEGER PRIMARY KEY, origin TEXT NOT NULL, id TEXT NOT NULL,
     version INTEGER NOT NULL, title TEXT NOT NULL, bytes BLOB NOT NULL, content_key BLOB NOT NULL, tag BLOB NOT NULL,
-    UNIQUE (origin, id, version)) STRICT`,
+    locked INTEGER NOT NULL DEFAULT 0, UNIQUE (origin, id, version)) STRICT`,
+  `CREATE TABLE hold (record_origin TEXT NOT NULL, record_id TEXT NOT NULL, review TEXT NOT NULL,
+    decision TEXT NOT NULL, ended_by TEXT, PRIMARY KEY (record_origin, record_id)) STRICT`,
   `CREATE TABLE release_order (id TEXT PRIMARY KEY, act TEXT NOT NULL, payload BLOB NOT NULL,
     seed BLOB NOT NULL, root_version INTEGER NOT NULL, not_after TEXT NOT NULL, state TEXT NOT NULL,
     reason TEXT, created_at INTEGER NOT NULL, scheduled_at INTEGER) STRICT`,
@@ -91,7 +93,7 @@ const spine = [
     prev TEXT NOT NULL, seen_n INTEGER NOT NULL, at INTEGER NOT NULL, error TEXT,
     stale_at INTEGER, stale_why TEXT, cosigned_at INTEGER) STRICT`,
   `CREATE TABLE receipt_out (id INTEGER PRIMARY KEY, peer TEXT NOT NULL, order_id TEXT NOT NULL,
-    record_id TEXT NOT NULL, leaf TEXT NOT NULL, state TEXT NOT NULL, code TEXT, day TEXT NOT NULL, sent INTEGER NOT NULL)
+    record_id TEXT NOT NULL, leaf TEXT NOT NULL, state TEXT NOT NULL, code TEXT, until TEXT, day TEXT NOT NULL, sent INTEGER NOT NULL)
     STRICT`,
   "CREATE INDEX receipt_out_unsent ON receipt_out (peer, sent)",
   `CREATE TABLE receipt_in (peer TEXT NOT NULL, order_id TEXT NOT NULL, leaf TEXT NOT NULL,

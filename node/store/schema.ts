@@ -121,6 +121,17 @@ export type Schema = {
     content_key: Uint8Array
     /** the entry by which its origin's log would say that it is withdrawn for everybody */
     tag: Uint8Array
+    /** 1 where it was taken back and the law forbids to destroy it: nobody finds or reads it */
+    locked: Generated<number>
+  }
+  /** What the law forbids to destroy, by the decision of an officer; ended by another. */
+  hold: {
+    record_origin: string
+    record_id: string
+    /** the day on which it is looked at again */
+    review: string
+    decision: string
+    ended_by: string | null
   }
 
   /** Own orders, from the request on. */
@@ -260,6 +271,7 @@ export type Schema = {
     leaf: string
     state: string
     code: string | null
+    until: string | null
     day: string
     /** 0 owed · 1 the peer has it · 2 the peer would not take it */
     sent: number

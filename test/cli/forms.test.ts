@@ -50,6 +50,8 @@ describe("the forms that are fixed", () => {
     "show 4f1c",
     "why 4f1c --peer xb",
     "receipts 4f1c",
+    "hold list",
+    "receipts --overdue",
     "outbox",
     "outbox --send xb",
     "peer push xb --off",
