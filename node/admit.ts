@@ -6,7 +6,7 @@ import { missingApprovals } from "../protocol/member/policy.ts"
 import { signoffOf } from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
 import { decodeRecord } from "../protocol/record/record.ts"
-import { decodeGrant, grantLeaf } from "../protocol/release/grant.ts"
+import { grantLeaf, signedGrant } from "../protocol/release/grant.ts"
 import { buildGrantTree } from "../protocol/release/grant-tree.ts"
 import { approvalsOf, decodeOrder, type OrderDocument } from "../protocol/release/order.ts"
 import { endOf } from "../protocol/release/precedence.ts"
@@ -17,9 +17,16 @@ import { NodeError } from "./errors.ts"
 import { verifyGroup } from "./groups.ts"
 import { stillMissing } from "./orders.ts"
 import { assertWitnessed } from "./overdue.ts"
-import { asFact, factsAbout } from "./store/queries/facts.ts"
+import { asFact, isAbout, withdrawalsOf } from "./store/queries/facts.ts"
+import { decodeGrants, grantListsOf } from "./store/queries/grants.ts"
 import { type LogState, rootAt } from "./store/queries/logs.ts"
-import { assertOpen, orderById, requestAgain } from "./store/queries/orders.ts"
+import {
+  assertOpen,
+  countingSignatures,
+  type OrderRow,
+  orderById,
+  requestAgain,
+} from "./store/queries/orders.ts"
 import type { Db } from "./store/schema.ts"
 
 /** An order that may be logged, as every recipient will judge it. */
@@ -29,11 +36,17 @@ export type Admitted = {
   readonly standing: Standing
 }
 
+/** The log that orders are admitted to, and its roots by size: orders made together stand on one. */
+export type Base = {
+  readonly log: LogState
+  readonly roots: Map<number, Uint8Array | null>
+}
+
 /** Everything a recipient will check of the order, from its bytes, and what only we can. PROTOCOL.md §6 */
 export async function admit(
   context: Context,
   trx: Db,
-  log: LogState,
+  base: Base,
   orderId: string,
   index: number,
 ): Promise<Admitted> {
@@ -41,11 +54,7 @@ export async function admit(
   const day = today(context)
   const state = row.state === "scheduled" ? "open" : row.state
   assertOpen({ ...row, state }, day)
-  const signatures = await trx
-    .selectFrom("order_signature")
-    .selectAll()
-    .where("order_id", "=", row.id)
-    .execute()
+  const signatures = await countingSignatures(trx, row.id, day)
   const root = ownRoot(context)
   if (signatures.length === 0)
     throw unsatisfied(row.id, await stillMissing({ ...context, db: trx }, row))
@@ -67,21 +76,18 @@ export async function admit(
   if (payload.act === "release") await assertWitnessed(context, trx)
 
   const { revoked } = root
-  const approvals = approvalsOf(order, root, { revoked, epoch: log.epoch, index })
+  const approvals = approvalsOf(order, root, { revoked, epoch: base.log.epoch, index })
   const profile = findProfile(payload.rule.profile)?.profile
   if (profile === undefined || payload.act === "consent")
     throw new ProtocolError("profile.unknown", { detail: payload.rule.profile })
-  verifyPermitted(payload, context.self, root)
+  verifyPermitted(payload, root)
   const signoff = signoffOf(profile, payload.act, payload.rule.kind)
   const missing = missingApprovals(root.policy, signoff, payload.act, payload.rule, approvals)
   if (missing.length > 0) throw unsatisfied(row.id, missing)
 
-  const { base } = payload
-  const baseRoot = base.size === 0 ? emptyRoot : await rootAt(trx, log, base.size)
-  const isBased = base.epoch === log.epoch && baseRoot !== null && encodeHex(baseRoot) === base.root
-  if (!isBased) throw new ProtocolError("order.base")
+  await assertBased(trx, base, payload.base)
 
-  const placed = await placeGrants(trx, row.id, new Uint8Array(row.seed), payload.root ?? "")
+  const placed = await placeGrants(context, trx, row, payload.root ?? "")
   for (const { grant } of placed) {
     if (grant.act !== payload.act) throw new ProtocolError("grant.malformed", { detail: "act" })
     if (grant.record.origin !== context.self.id) throw new ProtocolError("custody.unsupported")
@@ -90,6 +96,19 @@ export async function admit(
   await refuseEnded(trx, standing, placed)
   await refuseUnaccepted(context, trx, placed)
   return { order, placed, standing }
+}
+
+/** @throws `order.base` */
+async function assertBased(
+  trx: Db,
+  { log, roots }: Base,
+  named: OrderDocument["payload"]["base"],
+): Promise<void> {
+  const { epoch, root, size } = named
+  const known = size === 0 ? emptyRoot : (roots.get(size) ?? (await rootAt(trx, log, size)))
+  roots.set(size, known)
+  if (epoch !== log.epoch || known === null || encodeHex(known) !== root)
+    throw new ProtocolError("order.base")
 }
 
 function unsatisfied(orderId: string, missing: readonly string[]): NodeError {
@@ -102,24 +121,24 @@ function unsatisfied(orderId: string, missing: readonly string[]): NodeError {
 
 /** The grants in their tree, whose root must be the one that was signed: no row can have been edited. */
 async function placeGrants(
+  { self }: Context,
   trx: Db,
-  orderId: string,
-  seed: Uint8Array,
+  order: OrderRow,
   signedRoot: string,
 ): Promise<readonly PlacedGrant[]> {
-  const rows = await trx
-    .selectFrom("order_grant")
-    .select(["position", "bytes"])
-    .where("order_id", "=", orderId)
-    .orderBy("position")
-    .execute()
-  const grants = rows.map(({ position, bytes }) => {
-    const exact = new Uint8Array(bytes)
-    return { position, bytes: exact, grant: decodeGrant(exact), leaf: grantLeaf(exact) }
-  })
-  const tree = buildGrantTree(new Map(grants.map(({ position, leaf }) => [position, leaf])), seed)
-  if (encodeHex(tree.root) !== signedRoot) throw new ProtocolError("grant.path")
-  return grants.map((grant) => ({ ...grant, path: tree.path(grant.position) }))
+  const lists = await grantListsOf(trx, self.id, order.id)
+  const listed = lists.flatMap(({ grants }) => decodeGrants(grants))
+  const leaves = new Map(listed.map(({ position, bytes }) => [position, grantLeaf(bytes)]))
+  const tree = buildGrantTree(leaves, new Uint8Array(order.seed))
+  if (leaves.size !== listed.length || encodeHex(tree.root) !== signedRoot)
+    throw new ProtocolError("grant.path")
+  return listed.map(({ position, bytes }) => ({
+    grant: signedGrant(bytes),
+    bytes,
+    leaf: leaves.get(position)!,
+    position,
+    path: tree.path(position),
+  }))
 }
 
 async function refuseEnded(
@@ -128,9 +147,12 @@ async function refuseEnded(
   placed: readonly PlacedGrant[],
 ): Promise<void> {
   if (standing.order.act !== "release") return
+  const ids = new Set(placed.map(({ grant }) => grant.record.id))
+  const withdrawals = await withdrawalsOf(trx, [...ids])
+  if (withdrawals.length === 0) return
   for (const one of placed) {
     const { record, recipient } = one.grant
-    const known = (await factsAbout(trx, record, recipient)).map(asFact)
+    const known = withdrawals.filter((row) => isAbout(row, record, recipient)).map(asFact)
     const end = endOf(factOf(standing, one), known)
     if (end !== null)
       throw new NodeError(

@@ -3,9 +3,12 @@ import type { Member } from "../protocol/member/root.ts"
 import { newestRoot, type Root } from "../protocol/member/root.ts"
 import type { Bell } from "./bell.ts"
 import type { Env } from "./env.ts"
-import type { NodeErrorCode } from "./errors.ts"
+import { afterFailedWrite, type NodeErrorCode } from "./errors.ts"
 import type { NodeKeys } from "./keys.ts"
+import type { QueuedBytes } from "./queue.ts"
+import type { Recent } from "./recent.ts"
 import type { Gap } from "./regain.ts"
+import { makeReadOnly } from "./store/dialect.ts"
 import type { Db } from "./store/schema.ts"
 import type { Turn } from "./turn.ts"
 
@@ -26,6 +29,11 @@ export type Context = {
   readonly receiving: Map<string, Turn>
   readonly handing: Map<string, Turn>
   readonly epochs: Epochs
+  /** sealed objects by their digest, and deliveries: what goes to many, or out at once */
+  readonly recent: {
+    readonly sealed: Recent<Uint8Array>
+    readonly deliveries: Recent<QueuedBytes>
+  }
   readonly gossip: GossipState
   /** why nothing is signed; null when the signer is free */
   stopped: Halt | null
@@ -42,6 +50,18 @@ export type Halt = {
   readonly hint: string
 }
 
+/**
+ * After an error of the disk nobody knows what is on it, until a restart has looked: what is here can be
+ * read and nothing is added. A second try might succeed and leave a gap behind, because the system has
+ * forgotten what it could not write.
+ */
+export function stopSigning(context: Context, failure: { readonly code: string }): void {
+  if (context.stopped?.code === afterFailedWrite.code) return
+  context.stopped = afterFailedWrite
+  context.env.log.error("signer.stopped", { code: failure.code })
+  void makeReadOnly(context.db)
+}
+
 export type Config = {
   /** directory of the home; null in memory */
   readonly home: string | null
@@ -55,7 +75,11 @@ export type Config = {
   readonly cadence: { readonly everySeconds: number; readonly entries: number } | null
   /** what a proof of inconsistency does to new entries of its member: wait for an officer, or only be shown */
   readonly onInconsistency: "wait" | "note"
+  /** who must have compared a peer's words before it is verified: 1 or 2 officers, in 1 or both directions */
+  readonly verify: Verifying
 }
+
+export type Verifying = { readonly officers: number; readonly directions: number }
 
 /** In memory only, at most a day: PROTOCOL.md §8. */
 export type Epochs = {
@@ -79,7 +103,7 @@ export function ownRoot(context: Context): Root {
 }
 
 /** Today, UTC. */
-export function today(context: Pick<Context, "env">): string {
+export function today(context: { readonly env: Pick<Env, "clock"> }): string {
   return dayOf(context.env.clock.now())
 }
 

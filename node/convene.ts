@@ -221,6 +221,7 @@ async function oursToChange(context: Context, wanted: string): Promise<GroupVers
     .innerJoin("order_grant", "order_grant.order_id", "release_order.id")
     .select("release_order.id")
     .where("release_order.state", "in", ["open", "scheduled"])
+    .where("order_grant.order_origin", "=", self)
     .where("order_grant.record_id", "=", head.id)
     .executeTakeFirst()
   if (pending !== undefined)

@@ -1,8 +1,8 @@
 import type { Context } from "./context.ts"
 import { formatPlaces, withEnd } from "./deliver.ts"
-import { sourceOf } from "./receive.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { pendingOf } from "./store/queries/proofs.ts"
+import { sourceOf } from "./store/queries/sources.ts"
 
 /** Epochs of which a proof is still waited for: the sender reads no more in one request. */
 const placesAsked = 16

@@ -227,9 +227,13 @@ async function memberOf(context: Context, name: string): Promise<string> {
   return (await findPeer(context, name)).member
 }
 
+export function isGroup({ kind, profile }: Pick<ComityRecord, "kind" | "profile">): boolean {
+  return profile.id === "liaison" && kind === "group"
+}
+
 /** For a record that is a version of a group; every other passes. @throws as Groups.verify */
 export async function verifyGroup(context: Context, db: Db, record: ComityRecord): Promise<void> {
-  if (record.profile.id !== "liaison" || record.kind !== "group") return
+  if (!isGroup(record)) return
   const groups = await groupsKnown(context, db)
   groups.verify(record)
 }

@@ -1,6 +1,5 @@
 import { decodeRecord } from "../protocol/record/record.ts"
 import { day as dayShape, decodeShape } from "../protocol/shape.ts"
-import type { SignatureLine } from "../protocol/signed.ts"
 import { type Context, today } from "./context.ts"
 import { verifyDecision } from "./decision.ts"
 import { NodeError } from "./errors.ts"
@@ -15,7 +14,6 @@ import type { Db } from "./store/schema.ts"
  */
 
 type Named = { readonly origin: string; readonly id: string }
-export type SignedDecision = SignatureLine & { readonly payload: Uint8Array }
 
 export type HoldView = {
   readonly record: string
@@ -62,16 +60,15 @@ export async function holdRecord(
   context: Context,
   prefix: string,
   review: string,
-  decision: SignedDecision,
+  statement: Uint8Array,
 ): Promise<HoldView> {
   const record = await theirs(context, prefix)
   if (review < today(context) || !isDay(review))
     throw new NodeError("terms.invalid", "A hold names the day on which it is looked at again.", {
       hint: "Write it as 2027-12-31.",
     })
-  const { payload, ...line } = decision
   const subject = holdSubject(record, review)
-  const { digest, bytes } = verifyDecision(context, payload, line, { act: "hold", subject })
+  const { digest, bytes } = verifyDecision(context, statement, { act: "hold", subject })
   await context.db.transaction().execute(async (trx) => {
     await keepDecision(context, trx, digest, bytes)
     const row = { review, decision: digest, ended_by: null }
@@ -103,14 +100,13 @@ async function theirs(context: Context, prefix: string): Promise<Named> {
 export async function endHold(
   context: Context,
   prefix: string,
-  decision: SignedDecision,
+  statement: Uint8Array,
 ): Promise<HoldView> {
   const { db } = context
   const record = await theirs(context, prefix)
   if ((await holdOn(db, record)) === null) throw notHeld(record)
-  const { payload, ...line } = decision
   const subject = `${record.origin} ${record.id}`
-  const { digest, bytes } = verifyDecision(context, payload, line, { act: "unhold", subject })
+  const { digest, bytes } = verifyDecision(context, statement, { act: "unhold", subject })
   const view = await viewOf(context, record)
   await db.transaction().execute(async (trx) => {
     await keepDecision(context, trx, digest, bytes)
@@ -154,13 +150,12 @@ export type Opened = { readonly record: string; readonly from: string; readonly 
 export async function openHeld(
   context: Context,
   prefix: string,
-  decision: SignedDecision,
+  statement: Uint8Array,
 ): Promise<Opened> {
   const { db } = context
   const record = await theirs(context, prefix)
-  const { payload, ...line } = decision
   const subject = `${record.origin} ${record.id}`
-  const { digest, bytes } = verifyDecision(context, payload, line, { act: "open", subject })
+  const { digest, bytes } = verifyDecision(context, statement, { act: "open", subject })
   const row = await db
     .selectFrom("content")
     .select("bytes")

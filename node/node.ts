@@ -9,15 +9,17 @@ import { verifyKeys } from "../protocol/member/keys.ts"
 import { newestRoot, rootVersion } from "../protocol/member/root.ts"
 import { appendOwn } from "./append.ts"
 import { Bell } from "./bell.ts"
-import type { Config, Context, Halt } from "./context.ts"
+import { type Config, type Context, type Halt, stopSigning } from "./context.ts"
 import { nodePrimitives } from "./crypto-node.ts"
 import type { Env } from "./env.ts"
 import { NodeError } from "./errors.ts"
 import type { Founded } from "./found.ts"
 import { isBehind, readHighWater } from "./high-water.ts"
 import { type NodeKeys, readKeys } from "./keys.ts"
+import { Recent } from "./recent.ts"
 import { askBeforeSigning, haltAtStart, halts, writeIdentity } from "./recover.ts"
 import { gapOf } from "./regain.ts"
+import { StoreDialect } from "./store/dialect.ts"
 import { migrate } from "./store/migrations.ts"
 import { createLog, logOf } from "./store/queries/logs.ts"
 import {
@@ -27,9 +29,8 @@ import {
   readMeta,
   writeMeta,
 } from "./store/queries/members.ts"
-import { insertOfficers } from "./store/queries/officers.ts"
+import { type Enrolled, insertOfficers } from "./store/queries/officers.ts"
 import type { Db, Schema } from "./store/schema.ts"
-import { sqliteDialect } from "./store/sqlite.ts"
 import { Turn } from "./turn.ts"
 
 let isTested = false
@@ -42,8 +43,13 @@ export function prepareCrypto(): void {
   isTested = true
 }
 
-async function openStore(env: Env, key: Uint8Array): Promise<Db> {
-  const db = new Kysely<Schema>({ dialect: sqliteDialect(env.openDatabase(key)) })
+async function openStore(
+  env: Env,
+  key: Uint8Array,
+  onDoubt: (failure: NodeError) => void = () => {},
+): Promise<Db> {
+  const database = env.openDatabase(key)
+  const db = new Kysely<Schema>({ dialect: new StoreDialect({ database, onDoubt }) })
   await migrate(db)
   return db
 }
@@ -59,20 +65,26 @@ export async function createNode(
   config: Partial<Config> = {},
 ): Promise<Context> {
   prepareCrypto()
-  const db = await openStore(env, keys.database)
+  let context: Context | undefined
+  const db = await openStore(env, keys.database, (failure) => {
+    if (context !== undefined) stopSigning(context, failure)
+  })
   const own = await readMeta(db, "member")
   if (own === null) throw new NodeError("home.missing", "No member has been founded here yet.")
   const inForce = (await readKeys(db, keys)) ?? keys
-  const context = await contextOf(env, db, inForce, config, decodeUtf8(own))
-  context.gap = await gapOf(context)
-  context.stopped = (await haltAtStart(context)) ?? (await behindHighWater(context))
+  const made = await contextOf(env, db, inForce, config, decodeUtf8(own))
+  context = made
+  made.gap = await gapOf(made)
+  made.stopped = (await haltAtStart(made)) ?? (await behindHighWater(made))
   let asked: Promise<void> | null = null
-  context.beforeSigning = () => {
-    asked ??= askBeforeSigning(context)
+  made.beforeSigning = () => {
+    asked ??= askBeforeSigning(made)
     return asked
   }
-  return context
+  return made
 }
+
+const recentBytes = 8 * 1024 * 1024
 
 async function contextOf(
   env: Env,
@@ -93,6 +105,7 @@ async function contextOf(
       markings: config.markings ?? {},
       cadence: config.cadence ?? null,
       onInconsistency: config.onInconsistency ?? "wait",
+      verify: config.verify ?? { directions: 1, officers: 1 },
       witnessHours: config.witnessHours ?? null,
     },
     self,
@@ -101,6 +114,7 @@ async function contextOf(
     receiving: new Map(),
     handing: new Map(),
     epochs: { sending: new Map(), reading: new Map() },
+    recent: { sealed: new Recent(recentBytes), deliveries: new Recent(recentBytes) },
     gossip: { revision: 0, told: new Map() },
     stopped: null,
     gap: null,
@@ -117,8 +131,13 @@ async function behindHighWater(context: Context): Promise<Halt | null> {
   return isBehind(readHighWater(context.env.files), state) ? halts.behind : null
 }
 
+/** What of a founding is stored: nothing that an officer or a holder of root keys takes away. */
+export type Stored = Pick<Founded, "member" | "keysDocument" | "kem" | "keys"> & {
+  readonly officers: readonly Enrolled[]
+}
+
 /** Stores a founded member: its documents, and its log with both as first entries. */
-export async function storeFounded(env: Env, founded: Founded): Promise<void> {
+export async function storeFounded(env: Env, founded: Stored): Promise<void> {
   prepareCrypto()
   const { member, keysDocument, kem, keys } = founded
   const db = await openStore(env, keys.database)
@@ -149,11 +168,7 @@ export async function storeFounded(env: Env, founded: Founded): Promise<void> {
     const context = await contextOf(env, trx, keys, {}, member.id)
     const entries = [openEntry(decodeHex(root.digest)), openEntry(decodeHex(document.digest))]
     await appendOwn(context, trx, entries)
-    await insertOfficers(
-      trx,
-      founded.officers.map(({ officer }) => officer),
-      env.clock.now(),
-    )
+    await insertOfficers(trx, founded.officers, env.clock.now())
     await trx.updateTable("root_document").set({ idx: 0 }).execute()
     await trx.updateTable("keys_document").set({ epoch, idx: 1 }).execute()
   })

@@ -12,7 +12,14 @@ import {
 import { limits } from "../protocol/limits.ts"
 import { ownLines } from "../protocol/log/checkpoint.ts"
 import type { Context } from "./context.ts"
-import { type FeedPosition, feedFrames, feedHead, logFrames, parseFeedQuery } from "./deliver.ts"
+import {
+  type FeedPosition,
+  feedHead,
+  feedParts,
+  logFrames,
+  type Parts,
+  parseFeedQuery,
+} from "./deliver.ts"
 import { PeerUnreachable } from "./env.ts"
 import { NodeError } from "./errors.ts"
 import { feedQuery } from "./feed-query.ts"
@@ -167,27 +174,29 @@ export async function handOverFrom(
   const { log } = await feedHead(context, peer.member)
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
   const checkpoint = encodeFrame("checkpoint", utf8(ownLines(log.checkpoint)))
-  let [frames, bytes, held] = [[] as Uint8Array[], 0, position]
-  for await (const frame of feedFrames(context, peer.member, position)) {
+  let [parts, bytes, held] = [[] as Uint8Array[], 0, position]
+  for await (const frame of feedParts(context, peer.member, position)) {
+    const type = frame[0]![0]
+    const length = frame.reduce((sum, part) => sum + part.length, 0)
     // What is new of our log begins with one of its own.
-    if (frames.length === 0 && !isCheckpointOf(frame, context.self.id)) frames.push(checkpoint)
-    const isSealed = frame[0] === frameTypes.sealed
+    if (parts.length === 0 && !isCheckpointOf(frame, context.self.id)) parts.push(checkpoint)
+    const room = limits.requestBytes - checkpoint.length - framesHeader().length
     // The peer asks for what does not fit.
-    if (isSealed && bytes + frame.length > limits.requestBytes - checkpoint.length - 1024) continue
-    if (frame[0] === frameTypes.parcel && bytes > 0 && bytes + frame.length > bytesPerPost) {
-      held = await takeHeld(context, peer, await post(context, peer, frames, signal))
-      ;[frames, bytes] = [[checkpoint], 0]
+    if (type === frameTypes.sealed && bytes + length > room) continue
+    if (type === frameTypes.parcel && bytes > 0 && bytes + length > bytesPerPost) {
+      held = await takeHeld(context, peer, await post(context, peer, parts, signal))
+      ;[parts, bytes] = [[checkpoint], 0]
     }
-    frames.push(frame)
-    bytes += frame.length
+    parts.push(...frame)
+    bytes += length
   }
-  held = await takeHeld(context, peer, await post(context, peer, frames, signal))
+  held = await takeHeld(context, peer, await post(context, peer, parts, signal))
   return held
 }
 
-function isCheckpointOf(frame: Uint8Array, member: string): boolean {
-  const [type, bytes] = [frame[0], frame.subarray(frameHeaderBytes)]
-  return type === frameTypes.checkpoint && memberOfCheckpoint(decodeUtf8(bytes)) === member
+function isCheckpointOf([frame]: Parts, member: string): boolean {
+  if (frame?.[0] !== frameTypes.checkpoint) return false
+  return memberOfCheckpoint(decodeUtf8(frame.subarray(frameHeaderBytes))) === member
 }
 
 /** Tells a peer what our log has gained since what it holds. Not within its turn: it may be reading us. */

@@ -20,7 +20,9 @@ import {
   type Standing,
   standingOf,
 } from "./standing.ts"
-import { asFact, asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
+import { StoreDamage } from "./store/damage.ts"
+import { asFact, type FactRow } from "./store/queries/facts.ts"
+import { placedGrants } from "./store/queries/grants.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -173,7 +175,8 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
     const text = "our own record; no release of it stands: comity receipts says what became of it"
     steps.push({ step: 0, ok: true, text })
   } else steps.push(...(await provenance(context, held, content.bytes)))
-  const terms = held === undefined ? null : (asPlacedGrant(held).grant.terms ?? null)
+  const [placed] = held === undefined ? [] : await placedGrants(context.db, [held])
+  const terms = placed?.grant.terms ?? null
   return {
     record: id,
     version,
@@ -280,7 +283,8 @@ export async function claimOf(context: Context, fact: FactRow) {
     .where("id", "=", fact.order_id)
     .executeTakeFirstOrThrow()
   const order = decodeOrder(new Uint8Array(row.document))
-  const placed = asPlacedGrant(fact)
+  const [placed] = await placedGrants(db, [fact])
+  if (placed === undefined) throw new StoreDamage("a grant is missing")
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
   const claim = { order, entry, grants: [placed] }
   const { logged, log } = await loggedOf(db, fact.order_origin, claim)

@@ -22,6 +22,7 @@ import { findGroup, verifyGroup } from "./groups.ts"
 import { assertVerified, findPeer } from "./peers.ts"
 import { newestBase } from "./prove.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
+import { insertGrants } from "./store/queries/grants.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -67,7 +68,7 @@ class DryRun extends Error {
  * Nothing leaves by it.
  *
  * @throws `peer.*`, `recipient.*`, `draft.*`, `marking.ceiling`, `profile.unadopted`, `terms.invalid`,
- * `feature.unsupported`
+ * `root.closed`, `feature.unsupported`
  */
 export async function requestRelease(
   context: Context,
@@ -75,6 +76,7 @@ export async function requestRelease(
 ): Promise<Requested> {
   if (request.records.length === 0) throw new NodeError("order.nothing", "No record was named.")
   if (request.to.length === 0) throw new NodeError("recipient.none", "No recipient was named.")
+  if (ownRoot(context).closing !== undefined) throw new ProtocolError("root.closed")
   assertTerms(context, request)
   const recipients = await findRecipients(context, request.to)
   return inTransaction(context, request.dryRun === true, async (trx) => {
@@ -376,12 +378,11 @@ async function makeOrder(
   const now = env.clock.now()
   const seed = env.random(32)
   const positions = drawPositions(part.length, (bytes) => env.random(bytes))
-  const grants = part.map(({ grant }, i) => ({
-    grant,
-    bytes: encodeGrant(grant),
-    position: positions[i]!,
-  }))
-  const leaves = new Map(grants.map(({ position, bytes }) => [position, grantLeaf(bytes)]))
+  const unplaced = part.map(({ grant }, i) => {
+    const bytes = encodeGrant(grant)
+    return { grant, bytes, leaf: grantLeaf(bytes), position: positions[i]! }
+  })
+  const tree = buildGrantTree(new Map(unplaced.map((one) => [one.position, one.leaf])), seed)
   const id = encodeHex(env.random(16))
   const rootVersion = ownRoot(context).version
   const notAfter = dayOf(now + orderDays * dayMs)
@@ -392,7 +393,7 @@ async function makeOrder(
     network: self.network,
     notAfter,
     origin: self.id,
-    root: encodeHex(buildGrantTree(leaves, seed).root),
+    root: encodeHex(tree.root),
     rootVersion,
     rule: part[0]!.rule,
     type: "comity/order/v1",
@@ -412,15 +413,7 @@ async function makeOrder(
       scheduled_at: null,
     })
     .execute()
-  const rows = grants.map(({ grant, bytes, position }) => ({
-    order_id: id,
-    position,
-    recipient: grant.recipient,
-    record_origin: grant.record.origin,
-    record_id: grant.record.id,
-    version: grant.record.version,
-    bytes,
-  }))
-  await trx.insertInto("order_grant").values(rows).execute()
+  const grants = unplaced.map((one) => ({ ...one, path: tree.path(one.position) }))
+  await insertGrants(trx, [{ origin: self.id, id, grants }])
   return id
 }

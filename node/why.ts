@@ -8,12 +8,12 @@ import { stillMissing } from "./orders.ts"
 import { timeOf } from "./outbox.ts"
 import { findPeer } from "./peers.ts"
 import { readerOf } from "./reader.ts"
-import { sourceOf } from "./receive.ts"
 import { findRecord, liveFacts } from "./records.ts"
 import { staleOf } from "./staleness.ts"
 import { asFact } from "./store/queries/facts.ts"
 import type { Peer } from "./store/queries/members.ts"
 import { type OrderRow, orderById } from "./store/queries/orders.ts"
+import { sourceOf } from "./store/queries/sources.ts"
 
 export type Why = {
   readonly record: string
@@ -194,6 +194,7 @@ async function whyNotOrdered(
     .selectFrom("order_grant")
     .innerJoin("release_order", "release_order.id", "order_grant.order_id")
     .select("release_order.id")
+    .where("order_grant.order_origin", "=", context.self.id)
     .where("order_grant.record_id", "=", id)
     .where("order_grant.recipient", "=", member)
     .where("release_order.act", "=", "release")

@@ -44,7 +44,7 @@ import {
   verifyOrder,
   verifyRelease,
 } from "./verify.ts"
-import { parseWords } from "./words.ts"
+import { parseWords, readWords } from "./words.ts"
 
 const index = integer(0, Number.MAX_SAFE_INTEGER)
 const proofShape = list(digest, { max: limits.proofLines })
@@ -145,6 +145,13 @@ export type Pin = { readonly id: string } | { readonly words: Uint8Array }
 export function parsePin(pin: string): Pin {
   const trimmed = pin.trim()
   return /^[0-9a-f]{64}$/.test(trimmed) ? { id: trimmed } : { words: parseWords(trimmed) }
+}
+
+/** The same for words of any of the ten languages, or digits: every reading is pinned. @throws `words.malformed` */
+export async function readPin(pin: string): Promise<readonly Pin[]> {
+  const trimmed = pin.trim()
+  if (/^[0-9a-f]{64}$/.test(trimmed)) return [{ id: trimmed }]
+  return (await readWords(trimmed)).map((words) => ({ words }))
 }
 
 function isPinned(member: string, pins: readonly Pin[]): boolean {

@@ -2,10 +2,11 @@ import { resolve } from "node:path"
 import type { Command } from "commander"
 import type { BackedUp, Restored } from "../../node/backup.ts"
 import type { Recovery } from "../../node/recover.ts"
+import { encodeBase64 } from "../../protocol/encoding.ts"
 import type { CliContext } from "../context.ts"
-import { decide } from "../decide.ts"
 import { exitCodes } from "../errors.ts"
 import { connect, unlockingOf } from "../node-client.ts"
+import { decisionBy } from "../officer-key.ts"
 import type { Output } from "../output.ts"
 import { UsageError } from "../usage-error.ts"
 
@@ -112,15 +113,16 @@ async function recover(
     throw new UsageError("usage.invalid", `${index} is no number of an entry.`)
   })
   await using node = await connect(context, command)
+  const { as, reason } = options
   const about =
     options.resume === true
       ? ({ act: "resume", subject: "signer" } as const)
       : ({ act: "lose", subject: indexes.join(" ") } as const)
-  const { as, reason } = options
-  const decision = await decide(context, command, node, { ...about, as, reason })
+  const signed = await decisionBy(context, node, { as }, { ...about, reason }, command)
+  const statement = encodeBase64(signed)
   const done = await node.call<Recovery>(
     options.resume === true ? "recover.resume" : "recover.giveUp",
-    options.resume === true ? decision : { indexes, ...decision },
+    options.resume === true ? { statement } : { indexes, statement },
   )
   print(context, output, done)
 }

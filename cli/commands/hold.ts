@@ -1,12 +1,14 @@
 import type { Command } from "commander"
+import type { Decision } from "../../node/decision.ts"
 import type { HoldView, Opened } from "../../node/hold.ts"
 import type { RecordReference } from "../../node/standing.ts"
+import { encodeBase64 } from "../../protocol/encoding.ts"
 import type { CliContext } from "../context.ts"
-import { decide } from "../decide.ts"
-import { connect } from "../node-client.ts"
+import { connect, type NodeClient } from "../node-client.ts"
+import { assertOfficer, decisionBy, type OfficerOptions } from "../officer-key.ts"
 import type { Output } from "../output.ts"
 
-type Decided = { readonly as: string; readonly reason: string }
+type Decided = OfficerOptions & { readonly reason: string }
 
 export function registerHold(program: Command, context: CliContext): void {
   const hold = program
@@ -53,10 +55,10 @@ Examples:
       await using node = await connect(context, command)
       const { origin, id } = await node.call<RecordReference>("hold.find", { record })
       const about = { act: "hold", subject: `${origin} ${id} ${review}` } as const
-      const signed = await decide(context, command, node, { ...about, ...options })
+      const statement = await sign(context, node, options, about, command)
       print(
         context.output(command),
-        await node.call("hold.place", { record: id, review, ...signed }),
+        await node.call("hold.place", { record: id, review, statement }),
       )
     })
   decided(hold.command("end <record>"), "end the hold: what was locked away under it is destroyed")
@@ -68,8 +70,8 @@ Examples:
       await using node = await connect(context, command)
       const { origin, id } = await node.call<RecordReference>("hold.find", { record })
       const about = { act: "unhold", subject: `${origin} ${id}` } as const
-      const signed = await decide(context, command, node, { ...about, ...options })
-      const ended = await node.call<HoldView>("hold.end", { record: id, ...signed })
+      const statement = await sign(context, node, options, about, command)
+      const ended = await node.call<HoldView>("hold.end", { record: id, statement })
       const output = context.output(command)
       output.document(ended)
       output.line(`record ${ended.record} of ${ended.from} is held no more`)
@@ -84,8 +86,8 @@ Examples:
       await using node = await connect(context, command)
       const { origin, id } = await node.call<RecordReference>("hold.find", { record })
       const about = { act: "open", subject: `${origin} ${id}` } as const
-      const signed = await decide(context, command, node, { ...about, ...options })
-      const opened = await node.call<Opened>("hold.open", { record: id, ...signed })
+      const statement = await sign(context, node, options, about, command)
+      const opened = await node.call<Opened>("hold.open", { record: id, statement })
       const output = context.output(command)
       output.document(opened)
       const { title, body } = opened.content as { readonly title: string; readonly body: string }
@@ -98,8 +100,22 @@ Examples:
 function decided(command: Command, description: string): Command {
   return command
     .description(description)
-    .requiredOption("--as <person>", "the officer whose key lies in this home")
+    .option("--as <person>", "the officer whose key lies in this home")
+    .option("--key <file>", "the officer's own key file, elsewhere")
+    .option("--passphrase-file <file>", "the key's passphrase (default: asked)")
     .requiredOption("--reason <text>", "the legal basis, or why; kept here with the signature")
+}
+
+async function sign(
+  context: CliContext,
+  node: NodeClient,
+  options: Decided,
+  about: Pick<Decision, "act" | "subject">,
+  command: Command,
+): Promise<string> {
+  assertOfficer(options)
+  const { reason } = options
+  return encodeBase64(await decisionBy(context, node, options, { ...about, reason }, command))
 }
 
 function print(output: Output, view: HoldView): void {

@@ -1,11 +1,11 @@
 import type { Command } from "commander"
 import type { InconsistencyView } from "../../node/inconsistencies.ts"
-import { decodeBase64 } from "../../protocol/encoding.ts"
+import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { CliContext } from "../context.ts"
-import { decide } from "../decide.ts"
 import { readFileArgument, writeFileArgument } from "../file-argument.ts"
 import { connect } from "../node-client.ts"
+import { assertOfficer, decisionBy, type OfficerOptions } from "../officer-key.ts"
 import type { Output } from "../output.ts"
 
 export function registerInconsistency(program: Command, context: CliContext): void {
@@ -103,26 +103,38 @@ export function registerInconsistency(program: Command, context: CliContext): vo
   inconsistency
     .command("continue <proof>")
     .description("as an officer, take new entries of that member again")
-    .requiredOption("--as <person>", "the officer whose key lies in this home")
+    .option("--as <person>", "the officer whose key lies in this home")
+    .option("--key <file>", "the officer's own key file, elsewhere")
+    .option("--passphrase-file <file>", "the key's passphrase (default: asked)")
     .requiredOption("--reason <text>", "why; kept here with the signature")
     .addHelpText(
       "after",
       '\nExample:\n  $ comity inconsistency continue 81c0 --as p1 --reason "restored backup, explained by their note"\n',
     )
-    .action(async (proof: string, options: { as: string; reason: string }, command: Command) => {
-      await using node = await connect(context, command)
-      const { inconsistency: subject } = await node.call<InconsistencyView>("inconsistency.show", {
-        proof,
-      })
-      const signed = await decide(context, command, node, { act: "continue", subject, ...options })
-      print(
-        context.output(command),
-        await node.call<InconsistencyView>("inconsistency.continue", {
-          proof: subject,
-          ...signed,
-        }),
-      )
-    })
+    .action((proof: string, options: ContinueOptions, command: Command) =>
+      goOn(context, proof, options, command),
+    )
+}
+
+type ContinueOptions = OfficerOptions & { readonly reason: string }
+
+async function goOn(
+  context: CliContext,
+  proof: string,
+  options: ContinueOptions,
+  command: Command,
+): Promise<void> {
+  assertOfficer(options)
+  await using node = await connect(context, command)
+  const { inconsistency: subject } = await node.call<InconsistencyView>("inconsistency.show", {
+    proof,
+  })
+  const about = { act: "continue", reason: options.reason, subject } as const
+  const statement = encodeBase64(await decisionBy(context, node, options, about, command))
+  print(
+    context.output(command),
+    await node.call<InconsistencyView>("inconsistency.continue", { proof: subject, statement }),
+  )
 }
 
 function print(output: Output, view: InconsistencyView): void {

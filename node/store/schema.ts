@@ -9,7 +9,41 @@ export type Schema = {
   kem_key: { public_key: Uint8Array; seed: Uint8Array; not_before: string; not_after: string }
 
   /** Our officers' keys, present and past: the openings of the digests in our root documents. */
-  officer: { digest: string; person: string; opened: string; added_at: number }
+  officer: {
+    digest: string
+    person: string
+    opened: string
+    added_at: number
+    /** X-Wing: register entries are sealed to it; null for one enrolled without */
+    sealing_key: Uint8Array | null
+    /** a deputy's days, both inclusive: our own sequencer heeds them */
+    not_before: string | null
+    not_after: string | null
+  }
+  /** An officer's signed no to an order. */
+  refusal: { order_id: string; person: string; statement: Uint8Array }
+  /** Who compared a peer's words, in which direction: what makes it verified is configured. */
+  peer_check: {
+    peer: string
+    /** an officer's pseudonym, with the statement; empty for the operator */
+    person: string
+    day: string
+    direction: "theirs" | "ours"
+    statement: Uint8Array | null
+  }
+  /** Who stands behind a pseudonym, sealed: two officers open it, and `register_log` says when. */
+  register_entry: { id: string; person: string; sealed: Uint8Array; at: number }
+  register_share: { entry: string; kid: string; sealed: Uint8Array }
+  register_log: {
+    id: Generated<number>
+    at: number
+    act: "add" | "open"
+    entry: string
+    person: string
+    /** pseudonyms, joined by spaces */
+    officers: string
+    reason: string
+  }
 
   peer: {
     member: string
@@ -134,6 +168,9 @@ export type Schema = {
     ended_by: string | null
   }
 
+  /** The full-text index, by the row of the content; it gives no text back. */
+  search: { rowid: number; title: string; body: string }
+
   /** Own orders, from the request on. */
   release_order: {
     id: string
@@ -147,15 +184,6 @@ export type Schema = {
     created_at: number
     /** when it was put in line for a slot of the log; null with cadence `immediate` */
     scheduled_at: number | null
-  }
-  order_grant: {
-    order_id: string
-    position: number
-    recipient: string
-    record_origin: string
-    record_id: string
-    version: number
-    bytes: Uint8Array
   }
   order_signature: {
     order_id: string
@@ -180,9 +208,31 @@ export type Schema = {
     quorum: number
     /** size of the first quorate checkpoint that covers it, with quorum 0 the first; null without */
     proof: number | null
+    act: "release" | "withdraw"
+    rule_profile: string
+    rule_kind: string
+    base_size: number
+    /** 1 once a newer root document of its origin annuls it */
+    repudiated: number
     at: number
   }
-  /** One grant of a logged order: what precedence is computed from, with its proof. */
+  /** Grants of orders: our own from the request on, others' as received. */
+  order_grant: {
+    order_origin: string
+    order_id: string
+    recipient: string
+    position: number
+    act: "release" | "withdraw"
+    record_origin: string
+    record_id: string
+    version: number
+    /** ids, joined by spaces */
+    after: string
+    leaf: string
+  }
+  /** What one order grants to one recipient: the signed bytes, each with its way to the order's root. */
+  grant_list: { order_origin: string; order_id: string; recipient: string; grants: Uint8Array }
+  /** A view: the grants of logged orders, what precedence is computed from. Never written to. */
   fact: {
     order_origin: string
     order_id: string
@@ -198,13 +248,8 @@ export type Schema = {
     idx: number
     base_epoch: number
     base_size: number
-    /** ids, joined by spaces */
     after: string
-    grant_bytes: Uint8Array
     position: number
-    /** ten hashes */
-    path: Uint8Array
-    /** 1 once a newer root document of its origin annuls it */
     repudiated: number
     at: number
   }
@@ -218,13 +263,17 @@ export type Schema = {
   /** Withdrawal tags of ours, and where our log has them; no place yet while they wait for one. */
   tag: { id: Generated<number>; entry: Uint8Array; epoch: number | null; idx: number | null }
 
-  /** What is queued for a peer, for good: a feed has no gaps. */
+  /**
+   * What is queued for a peer, for good: a feed has no gaps. Its bytes are made when it is served, from
+   * the order and the grants, which never change either; the digest says that they are the same.
+   */
   delivery: {
     peer: string
     n: number
     feed: string
+    prev: string
     order_id: string
-    bytes: Uint8Array
+    digest: string
     at: number
   }
   feed: { peer: string; feed: string; n: number; prev: string }

@@ -1,8 +1,8 @@
-import { encodeCanonical, ingest, jsonOf, recode } from "../canonical.ts"
-import { xchachaOpen, xchachaSeal } from "../crypto/aead.ts"
+import { ingest, recode } from "../canonical.ts"
+import { xchachaDetached, xchachaOpen } from "../crypto/aead.ts"
 import { sha256 } from "../crypto/hash.ts"
 import { hpkeSetupRecipient, hpkeSetupSender } from "../crypto/kem.ts"
-import { pad, unpad } from "../crypto/padding.ts"
+import { unpad, withPadded } from "../crypto/padding.ts"
 import { concat, decodeHex, utf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
@@ -56,8 +56,20 @@ export function sealParcel(
   nonce: Uint8Array,
   plaintext: Uint8Array,
 ): Uint8Array {
+  return concat(...parcelParts(epoch, nonce, [plaintext]))
+}
+
+/** The same in parts, from a plaintext in parts: one that is sent is never put together. */
+export function parcelParts(
+  epoch: ParcelEpoch,
+  nonce: Uint8Array,
+  plaintext: readonly Uint8Array[],
+): readonly Uint8Array[] {
   const aad = concat(version, epoch.enc)
-  return concat(aad, nonce, xchachaSeal(epoch.secret, nonce, pad(plaintext), aad))
+  const { ciphertext, tag } = withPadded(plaintext, (padded) =>
+    xchachaDetached(epoch.secret, nonce, padded, aad),
+  )
+  return [aad, nonce, ciphertext, tag]
 }
 
 /** @throws `parcel.malformed` */
@@ -93,12 +105,30 @@ export type ParcelContent = {
   readonly keys: ReadonlyMap<number, Uint8Array>
 }
 
+/** The JCS form, written around the delivery as it is; `keys` ascend by their place in its grants. */
 export function encodeParcelContent(
   deliveryBytes: Uint8Array,
-  keys: readonly { readonly grant: number; readonly key: string }[],
+  keys: readonly ParcelKey[],
 ): Uint8Array {
-  const delivery = jsonOf(deliveryBytes)
-  return encodeCanonical({ delivery, keys, type: "comity/parcel/v1" })
+  return concat(...parcelContentParts(deliveryBytes, keys))
+}
+
+/** A grant's place in the delivery, and its content key in hex. */
+export type ParcelKey = { readonly grant: number; readonly key: string }
+
+/** The same in parts, for `parcelParts`. */
+export function parcelContentParts(
+  deliveryBytes: Uint8Array,
+  keys: readonly ParcelKey[],
+): readonly Uint8Array[] {
+  return [contentOpening, deliveryBytes, contentClosing(keys)]
+}
+
+const contentOpening = utf8('{"delivery":')
+
+function contentClosing(keys: readonly ParcelKey[]): Uint8Array {
+  const list = keys.map(({ grant, key }) => `{"grant":${grant},"key":"${key}"}`).join(",")
+  return utf8(`,"keys":[${list}],"type":"comity/parcel/v1"}`)
 }
 
 /** @throws `delivery.malformed`, `json.*`, and as decodeDeliveryValue */
@@ -117,5 +147,7 @@ export function decodeParcelContent(plaintext: Uint8Array): ParcelContent {
     previous = grant
     keys.set(grant, decodeHex(key))
   }
-  return { delivery, deliveryBytes: encodeCanonical(content.delivery as object), keys }
+  // What is canonical has the delivery where it would have been written.
+  const end = plaintext.length - contentClosing(content.keys).length
+  return { delivery, deliveryBytes: plaintext.subarray(contentOpening.length, end), keys }
 }

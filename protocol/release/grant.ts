@@ -1,6 +1,6 @@
 import { encodeCanonical, ingest, type Json } from "../canonical.ts"
 import { sha256 } from "../crypto/hash.ts"
-import { concat, utf8 } from "../encoding.ts"
+import { concat, decodeUtf8, utf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
 import { markingShape } from "../record/marking.ts"
@@ -46,7 +46,7 @@ const recordReferenceShape = object({
 })
 export type RecordReference = ShapeOf<typeof recordReferenceShape>
 
-export const recipientShape: Shape<string> = either(literal("public"), digest)
+export const recipientShape: Shape<string> = either(digest, literal("public"))
 
 const fields = {
   act: oneOf(["release", "withdraw"]),
@@ -86,6 +86,14 @@ export function decodeGrantValue(value: Json): Grant {
   const grant = decodeShape(grantShape, value, "grant.malformed")
   if (grant.custody !== undefined) throw new ProtocolError("custody.unsupported")
   return grant
+}
+
+/**
+ * The grant in bytes whose leaf is under a root that officers signed: they, and whoever stored it, have
+ * decoded it before. Any other bytes are for `decodeGrant`.
+ */
+export function signedGrant(bytes: Uint8Array): Grant {
+  return JSON.parse(decodeUtf8(bytes))
 }
 
 const leafPrefix = concat(Uint8Array.of(0x00), utf8("comity/grant/v1\0"))

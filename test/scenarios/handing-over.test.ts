@@ -73,7 +73,14 @@ test("a peer that was restored says itself where it stands", async () => {
   await release(xa, await draft(xa, "First"), ["xb"])
   await handOverAll(xa.context)
   // As if its database had been lost with what came last.
-  for (const table of ["content", "record", "fact", "source"] as const)
+  for (const table of [
+    "content",
+    "record",
+    "order_grant",
+    "grant_list",
+    "logged_order",
+    "source",
+  ] as const)
     await xb.context.db.deleteFrom(table).execute()
   await release(xa, await draft(xa, "Second"), ["xb"])
   expect(await handOverAll(xa.context)).toMatchObject([{ peer: "xb" }])

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 import { dayOf } from "../../node/context.ts"
-import { encodeDecision, signDecision } from "../../node/decision.ts"
+import { signDecision } from "../../node/decision.ts"
 import { addDraft } from "../../node/drafts.ts"
 import { endHold, holdRecord, holdSubject, listHolds, openHeld } from "../../node/hold.ts"
 import { receiptsOf } from "../../node/receipts.ts"
@@ -35,17 +35,10 @@ async function withdraw(node: TestNode, record: string) {
   await authoriseAndPublish(node, orders)
 }
 
-async function decision(
-  node: TestNode,
-  act: "hold" | "unhold" | "open",
-  subject: string,
-  reason = "Archives Act, section 5",
-) {
+function decision(node: TestNode, act: "hold" | "unhold" | "open", subject: string) {
   const { id: member, network: name } = node.context.self
-  const day = dayOf(node.env.clock.now())
-  const payload = encodeDecision({ act, day, member, network: name, reason, subject })
-  const line = await signDecision(payload, officerKey(node, "p1"), day, name)
-  return { payload, ...line }
+  const to = { member, network: name, day: dayOf(node.env.clock.now()) }
+  return signDecision(officerKey(node, "p1"), to, { act, reason: "Archives Act, 5", subject })
 }
 
 const statesOf = async (node: TestNode, record: string) =>

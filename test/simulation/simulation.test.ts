@@ -30,7 +30,7 @@ test("a seed has one trace, and nothing breaks in it", async () => {
   expect(exit).toBe(0)
 })
 
-test("a planted bug is found, and its story is short", async () => {
+test("a planted bug is found, and its story is short", { timeout: 240_000 }, async () => {
   const args = ["--plant", "no-rollback-check", "--seeds", "40", "--attempts", "40", "--json"]
   const { exit, stdout } = await simulate(...args)
   expect(exit).toBe(1)
