@@ -29,6 +29,7 @@ import {
   gossipFrames,
   memberOfCheckpoint,
   noteTold,
+  type Told,
   takeGossip,
   takeProof,
 } from "./gossip.ts"
@@ -225,9 +226,12 @@ export async function tellPeer(context: Context, peer: Peer): Promise<void> {
 async function tellAll(context: Context, peer: Peer): Promise<void> {
   let frames: Uint8Array[] = []
   let bytes = 0
-  for await (const frame of gossipFrames(context, peer.member)) {
+  const sent: Told[] = []
+  for await (const frame of gossipFrames(context, peer.member, sent)) {
     if (bytes + frame.length > limits.requestBytes / 2) {
+      const posted = sent.splice(0)
       await post(context, peer, frames)
+      await noteTold(context.db, peer.member, posted)
       frames = []
       bytes = 0
     }
@@ -235,6 +239,7 @@ async function tellAll(context: Context, peer: Peer): Promise<void> {
     bytes += frame.length
   }
   if (frames.length > 0) await post(context, peer, frames)
+  await noteTold(context.db, peer.member, sent)
 }
 
 /**
@@ -249,7 +254,7 @@ export async function tellConcerned(context: Context): Promise<void> {
     if (peer !== undefined && peer.url !== null && peer.verified_on !== null)
       try {
         await post(context, peer, [encodeFrame("evidence", new Uint8Array(bytes))])
-        await noteTold(db, member, digest, "1")
+        await noteTold(db, member, [{ subject: digest, state: "1" }])
       } catch (cause) {
         if (!isTheirs(cause)) throw cause
       }
