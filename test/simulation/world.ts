@@ -124,7 +124,10 @@ export class World {
       isOver = true
       this.scheduler.after(3_600_000, "recover", () => this.recover(actor))
     }
-    if (!actor.isUp) return again()
+    if (!actor.isUp) {
+      again()
+      return
+    }
     // A process that ends in the middle of it tells nobody.
     actor.life?.whenOver(again)
     void this.#recover(actor, again).then(() => {
