@@ -101,15 +101,19 @@ export async function* feedFrames(
   return { feed: head.feed, after: head.n, epoch: log.epoch, size: head.size, pending }
 }
 
-/** The same, frame by frame, for whoever sends them otherwise than as a stream. */
+/**
+ * The same, frame by frame, for whoever sends them otherwise than as a stream. What they tell of third
+ * members is added to `told`, for `noteTold` once the peer has them.
+ */
 export async function* feedParts(
   context: Context,
   peer: string,
   position: FeedPosition,
+  told: Told[],
 ): AsyncGenerator<Parts> {
   const { head, log } = await feedHead(context, peer)
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
-  yield* newFrames(context, peer, position, head, log)
+  yield* newFrames(context, peer, position, head, log, told)
   yield [encodeFrame("head", utf8(formatHead(head)))]
 }
 
