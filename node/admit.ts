@@ -5,6 +5,7 @@ import { emptyRoot } from "../protocol/log/merkle.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
 import { signoffOf } from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
+import { decodeRecord } from "../protocol/record/record.ts"
 import { grantLeaf, signedGrant } from "../protocol/release/grant.ts"
 import { buildGrantTree } from "../protocol/release/grant-tree.ts"
 import { approvalsOf, decodeOrder, type OrderDocument } from "../protocol/release/order.ts"
@@ -13,6 +14,7 @@ import { encodeSigned } from "../protocol/signed.ts"
 import { factOf, type Standing, verifyPermitted } from "../protocol/verify.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
+import { verifyGroup } from "./groups.ts"
 import { stillMissing } from "./orders.ts"
 import { assertWitnessed } from "./overdue.ts"
 import { asFact, isAbout, withdrawalsOf } from "./store/queries/facts.ts"
@@ -92,6 +94,7 @@ export async function admit(
   }
   const standing: Standing = { order: payload, orderId: payload.id, index, root, approvals }
   await refuseEnded(trx, standing, placed)
+  await refuseUnaccepted(context, trx, placed)
   return { order, placed, standing }
 }
 
@@ -158,4 +161,29 @@ async function refuseEnded(
         { hint: "If it is to be shared again, request a new release." },
       )
   }
+}
+
+/** Who was asked for may have left a group since. @throws `group.unaccepted`, `group.succession` */
+async function refuseUnaccepted(
+  context: Context,
+  trx: Db,
+  placed: readonly PlacedGrant[],
+): Promise<void> {
+  const versions = new Set<string>()
+  for (const { grant } of placed) if (grant.act === "release") versions.add(grant.record.digest)
+  if (versions.size === 0) return
+  const rows = await trx
+    .selectFrom("record")
+    .innerJoin("content", (join) =>
+      join
+        .onRef("content.origin", "=", "record.origin")
+        .onRef("content.id", "=", "record.id")
+        .onRef("content.version", "=", "record.version"),
+    )
+    .select("content.bytes")
+    .where("record.profile_id", "=", "liaison")
+    .where("record.kind", "=", "group")
+    .where("record.digest", "in", [...versions])
+    .execute()
+  for (const { bytes } of rows) await verifyGroup(context, trx, decodeRecord(new Uint8Array(bytes)))
 }

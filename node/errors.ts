@@ -59,6 +59,8 @@ export const nodeErrorCodes = [
     "public.unconfirmed",
     "evidence.refused",
   ],
+  ...["record.held", "hold.unknown"],
+  ...["group.unknown", "group.ambiguous", "group.pending", "group.not-ours"],
   ...["witness.missing", "request.malformed", "search.malformed"],
 ] as const
 

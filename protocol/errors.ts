@@ -51,6 +51,7 @@ export const protocolErrorCodes = [
     "custody.unsupported",
     "draft.malformed",
   ],
+  ...["group.malformed", "group.succession", "group.unaccepted", "interest.malformed"],
   // exchange
   ...[
     "delivery.malformed",
