@@ -47,6 +47,7 @@ const protocolExits: { readonly [code in ProtocolErrorCode]?: ExitCode } = {
   "draft.malformed": exitCodes.failed,
   "name.refused": exitCodes.failed,
   "order.too-large": exitCodes.failed,
+  "order.unconsented": exitCodes.approvalMissing,
   "profile.unadopted": exitCodes.failed,
   "profile.violated": exitCodes.failed,
   "marking.unmapped": exitCodes.failed,

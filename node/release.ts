@@ -4,7 +4,7 @@ import { limits } from "../protocol/limits.ts"
 import { rangeRoot } from "../protocol/log/compact-range.ts"
 import { type Act, personsNeeded, type Rule } from "../protocol/member/policy.ts"
 import { newestRoot } from "../protocol/member/root.ts"
-import { signoffOf } from "../protocol/profiles/profile.ts"
+import { type Profile, signoffOf } from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
 import { isAtMost } from "../protocol/record/marking.ts"
 import { textLine } from "../protocol/record/plain-text.ts"
@@ -207,7 +207,7 @@ async function planRelease(
     terms,
     type: "comity/grant/v1",
   }
-  const conditions = ruleConditions(record, grant)
+  const conditions = ruleConditions(profileOf(row.profile_digest), record, grant)
   const rule = { conditions, kind: row.kind, profile: row.profile_digest }
   return { grant, rule, title: record.title }
 }
@@ -326,6 +326,12 @@ async function makeOrders(
     })
   }
   return { order: orders[0]!, orders, needs, signed: 0, grants: planned.length, preview }
+}
+
+function profileOf(digest: string): Profile {
+  const found = findProfile(digest)
+  if (found === null) throw new ProtocolError("profile.unknown", { detail: digest })
+  return found.profile
 }
 
 export function neededFor(

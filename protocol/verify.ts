@@ -86,7 +86,7 @@ const silent: Report = () => {}
  *
  * @throws `network.mismatch`, `marking.ceiling`, `marking.unmapped`, `grant.recipient`, `grant.path`,
  * `entry.mismatch`, `order.base`, `order.repudiated`, `order.root-version`, `root.closed`, `profile.*`,
- * `order.unauthorised`, `signed.*`
+ * `order.unauthorised`, `order.unconsented`, `signed.*`
  */
 export function verifyOrder(
   claim: Claim,
@@ -132,6 +132,7 @@ export function verifyOrder(
   const { rule, act } = order.payload
   // Taking back asks for nobody's consent: a withdrawal has no conditions.
   if (act === "withdraw" && rule.conditions.length > 0) throw new ProtocolError("rule.mismatch")
+  if (rule.conditions.includes("consent")) throw new ProtocolError("order.unconsented")
   const profile = holder.profile(rule.profile)
   if (profile === null) throw new ProtocolError("profile.unknown", { detail: rule.profile })
   verifyPermitted(order.payload, origin, root)
@@ -286,11 +287,12 @@ export function verifyRelease(
 
 /** What the sign-off depended on, as the grant and the record say it. */
 export function ruleConditions(
-  record: Pick<ComityRecord, "fields">,
-  grant: Pick<Grant, "recipient" | "terms">,
+  profile: Pick<Profile, "consent">,
+  record: Pick<ComityRecord, "fields" | "kind" | "origin">,
+  { recipient, terms }: Pick<Grant, "recipient" | "terms">,
 ): Rule["conditions"] {
-  const onward = grant.terms?.onward ?? "no"
-  return conditionsOf(record, grant.recipient, typeof onward === "string" ? onward : "inside")
+  const onward = terms?.onward ?? "no"
+  return conditionsOf(profile, record, recipient, typeof onward === "string" ? onward : "inside")
 }
 
 /** A sealed object and its key, or, in evidence and at home, the plaintext alone. */
@@ -325,20 +327,15 @@ function verifyRecord(
   if (record.origin !== order.origin) throw new ProtocolError("custody.unsupported")
   if (record.attachments.length !== grant.sealed.length - 1)
     throw new ProtocolError("record.mismatch", { detail: "attachments" })
-  const rule: Rule = {
-    profile: record.profile.digest,
-    kind: record.kind,
-    conditions: ruleConditions(record, grant),
-  }
-  const isRuled =
-    rule.profile === order.rule.profile &&
-    rule.kind === order.rule.kind &&
-    rule.conditions.join() === order.rule.conditions.join()
-  if (!isRuled) throw new ProtocolError("rule.mismatch")
-  const profile = holder.profile(rule.profile)
-  if (profile === null || profile.id !== record.profile.id)
-    throw new ProtocolError("profile.unknown")
-  if (holder.profiles !== null && !holder.profiles.includes(rule.profile))
+  const { digest, id } = record.profile
+  // The rule's own profile judged the officers: the record's is no other.
+  if (digest !== order.rule.profile) throw new ProtocolError("rule.mismatch")
+  const profile = holder.profile(digest)
+  if (profile === null || profile.id !== id) throw new ProtocolError("profile.unknown")
+  const conditions = ruleConditions(profile, record, grant)
+  if (record.kind !== order.rule.kind || conditions.join() !== order.rule.conditions.join())
+    throw new ProtocolError("rule.mismatch")
+  if (holder.profiles !== null && !holder.profiles.includes(digest))
     throw new ProtocolError("profile.unadopted")
   verifyHandling(record.marking, holder)
   checkRecord(profile, record)

@@ -142,7 +142,7 @@ export async function makeStory(changes: StoryChanges = {}): Promise<Story> {
     id: id("order"),
     root: encodeHex(tree.root),
     rule: {
-      conditions: grant.act === "withdraw" ? [] : ruleConditions(record, grant),
+      conditions: grant.act === "withdraw" ? [] : ruleConditions(profile, record, grant),
       kind: record.kind,
       profile: record.profile.digest,
     },
