@@ -82,6 +82,10 @@ export const commandGroups: readonly {
       },
       { names: ["log"], load: async () => (await import("./commands/log.ts")).registerLog },
       {
+        names: ["witness"],
+        load: async () => (await import("./commands/witness.ts")).registerWitness,
+      },
+      {
         names: ["inconsistency"],
         load: async () => (await import("./commands/inconsistency.ts")).registerInconsistency,
       },

@@ -56,6 +56,7 @@ export const protocolErrorWords = {
   "policy.malformed": "This is not a witness policy.",
   "tile.malformed": "This is not a tile of a log.",
   "tlogproof.malformed": "This is not a proof from a log.",
+  "witness.malformed": "This is not a request to a witness, or not its answer.",
   "quorum.missing": "Too few witnesses have cosigned.",
   "record.malformed": "This is not a record, or a field of it is wrong.",
   "record.mismatch": "The record is not the one that was granted.",

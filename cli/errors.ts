@@ -116,6 +116,7 @@ const nodeExits = {
   "feature.later": exitCodes.failed,
   "public.unconfirmed": exitCodes.usage,
   "evidence.refused": exitCodes.approvalMissing,
+  "witness.missing": exitCodes.failed,
   "request.malformed": exitCodes.usage,
   "search.malformed": exitCodes.usage,
 } as const satisfies Record<NodeErrorCode, ExitCode>

@@ -14,6 +14,7 @@ import { factOf, type Standing, verifyPermitted } from "../protocol/verify.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { stillMissing } from "./orders.ts"
+import { assertWitnessed } from "./overdue.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
 import { type LogState, rootAt } from "./store/queries/logs.ts"
 import { assertOpen, orderById, requestAgain } from "./store/queries/orders.ts"
@@ -60,6 +61,8 @@ export async function admit(
     throw new NodeError("order.expired", `Our root document expired on ${root.expires}.`, {
       hint: "A root ceremony makes the next version.",
     })
+
+  if (payload.act === "release") await assertWitnessed(context, trx)
 
   const { revoked } = root
   const approvals = approvalsOf(order, root, { revoked, epoch: log.epoch, index })

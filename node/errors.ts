@@ -51,7 +51,7 @@ export const nodeErrorCodes = [
     "public.unconfirmed",
     "evidence.refused",
   ],
-  ...["request.malformed", "search.malformed"],
+  ...["witness.missing", "request.malformed", "search.malformed"],
 ] as const
 
 export type NodeErrorCode = (typeof nodeErrorCodes)[number]

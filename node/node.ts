@@ -93,6 +93,7 @@ async function contextOf(
       markings: config.markings ?? {},
       cadence: config.cadence ?? null,
       onInconsistency: config.onInconsistency ?? "wait",
+      witnessHours: config.witnessHours ?? null,
     },
     self,
     bell: new Bell(),

@@ -7,8 +7,15 @@ import { logOrigin } from "../protocol/log/entry.ts"
 import { checkConsistency, emptyRoot } from "../protocol/log/merkle.ts"
 import { kidOf } from "../protocol/member/key.ts"
 import { type Officer, officerDigest } from "../protocol/member/officer.ts"
-import { logKeyOf, type Member, newestRoot, verifyRoots } from "../protocol/member/root.ts"
+import {
+  type Head,
+  logKeyOf,
+  type Member,
+  newestRoot,
+  verifyRoots,
+} from "../protocol/member/root.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
+import { judgeQuorum } from "../protocol/quorum.ts"
 import { type ComityRecord, decodeRecord, recordDigest } from "../protocol/record/record.ts"
 import { decodeGrantValue, encodeGrant, type Grant, grantLeaf } from "../protocol/release/grant.ts"
 import { buildGrantTree } from "../protocol/release/grant-tree.ts"
@@ -23,6 +30,7 @@ import {
   literal,
   object,
   oneOf,
+  optional,
   text,
 } from "../protocol/shape.ts"
 import { type SignatureLine, signLine } from "../protocol/signed.ts"
@@ -39,6 +47,8 @@ import type { OfficerKey } from "./found.ts"
 const exportBytes = 64 * 1024 * 1024
 const proof = list(digest, { max: 63 })
 const exportShape = object({
+  /** that of the order's base, where witnesses have to have cosigned it */
+  baseCheckpoint: optional(text({ min: 1, max: 1024 * 1024 })),
   baseProof: proof,
   checkpoint: text({ min: 1, max: 1024 * 1024 }),
   earlier: list(
@@ -139,7 +149,8 @@ export function reviewExport(
   if (!isPaired) throw new ProtocolError("order.malformed", { detail: "a grant twice" })
 
   const now = checkLog(fields, member, order, seen)
-  const notes = lines.flatMap(({ grant, record }) =>
+  const overrides = lines.flatMap(({ grant }) => grant.after ?? [])
+  const repeats = lines.flatMap(({ grant, record }) =>
     fields.earlier
       .filter((one) => one.record === record.id && one.recipient === grant.recipient)
       .map((one) =>
@@ -153,7 +164,7 @@ export function reviewExport(
     order,
     payload: encodeOrder(order),
     lines,
-    notes: [...new Set(notes)],
+    notes: [...new Set([...repeats, ...overrides.map((one) => `overrides withdrawal ${one}`)])],
     seen: now,
   }
 }
@@ -180,6 +191,7 @@ function checkRule(order: Order, record: ComityRecord, grant: Grant): void {
 function checkLog(
   fields: {
     readonly checkpoint: string
+    readonly baseCheckpoint?: string
     readonly baseProof: readonly string[]
     readonly seenProof: readonly string[]
   },
@@ -201,7 +213,10 @@ function checkLog(
           proof: hashes.map(decodeHex),
         })
   const { base } = order
-  const isBased = base.epoch === root.epoch && continues(base.size, base.root, fields.baseProof)
+  const isBased =
+    base.epoch === root.epoch &&
+    continues(base.size, base.root, fields.baseProof) &&
+    (root.quorum === 0 || base.size === 0 || isWitnessed(base, member, fields.baseCheckpoint))
   if (!isBased) throw new ProtocolError("order.base")
   if (
     seen !== null &&
@@ -210,6 +225,23 @@ function checkLog(
   )
     throw new ProtocolError("checkpoint.forked", { detail: "not what this machine saw before" })
   return { member: member.id, size: checkpoint.size, root: encodeHex(checkpoint.root) }
+}
+
+/** With witnesses, officers build on nothing that only the server says. PROTOCOL.md §5 */
+function isWitnessed(base: Head, member: Member, note: string | undefined): boolean {
+  if (note === undefined) return false
+  const roots = member.documents
+    .map(({ payload }) => payload)
+    .filter(({ epoch, quorum }) => epoch === base.epoch && quorum > 0)
+  const [first] = roots
+  if (first === undefined) return false
+  const origin = logOrigin(member.network, member.id, base.epoch)
+  const { checkpoint } = verifyCheckpoint(note, { origin, logKey: logKeyOf(first) })
+  return (
+    checkpoint.size === base.size &&
+    encodeHex(checkpoint.root) === base.root &&
+    roots.some((root) => judgeQuorum(note, [root]).isQuorate)
+  )
 }
 
 /** What a signature says: shown before it is given. PROTOCOL.md §5 */

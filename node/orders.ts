@@ -1,5 +1,6 @@
 import { encodeCanonical, type Json, jsonOf } from "../protocol/canonical.ts"
 import { encodeHex } from "../protocol/encoding.ts"
+import { ownLines } from "../protocol/log/checkpoint.ts"
 import { proveConsistencyFrom } from "../protocol/log/compact-range.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
 import type { Root } from "../protocol/member/root.ts"
@@ -21,6 +22,7 @@ import { nameOf } from "./peers.ts"
 import { neededFor } from "./release.ts"
 import { fromNodes, logOf } from "./store/queries/logs.ts"
 import { assertOpen, type OrderRow, orderById } from "./store/queries/orders.ts"
+import { checkpointAt } from "./store/queries/proofs.ts"
 import type { Db } from "./store/schema.ts"
 
 export type OrderSummary = {
@@ -193,6 +195,7 @@ export async function exportOrder(
   if (log === null || log.checkpoint === null)
     throw new NodeError("store.corrupt", "Our own log is missing.")
   const { base } = payloadOf(row)
+  const quorate = await checkpointAt(db, log.id, base.size)
   const size = log.range.size
   const prove = (from: number) =>
     from > 0 && from <= size
@@ -209,8 +212,9 @@ export async function exportOrder(
     )
     .execute()
   return encodeCanonical({
+    ...(quorate === null || quorate.version === 0 ? {} : { baseCheckpoint: quorate.note }),
     baseProof: (await prove(base.size)).map(encodeHex),
-    checkpoint: log.checkpoint,
+    checkpoint: ownLines(log.checkpoint),
     earlier: facts.map((fact) => ({
       act: fact.act,
       order: fact.order_id,

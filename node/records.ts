@@ -11,6 +11,7 @@ import { NodeError } from "./errors.ts"
 import { ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
 import { findPeer, nameOf } from "./peers.ts"
+import { describeProof } from "./prove.ts"
 import { searchContent } from "./search.ts"
 import { type Stale, staleOf } from "./staleness.ts"
 import {
@@ -280,7 +281,7 @@ export async function claimOf(context: Context, fact: FactRow) {
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
   const claim = { order, entry, grants: [placed] }
   const { logged, log } = await loggedOf(db, fact.order_origin, claim)
-  return { claim, placed, logged, log, order, entry }
+  return { claim, placed, logged, log, order, entry, proof: row.proof }
 }
 
 /** The eight steps over what is stored; the first that fails is the last line. */
@@ -290,9 +291,12 @@ async function provenance(
   bytes: Uint8Array,
 ): Promise<readonly Step[]> {
   const steps: Step[] = []
-  const report = (step: number, text: string) => void steps.push({ step, ok: true, text })
+  let seen = ""
+  const report = (step: number, text: string) =>
+    void steps.push({ step, ok: true, text: step === 3 ? `${text}; ${seen}` : text })
   try {
-    const { claim, placed, logged } = await claimOf(context, fact)
+    const { claim, placed, logged, log, proof } = await claimOf(context, fact)
+    seen = await describeProof(context, logged, log, { index: fact.idx, proof })
     const holder = { ...ownHolder(context), recipient: null }
     const standing = verifyOrder(claim, logged, holder, report)
     const known = await context.db

@@ -1,7 +1,6 @@
 import { encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { limits } from "../protocol/limits.ts"
-import { rangeRoot } from "../protocol/log/compact-range.ts"
 import { type Act, personsNeeded, type Rule } from "../protocol/member/policy.ts"
 import { newestRoot } from "../protocol/member/root.ts"
 import { type Profile, signoffOf } from "../protocol/profiles/profile.ts"
@@ -19,8 +18,8 @@ import { type Context, dayOf, ownRoot, today } from "./context.ts"
 import { draftById, freezeDraft, type RecordRow } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { assertVerified, findPeer, nameOf } from "./peers.ts"
-import { asFact } from "./store/queries/facts.ts"
-import { logOf } from "./store/queries/logs.ts"
+import { newestBase } from "./prove.ts"
+import { asFact, factsAbout } from "./store/queries/facts.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -198,8 +197,10 @@ async function planRelease(
     onward: request.onward ?? "no",
     purpose: request.purpose ?? "peer learning",
   }
+  const after = await overridden(context, trx, row, recipient.id)
   const grant: Grant = {
     act: "release",
+    ...(after.length === 0 ? {} : { after }),
     recipient: recipient.id,
     record: { digest: row.digest, id: row.id, origin: row.origin, version: row.version },
     salt: encodeHex(context.env.random(32)),
@@ -210,6 +211,29 @@ async function planRelease(
   const conditions = ruleConditions(profileOf(row.profile_digest), record, grant)
   const rule = { conditions, kind: row.kind, profile: row.profile_digest }
   return { grant, rule, title: record.title }
+}
+
+const overridesPerGrant = 64
+
+/**
+ * Withdrawals that are logged and would end this release, because its base is lower than the log: they
+ * are known, and overridden knowingly. PROTOCOL.md §4
+ */
+async function overridden(
+  context: Context,
+  trx: Db,
+  { origin, id }: RecordRow,
+  recipient: string,
+): Promise<readonly string[]> {
+  // Without witnesses the base is the whole log: nothing lies beyond it.
+  if (ownRoot(context).quorum === 0) return []
+  const { base } = await newestBase(context, trx)
+  const facts = await factsAbout(trx, { origin, id }, recipient)
+  const known = facts.filter(
+    ({ act, epoch, idx }) =>
+      act === "withdraw" && (epoch > base.epoch || (epoch === base.epoch && idx >= base.size)),
+  )
+  return [...new Set(known.map(({ order_id }) => order_id))].slice(-overridesPerGrant).sort()
 }
 
 /**
@@ -296,7 +320,7 @@ async function planWithdrawal(
   return { grant, rule, title: row.title }
 }
 
-/** One order for each rule and each 512 grants, on the newest checkpoint. PROTOCOL.md §5 */
+/** One order for each rule and each 512 grants. PROTOCOL.md §5 */
 async function makeOrders(
   context: Context,
   trx: Db,
@@ -352,8 +376,7 @@ async function makeOrder(
   reason: string | null,
 ): Promise<string> {
   const { env, self } = context
-  const log = await logOf(trx, self.id)
-  if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
+  const { base } = await newestBase(context, trx)
   const now = env.clock.now()
   const seed = env.random(32)
   const positions = drawPositions(part.length, (bytes) => env.random(bytes))
@@ -368,7 +391,7 @@ async function makeOrder(
   const notAfter = dayOf(now + orderDays * dayMs)
   const payload = encodeOrder({
     act,
-    base: { epoch: log.epoch, root: encodeHex(rangeRoot(log.range)), size: log.range.size },
+    base,
     id,
     network: self.network,
     notAfter,

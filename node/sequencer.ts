@@ -10,7 +10,8 @@ import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
 import { asPlacedGrant, factRow, insertFacts } from "./store/queries/facts.ts"
-import { keepCheckpoint, type LogState, logOf } from "./store/queries/logs.ts"
+import { type LogState, logOf } from "./store/queries/logs.ts"
+import { keepUnwitnessed, type Place } from "./store/queries/proofs.ts"
 import { pendingTags, placeTag } from "./store/queries/tags.ts"
 import type { Db } from "./store/schema.ts"
 import { noteTags } from "./tags.ts"
@@ -164,7 +165,9 @@ async function sequence(
     if (filler.entries.length === 0) return null
     const after = await appendOwn(context, trx, filler.entries)
     await filler.placeTags(trx)
-    await keepCheckpoint(trx, after.id, after.range.size, after.checkpoint!)
+    // With witnesses, the first checkpoint that enough of them cosign is the orders' proof.
+    const logged = outcomes.flatMap((one) => ("failure" in one ? [] : [one.order]))
+    await keepUnwitnessed(trx, after, logged)
     return after
   })
   if (log === null) return outcomes
@@ -255,7 +258,7 @@ async function logOrder(
   const admitted = await admit(context, trx, log, orderId, index)
   const digest = decodeHex(admitted.order.digest)
   const salt = entrySalt(context.keys.salt, 1, digest)
-  const queued = await commitOrder(context, trx, admitted, index, salt)
+  const queued = await commitOrder(context, trx, admitted, { epoch: log.epoch, index, salt })
   filler.pushOrder(blindedEntry(1, salt, digest), await noteTags(context, trx, admitted))
   return { order: admitted.order.payload.id, index, size: 0, queued }
 }
@@ -265,11 +268,11 @@ async function commitOrder(
   context: Context,
   trx: Db,
   { order, placed, standing }: Admitted,
-  index: number,
-  salt: Uint8Array,
+  { epoch, index, salt }: Place & { readonly salt: Uint8Array },
 ): Promise<readonly string[]> {
   const now = context.env.clock.now()
   const { id } = order.payload
+  const { version, quorum } = standing.root
   const moved = await trx
     .updateTable("release_order")
     .set({ state: "logged" })
@@ -284,8 +287,13 @@ async function commitOrder(
       id,
       digest: order.digest,
       document: order.bytes,
+      epoch,
       idx: index,
       salt,
+      root_version: version,
+      quorum,
+      proof: null,
+      at: now,
     })
     .execute()
   const rows = placed.map((one) => factRow(factOf(standing, one), one, encodeHex(one.leaf), now))

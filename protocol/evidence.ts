@@ -1,6 +1,6 @@
 import { encodeCanonical, ingest, type Json } from "./canonical.ts"
 import { sha256 } from "./crypto/hash.ts"
-import { decodeBase64url, decodeHex, equalBytes } from "./encoding.ts"
+import { decodeHex, equalBytes } from "./encoding.ts"
 import { ProtocolError } from "./errors.ts"
 import { type PlacedGrant, placeGrant } from "./exchange/delivery.ts"
 import { limits } from "./limits.ts"
@@ -9,9 +9,17 @@ import { findCheckpoint } from "./log/checkpoint-body.ts"
 import { logOrigin, openEntry } from "./log/entry.ts"
 import { checkConsistency, checkInclusion, emptyRoot, leafHash } from "./log/merkle.ts"
 import { parseNote } from "./log/note.ts"
-import { parseTlogProof } from "./log/tlog-proof.ts"
+import { parseTlogProof, signersUnder } from "./log/tlog-proof.ts"
+import { isQuorate, quorumMembers, type WitnessPolicy } from "./log/witness-policy.ts"
 import { logKeyOf, type Member, newestRoot, type Root, verifyRoots } from "./member/root.ts"
 import { decodeProfile, type Profile, profileDigest } from "./profiles/profile.ts"
+import {
+  describeWitnessing,
+  judgeQuorum,
+  versionsFor,
+  type Witnessing,
+  witnessesOf,
+} from "./quorum.ts"
 import type { ComityRecord } from "./record/record.ts"
 import { grantTreeDepth } from "./release/grant-tree.ts"
 import { decodeOrderValue, type OrderDocument } from "./release/order.ts"
@@ -55,7 +63,10 @@ const evidenceShape = object({
   /** tlog-proof of the order's entry under its first quorate checkpoint */
   proof: text({ min: 1, max: limits.noteBytes }),
   record: optional(json),
-  /** versions 1 to the one in force, each with its place in this log; none for those of earlier epochs */
+  /**
+   * versions 1 to the one in force, or to the later one under which the quorum is met, each with its
+   * place in this log; none for those of earlier epochs
+   */
   roots: list(object({ document: json, index: optional(index), path: optional(proofShape) }), {
     min: 1,
     max: limits.rootVersions,
@@ -169,39 +180,44 @@ const stepNames = [
   "witnesses",
 ] as const
 
-/**
- * The verdict on an evidence file, without node or network. Never throws for what the file holds.
- *
- * @param requireWitnesses fail where the origin names no witnesses or their quorum is missing
- */
+export type EvidenceOptions = {
+  /** fail where the origin names no witnesses or their quorum is missing */
+  readonly requireWitnesses?: boolean
+  /** witnesses that the reader pinned himself: fail where their quorum is missing */
+  readonly policy?: WitnessPolicy
+}
+
+/** The verdict on an evidence file, without node or network. Never throws for what the file holds. */
 export function verifyEvidence(
   bytes: Uint8Array,
   pins: readonly Pin[],
-  options: { readonly requireWitnesses?: boolean } = {},
+  options: EvidenceOptions = {},
 ): Verdict {
   const steps: Step[] = []
-  const report = (step: number, text: string) => void steps.push({ step, ok: true, text })
   try {
     const evidence = decodeEvidence(bytes)
-    const { logged, witnesses } = verifyProofs(evidence, pins)
-    const root = newestRoot(logged.origin).payload
+    const { logged, witnessing, note } = verifyProofs(evidence, pins)
+    const seen = describeWitnessing(witnessing)
+    const report = (step: number, text: string) =>
+      void steps.push({ step, ok: true, text: step === 3 ? `${text}; ${seen}` : text })
+    const newest = newestRoot(logged.origin).payload
     const claim = {
       order: evidence.order,
       entry: { index: logged.places[0]!, salt: evidence.salt },
       grants: [evidence.placed],
     }
-    const holder = readerOf(evidence, root)
+    const holder = readerOf(evidence, newest)
     const standing = verifyOrder(claim, logged, holder, report)
-    if (standing.root.version !== root.version)
+    if (Math.max(standing.root.version, witnessing.root.version) !== newest.version)
       throw new ProtocolError("evidence.malformed", { detail: "superfluous root version" })
     const content = { plaintext: evidence.record }
     const { record } = verifyRelease(standing, evidence.placed, [], content, holder, report)
-    const isPending = witnesses.length < root.quorum
-    if (options.requireWitnesses && (root.quorum === 0 || isPending))
-      throw new ProtocolError("evidence.witnesses")
+    const isBare = witnessing.root.quorum === 0 || !witnessing.isQuorate
+    if (options.requireWitnesses && isBare) throw new ProtocolError("evidence.witnesses")
+    const pinned = options.policy === undefined ? [] : verifyPolicy(note, options.policy)
     return {
-      verdict: isPending ? "pending" : "verified",
-      ground: groundOf(standing, evidence, witnesses),
+      verdict: witnessing.isQuorate ? "verified" : "pending",
+      ground: groundOf(standing, evidence, newest, seen, pinned),
       steps,
       origin: logged.origin.id,
       record,
@@ -220,11 +236,24 @@ export function verifyEvidence(
   }
 }
 
+/**
+ * Who of the reader's own witnesses cosigned. Which log it is, the root documents have said already: a
+ * policy that names logs must name it too. @throws `evidence.witnesses`
+ */
+function verifyPolicy(note: string, policy: WitnessPolicy): readonly string[] {
+  const signed = signersUnder(note, policy)
+  const cosigned = signed?.witnesses ?? new Set<string>()
+  const isTheLog = policy.logs.length === 0 || signed?.isByLog === true
+  if (!isTheLog || !isQuorate(policy, cosigned))
+    throw new ProtocolError("evidence.witnesses", { detail: "that you pinned" })
+  return policy.quorum === "none" ? [] : quorumMembers(policy, cosigned)
+}
+
 /** Root versions and the order's entry, all under one checkpoint of the origin's log. */
 function verifyProofs(
   evidence: Evidence,
   pins: readonly Pin[],
-): { readonly logged: Logged; readonly witnesses: readonly string[] } {
+): { readonly logged: Logged; readonly witnessing: Witnessing; readonly note: string } {
   const proof = parseTlogProof(evidence.proof)
   // An extra line is authenticated by nothing.
   if (proof.extra !== undefined) throw new ProtocolError("evidence.malformed", { detail: "extra" })
@@ -247,7 +276,6 @@ function verifyProofs(
     const isPlaced =
       place !== null &&
       (after === -1 ? place.index === 0 : place.index > after) &&
-      place.index <= proof.index &&
       isIn(openEntry(sha256(bytes)), place.index, place.path)
     if (!isPlaced) throw new ProtocolError("inclusion.invalid", { detail: "root document" })
     after = place.index
@@ -276,24 +304,29 @@ function verifyProofs(
   if (!isOfEpoch || base.epoch !== epoch)
     throw new ProtocolError("evidence.malformed", { detail: "epoch" })
   if (!isPinned(origin.id, pins)) throw new ProtocolError("evidence.pin", { detail: origin.id })
-  const witnesses = verifyLogSignatures(proof.checkpoint, origin)
+  const place = { index: proof.index, size: treeSize }
+  const witnessing = verifyWitnessing(proof.checkpoint, origin, rootIndexes, place)
   const logged = { origin, places: [proof.index], baseRoot, endRoot: null, rootIndexes }
-  return { logged, witnesses }
+  return { logged, witnessing, note: proof.checkpoint }
 }
 
-/** @returns names of the witnesses that count, under the root version in force */
-function verifyLogSignatures(note: string, origin: Member): readonly string[] {
-  const root = newestRoot(origin).payload
-  const { witnesses } = verifyCheckpointStrict(note, {
-    origin: logOrigin(root.network, origin.id, root.epoch),
-    logKey: logKeyOf(root),
-    witnesses: root.witnesses.map(({ name, ed25519, mldsa44 }) => ({
-      name,
-      ed25519: decodeBase64url(ed25519),
-      mldsa44: decodeBase64url(mldsa44),
-    })),
+/** Every line is by the log, or by a witness of the version under which the quorum is judged. */
+function verifyWitnessing(
+  note: string,
+  origin: Member,
+  rootIndexes: readonly (number | null)[],
+  place: { readonly index: number; readonly size: number },
+): Witnessing {
+  const newest = newestRoot(origin).payload
+  const versions = versionsFor(origin, newest.epoch, rootIndexes, place)
+  if (versions.length === 0) throw new ProtocolError("order.root-version")
+  const witnessing = judgeQuorum(note, versions)
+  verifyCheckpointStrict(note, {
+    origin: logOrigin(newest.network, origin.id, newest.epoch),
+    logKey: logKeyOf(newest),
+    witnesses: witnessesOf(witnessing.root),
   })
-  return witnesses.map(({ name }) => name)
+  return witnessing
 }
 
 /** Whoever reads the file: the profile is the one it brings, the rest is the origin's own. */
@@ -311,20 +344,23 @@ function readerOf({ profile }: Evidence, root: Root): Holder {
 function groundOf(
   { approvals, root, index }: Standing,
   evidence: Evidence,
-  witnesses: readonly string[],
+  newest: Root,
+  witnessing: string,
+  pinned: readonly string[],
 ): readonly string[] {
   const { order, placed } = evidence
-  const { name, version, quorum, network, state } = root
+  const { name, version, network, state } = root
   const who = `${name} (${state}, ${order.payload.origin})`
+  const known =
+    newest.version === version
+      ? "the newest in this file"
+      : `where version ${newest.version} is the newest in this file`
   return [
     ...(network === "operational" ? [] : [`network ${network}: not operational`]),
-    `authorised by ${approvals.length} officers of ${who}, pinned by you, under root version ${version}, the newest in this file`,
+    `authorised by ${approvals.length} officers of ${who}, pinned by you, under root version ${version}, ${known}`,
     `released to member ${placed.grant.recipient}`,
-    quorum === 0
-      ? `unwitnessed: ${name} names no witnesses`
-      : witnesses.length < quorum
-        ? `pending: ${witnesses.length} of the ${quorum} cosignatures that ${name} asks for`
-        : `witnessed by ${witnesses.join(", ")}, as named by ${name}`,
+    witnessing,
+    ...(pinned.length === 0 ? [] : [`witnessed by ${pinned.join(", ")} that you pinned yourself`]),
     `logged at index ${index}; withdrawal since is not excluded`,
   ]
 }

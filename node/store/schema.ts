@@ -55,8 +55,35 @@ export type Schema = {
   }
   log_entry: { log: number; idx: number; entry: Uint8Array }
   log_node: { log: number; level: number; idx: number; hash: Uint8Array }
-  /** checkpoints that an order's proof needs */
-  checkpoint: { log: number; size: number; note: string }
+  /** checkpoints that an order's proof needs, with the cosignatures that count */
+  checkpoint: {
+    log: number
+    size: number
+    note: string
+    /** the highest root version of its origin whose quorum it meets; 0 for none */
+    version: number
+  }
+  /** What we have cosigned of each log, as a witness: never lower, never another tree. */
+  witnessed: {
+    origin: string
+    size: number
+    root: Uint8Array
+    /** seconds: the last that we stated for this log */
+    timestamp: number
+    /** the last one with our own lines, empty before the first: what is shown on request */
+    note: string
+  }
+  /** What each of our own witnesses last cosigned of a log of ours. */
+  cosigner: {
+    log: number
+    member: string
+    size: number
+    /** seconds, as it stated */
+    timestamp: number
+    asked_at: number
+    /** why the last question got no cosignature */
+    error: string | null
+  }
 
   draft: {
     id: string
@@ -132,8 +159,15 @@ export type Schema = {
     id: string
     digest: string
     document: Uint8Array
+    epoch: number
     idx: number
     salt: Uint8Array
+    /** root version in force at its place, and how many witnesses that asks for */
+    root_version: number
+    quorum: number
+    /** size of the first quorate checkpoint that covers it, with quorum 0 the first; null without */
+    proof: number | null
+    at: number
   }
   /** One grant of a logged order: what precedence is computed from, with its proof. */
   fact: {

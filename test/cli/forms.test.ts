@@ -53,6 +53,9 @@ describe("the forms that are fixed", () => {
     "log proof 2",
     "log export DIR",
     "log audit xb",
+    "log policy xb",
+    "witness add xb xc --sign --yes",
+    "witness list",
     "backup FILE",
     "doctor",
   ])("`%s` gets as far as asking for the home", async (form) => {
@@ -76,8 +79,6 @@ describe("the forms that are fixed", () => {
     "attach 4f1c FILE",
     "bundle create --to xb -o FILE",
     "bundle import FILE",
-    "witness add VKEY",
-    "witness list",
     "key rotate log",
     "key revoke p1 --reason lost",
   ])("`%s` belongs to later work, and says so", async (form) => {

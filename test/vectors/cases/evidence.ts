@@ -258,7 +258,7 @@ async function cases(): Promise<Cases> {
       [
         "a root version more than was in force",
         await at({ ...longer, origin: second, rootIndexes: [0, longer.log.entries.length - 1] }),
-        "inclusion.invalid",
+        "evidence.malformed",
       ],
     ],
   }
