@@ -43,6 +43,10 @@ export const commandGroups: readonly {
       },
       { names: ["order"], load: async () => (await import("./commands/order.ts")).registerOrder },
       {
+        names: ["consent"],
+        load: async () => (await import("./commands/consent.ts")).registerConsent,
+      },
+      {
         names: ["publish"],
         load: async () => (await import("./commands/publish.ts")).registerPublish,
       },

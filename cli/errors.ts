@@ -115,6 +115,8 @@ const nodeExits = {
   "recipient.profile": exitCodes.failed,
   "feature.later": exitCodes.failed,
   "public.unconfirmed": exitCodes.usage,
+  "consent.unasked": exitCodes.failed,
+  "consent.pending": exitCodes.conflict,
   "evidence.refused": exitCodes.approvalMissing,
   "witness.missing": exitCodes.failed,
   "request.malformed": exitCodes.usage,

@@ -51,6 +51,7 @@ export const nodeErrorCodes = [
     "public.unconfirmed",
     "evidence.refused",
   ],
+  ...["consent.unasked", "consent.pending"],
   ...["witness.missing", "request.malformed", "search.malformed"],
 ] as const
 

@@ -22,6 +22,7 @@ import {
   type Standing,
   standingOf,
 } from "./standing.ts"
+import { consentsOf, knowingOf } from "./store/queries/consents.ts"
 import { asFact, asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
@@ -279,7 +280,8 @@ export async function claimOf(context: Context, fact: FactRow) {
   const order = decodeOrder(new Uint8Array(row.document))
   const placed = asPlacedGrant(fact)
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
-  const claim = { order, entry, grants: [placed] }
+  const consents = await consentsOf(db, order.payload)
+  const claim = { order, entry, grants: [placed], consents }
   const { logged, log } = await loggedOf(db, fact.order_origin, claim)
   return { claim, placed, logged, log, order, entry, proof: row.proof }
 }
@@ -297,7 +299,9 @@ async function provenance(
   try {
     const { claim, placed, logged, log, proof } = await claimOf(context, fact)
     seen = await describeProof(context, logged, log, { index: fact.idx, proof })
-    const holder = { ...ownHolder(context), recipient: null }
+    // What was taken back since it was received takes nothing away: that is for a withdrawal to do.
+    const { members } = await knowingOf(context.db, claim.consents)
+    const holder = { ...ownHolder(context), recipient: null, members }
     const standing = verifyOrder(claim, logged, holder, report)
     const known = await context.db
       .selectFrom("fact")

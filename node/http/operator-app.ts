@@ -5,6 +5,7 @@ import { ProtocolError } from "../../protocol/errors.ts"
 import { publishRoot } from "../amend.ts"
 import { auditLogs } from "../audit.ts"
 import { backUp } from "../backup.ts"
+import { giveConsent, makeConsent, takeConsent, takeConsentBack } from "../consent.ts"
 import { type Context, ownRoot } from "../context.ts"
 import { verifyDecision } from "../decision.ts"
 import { doctor } from "../doctor.ts"
@@ -175,6 +176,19 @@ export const operations = {
     z.strictObject({ order: id, protected: text.max(32_768), signature: text }),
     (context, { order, protected: header, signature }) =>
       addSignature(context, order, { protected: header, signature }),
+  ),
+  "consent.make": operation(z.strictObject({ export: base64 }), (context, input) =>
+    makeConsent(context, decodeBase64(input.export)),
+  ),
+  "consent.give": operation(z.strictObject({ order: id }), async (context, { order }) => ({
+    consent: encodeBase64(await giveConsent(context, order)),
+  })),
+  "consent.take": operation(z.strictObject({ consent: base64 }), (context, { consent }) =>
+    takeConsent(context, decodeBase64(consent), null),
+  ),
+  "consent.back": operation(
+    z.strictObject({ order: id, reason: text }),
+    (context, { order, reason }) => takeConsentBack(context, order, reason),
   ),
   publish: operation(z.strictObject({ order: id }), async (context, { order }) => {
     const { order: full } = await showOrder(context, order)
