@@ -59,7 +59,7 @@ export const nodeErrorCodes = [
     "public.unconfirmed",
     "evidence.refused",
   ],
-  ...["consent.unasked", "consent.pending"],
+  ...["consent.unasked", "consent.pending", "onward.refused", "order.pending"],
   ...["witness.missing", "request.malformed", "search.malformed"],
 ] as const
 
