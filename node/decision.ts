@@ -20,6 +20,12 @@ export const decisionActs = [
   "resume",
   /** count recovered entries that nobody could open as lost */
   "lose",
+  /** keep what the law forbids to destroy when it is taken back */
+  "hold",
+  /** destroy it after all */
+  "unhold",
+  /** read what is kept so */
+  "open",
   /** let an order that is open go no further */
   "refuse",
 ] as const

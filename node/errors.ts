@@ -60,6 +60,8 @@ export const nodeErrorCodes = [
     "evidence.refused",
   ],
   ...["consent.unasked", "consent.pending", "onward.refused", "order.pending"],
+  ...["record.held", "hold.unknown"],
+  ...["group.unknown", "group.ambiguous", "group.pending", "group.not-ours"],
   ...["witness.missing", "request.malformed", "search.malformed"],
 ] as const
 

@@ -1,6 +1,7 @@
 import { general } from "./general.ts"
 import { introduction } from "./introduction.ts"
 import { ippas } from "./ippas.ts"
+import { liaison } from "./liaison.ts"
 import { encodeProfile, type Profile, profileDigest } from "./profile.ts"
 
 export type AdoptableProfile = {
@@ -10,12 +11,15 @@ export type AdoptableProfile = {
 }
 
 /** Every mechanism this version comes with: a new one is a file of data and a line here. */
-export const builtInProfiles: readonly AdoptableProfile[] = [general, introduction, ippas].map(
-  (profile) => {
-    const bytes = encodeProfile(profile)
-    return { profile, bytes, digest: profileDigest(bytes) }
-  },
-)
+export const builtInProfiles: readonly AdoptableProfile[] = [
+  general,
+  introduction,
+  ippas,
+  liaison,
+].map((profile) => {
+  const bytes = encodeProfile(profile)
+  return { profile, bytes, digest: profileDigest(bytes) }
+})
 
 export function findProfileById(id: string): AdoptableProfile | null {
   return builtInProfiles.find(({ profile }) => profile.id === id) ?? null
