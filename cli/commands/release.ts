@@ -1,5 +1,6 @@
 import type { Command } from "commander"
 import type { Foreseen } from "../../node/foresee.ts"
+import type { Asked } from "../../node/interests.ts"
 import type { Requested } from "../../node/release.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
@@ -93,12 +94,30 @@ export function printRequested(output: Output, requested: Requested, isDry: bool
   output.document(isDry ? { ...requested, order: null, orders: [] } : requested)
   for (const foreseen of requested.preview) printForeseen(output, foreseen, isDry)
   if (isDry) {
+    for (const asked of requested.asked ?? []) printAsked(output, asked)
     output.note("Dry run: no order was made.")
     return
   }
   for (const order of requested.orders) output.line(`order ${order}`)
   output.note(
     `Each order needs ${String(requested.needs)} officers: comity order sign ORDER --as PERSON`,
+  )
+}
+
+/** A member that looks for such a record: shown where an audience is chosen. */
+export function printAsked(
+  output: Output,
+  {
+    peer,
+    kind,
+    title,
+    by,
+    named,
+  }: Omit<Asked, "named" | "record" | "member"> & { readonly named?: boolean },
+): void {
+  output.line(
+    `${peer} asked for such a record: “${title}” (${kind} ${by.slice(0, 12)})`,
+    named === false ? "; it is not named" : "",
   )
 }
 

@@ -35,6 +35,7 @@ import {
   listInconsistencies,
   showInconsistency,
 } from "../inconsistencies.ts"
+import { askersOf, listInterests, stateInterest } from "../interests.ts"
 import { introduce } from "../introduce.ts"
 import { logConsistency, logHead, logPolicy, logProof, logTiles } from "../log.ts"
 import {
@@ -98,6 +99,7 @@ const text = z.string().max(4096)
 /** As it was typed or pasted; what fits none is unknown, not malformed. */
 const id = z.string().trim().toLowerCase().max(64)
 const names = z.array(text).max(512)
+const lines = z.array(text).max(64)
 const source = z.string().max(1024 * 1024)
 const base64 = z.string().max(64 * 1024 * 1024)
 const nothing = z.strictObject({})
@@ -375,6 +377,27 @@ export const operations = {
   "group.pass": operation(z.strictObject({ group: text, to: text }), (context, { group, to }) =>
     passGroup(context, group, to),
   ),
+  "interest.state": operation(
+    z.strictObject({
+      kind: z.enum(["interest", "request"]),
+      title: text,
+      text: source,
+      language: text,
+      mechanisms: lines,
+      areas: lines,
+      kinds: lines,
+      languages: lines,
+      words: text,
+      to: names,
+    }),
+    stateInterest,
+  ),
+  "interest.list": operation(nothing, async (context) => ({
+    interests: await listInterests(context),
+  })),
+  "interest.match": operation(z.strictObject({ record: id }), async (context, { record }) => ({
+    asked: await askersOf(context, record),
+  })),
   "order.list": operation(nothing, listOrders),
   "order.show": operation(z.strictObject({ order: id }), (context, { order }) =>
     showOrder(context, order),
