@@ -24,7 +24,7 @@ import {
 } from "../convene.ts"
 import { verifyDecision } from "../decision.ts"
 import { doctor } from "../doctor.ts"
-import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
+import { addDraft, addDrafts, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
 import { PeerUnreachable } from "../env.ts"
 import { NodeError } from "../errors.ts"
 import { exportEvidence, exportProof } from "../evidence.ts"
@@ -322,6 +322,12 @@ export const operations = {
   "draft.add": operation(z.strictObject({ source, profile: text.optional() }), (context, input) =>
     addDraft(context, input.source, input.profile),
   ),
+  "draft.addAll": operation(
+    z.strictObject({ sources: z.array(source).min(1).max(512), profile: text.optional() }),
+    async (context, { sources, profile }) => ({
+      drafts: await addDrafts(context, sources, profile),
+    }),
+  ),
   "draft.edit": operation(z.strictObject({ draft: id, source }), (context, input) =>
     editDraft(context, input.draft, input.source),
   ),
@@ -335,7 +341,7 @@ export const operations = {
 
   "release.request": operation(
     z.strictObject({
-      records: z.array(id).max(512),
+      records: z.array(id).max(4096),
       to: z.array(text).max(512),
       onward: z.enum(["no", "consent", "free"]).optional(),
       evidence: z.enum(["recipient", "members", "public"]).optional(),

@@ -242,6 +242,7 @@ const operatorOperations: Readonly<
   backup: { by: "operator", input: { file: "/nowhere/at/all" } },
   doctor: { by: "operator", input: {} },
   "draft.add": { by: "operator", input: { source: practiceText("Another") } },
+  "draft.addAll": { by: "operator", input: { sources: [practiceText("One of many")] } },
   "draft.edit": { by: "operator", input: { draft: mine.record, source: practiceText("Edited") } },
   "draft.list": { by: "operator", input: {} },
   "draft.remove": { by: "operator", input: { draft: mine.record } },
