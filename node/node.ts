@@ -16,6 +16,7 @@ import { NodeError } from "./errors.ts"
 import type { Founded } from "./found.ts"
 import { isBehind, readHighWater } from "./high-water.ts"
 import { type NodeKeys, readKeys } from "./keys.ts"
+import { readLocalMarks } from "./local-marks.ts"
 import { askBeforeSigning, haltAtStart, halts, writeIdentity } from "./recover.ts"
 import { gapOf } from "./regain.ts"
 import { migrate } from "./store/migrations.ts"
@@ -95,6 +96,7 @@ async function contextOf(
       onInconsistency: config.onInconsistency ?? "wait",
     },
     self,
+    localMarks: new Map((await readLocalMarks(db)).map(({ marking, mark }) => [marking, mark])),
     bell: new Bell(),
     sequencing: new Turn(),
     receiving: new Map(),

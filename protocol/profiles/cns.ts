@@ -1,4 +1,13 @@
-import { audience, fieldsOf, kind, marked, naming, noComparison, signedBy } from "./parts.ts"
+import {
+  agreedBy,
+  audience,
+  fieldsOf,
+  kind,
+  marked,
+  naming,
+  noComparison,
+  signedBy,
+} from "./parts.ts"
 import type { KindRule, Profile } from "./profile.ts"
 
 /** What a country group finds: every member of it agrees, the State concerned included. */
@@ -87,6 +96,7 @@ export const cns: Profile = {
   assignment: "groups",
   category: "convention",
   comparison: noComparison,
+  consent: agreedBy(foundByTheGroup, { members: ["group"], mode: "consensus" }),
   deadlines: [
     { anchor: "review-meeting", offset: "-P8M", onMiss: "list", what: "National report" },
     { anchor: "review-meeting", offset: "-P4M", onMiss: "nothing", what: "Questions" },
@@ -126,8 +136,7 @@ export const cns: Profile = {
   redaction: ["personal", "proprietary", "security"],
   signoff: [
     ...signedBy("nationalContactPoint", ofTheParty),
-    ...signedBy("rapporteur", foundByTheGroup),
-    ...signedBy("rapporteur", ["president-report"]),
+    ...signedBy("rapporteur", [...foundByTheGroup, "president-report"]),
     ...signedBy("nationalContactPoint", ["any"], { act: "consent" }),
   ],
   steward: "Contracting Parties, IAEA as secretariat",

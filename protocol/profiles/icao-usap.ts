@@ -1,4 +1,13 @@
-import { audience, fieldsOf, kind, marked, naming, signedBy, unLanguages } from "./parts.ts"
+import {
+  agreedBy,
+  audience,
+  fieldsOf,
+  kind,
+  marked,
+  naming,
+  signedBy,
+  unLanguages,
+} from "./parts.ts"
 import type { Profile } from "./profile.ts"
 
 const ofTheAudit = {
@@ -70,6 +79,14 @@ export const icaoUsap: Profile = {
       "Levels of implementation are for member States; they are not to be published or ranked.",
     rule: "forbidden",
   },
+  consent: [
+    ...agreedBy(["audit-report", "finding"], { members: ["audited"], mode: "explicit" }),
+    ...agreedBy(["implementation-level", "significant-concern"], {
+      basis: { field: "memorandum", kind: "memorandum" },
+      members: ["audited"],
+      mode: "standing",
+    }),
+  ],
   deadlines: [
     { anchor: "report", offset: "+P60D", onMiss: "notify", what: "Corrective action plan" },
   ],

@@ -1,6 +1,10 @@
 import { reviewMeetingKinds as kinds } from "./cns.ts"
-import { fieldsOf, noComparison, signedBy } from "./parts.ts"
+import { agreedBy, fieldsOf, noComparison, signedBy } from "./parts.ts"
 import type { Profile } from "./profile.ts"
+
+const foundByTheGroup = [
+  ...["challenge", "country-review-report", "good-performance", "good-practice", "suggestion"],
+]
 
 /**
  * Joint Convention on the Safety of Spent Fuel Management and on the Safety of Radioactive Waste
@@ -37,6 +41,7 @@ export const jointConvention: Profile = {
   assignment: "groups",
   category: "convention",
   comparison: noComparison,
+  consent: agreedBy(foundByTheGroup, { members: ["group"], mode: "consensus" }),
   deadlines: [
     { anchor: "review-meeting", offset: "-P3M", onMiss: "list", what: "National report" },
     { anchor: "review-meeting", offset: "-P3M", onMiss: "nothing", what: "Questions" },
@@ -62,10 +67,7 @@ export const jointConvention: Profile = {
   redaction: ["personal", "proprietary", "security"],
   signoff: [
     ...signedBy("nationalContactPoint", ["answer", "national-report", "question"]),
-    ...signedBy("rapporteur", [
-      ...["challenge", "country-review-report", "good-performance", "good-practice", "suggestion"],
-      "president-report",
-    ]),
+    ...signedBy("rapporteur", [...foundByTheGroup, "president-report"]),
     ...signedBy("nationalContactPoint", ["any"], { act: "consent" }),
   ],
   steward: "Contracting Parties, IAEA as secretariat",

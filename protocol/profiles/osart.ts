@@ -1,4 +1,5 @@
 import {
+  agreedBy,
   audience,
   background,
   fieldsOf,
@@ -101,6 +102,12 @@ export const osart: Profile = {
   assignment: "host-agreed",
   category: "specific",
   comparison: noComparison,
+  consent: agreedBy(found, {
+    basis: { field: "agreement", kind: "tacit-agreement" },
+    days: 90,
+    members: ["host"],
+    mode: "tacit",
+  }),
   deadlines: [
     { anchor: "mission-end", offset: "+P3M", onMiss: "notify", what: "Final report to the host" },
     {

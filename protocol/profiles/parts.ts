@@ -1,6 +1,7 @@
 import type { Act } from "../member/policy.ts"
 import { isAtMost, type Marking, markings } from "../record/marking.ts"
 import { type Audience, readers } from "./audience.ts"
+import type { ConsentRule } from "./consent.ts"
 import type { NamingRule } from "./naming.ts"
 import type { KindRule, SignoffLine } from "./profile.ts"
 
@@ -152,6 +153,14 @@ export function signedBy(
 ): readonly SignoffLine[] {
   const { act = "release", ...rest } = more
   return kinds.map((name) => ({ act, kind: name, persons: 1, role, ...rest }))
+}
+
+/** Who else agrees before records of these kinds go to anyone else. */
+export function agreedBy(
+  kinds: readonly string[],
+  rule: Omit<ConsentRule, "kind">,
+): readonly ConsentRule[] {
+  return kinds.map((name) => ({ ...rule, kind: name }))
 }
 
 /** As every report of the regulatory review says of its own numbers. */

@@ -1,4 +1,5 @@
 import {
+  agreedBy,
   audience,
   background,
   fieldsOf,
@@ -91,6 +92,12 @@ export const prascGeneric: Profile = {
   assignment: "host-agreed",
   category: "generic",
   comparison: noComparison,
+  consent: agreedBy(found, {
+    basis: { field: "agreement", kind: "tacit-agreement" },
+    days: 90,
+    members: ["host"],
+    mode: "tacit",
+  }),
   deadlines: [
     { anchor: "mission-start", offset: "-P2Y", onMiss: "nothing", what: "Request" },
     { anchor: "mission-end", offset: "+P3M", onMiss: "notify", what: "Final report" },

@@ -30,6 +30,15 @@ import {
 import { isLanguage } from "../time.ts"
 import { audienceShape, type Reader } from "./audience.ts"
 import {
+  basisFields,
+  type ConsentRule,
+  consentRuleShape,
+  consentsPerOrder,
+  memberFields,
+  memberListPattern,
+  membersNamed,
+} from "./consent.ts"
+import {
   comparisonShape,
   deadlineShape,
   followUpShape,
@@ -104,6 +113,7 @@ const membersShape = object({
   assignment: optional(oneOf(["draw", "groups", "host-agreed"])),
   category: optional(oneOf(categories)),
   comparison: optional(comparisonShape),
+  consent: optional(list(consentRuleShape, { min: 1, max: 64 })),
   /** area → codes of other vocabularies under which a record in it is found too */
   crossWalk: optional(
     dictionary(areaPattern, sortedSet(text({ max: 64, pattern: areaPattern }), 32), 256),
@@ -160,7 +170,14 @@ function isConsistent(profile: Profile): boolean {
     Object.keys(profile.crossWalk ?? {}).every((code) =>
       Object.hasOwn(profile.areas ?? {}, code),
     ) &&
-    profile.signoff.every(({ kind }) => kind === "any" || findKind(profile, kind) !== null)
+    profile.signoff.every(({ kind }) => kind === "any" || findKind(profile, kind) !== null) &&
+    (profile.consent ?? []).every(
+      ({ basis, kind, members }) =>
+        (kind === "any" || findKind(profile, kind) !== null) &&
+        members.every((field) => Object.hasOwn(profile.fields, field)) &&
+        (basis === undefined ||
+          (Object.hasOwn(profile.fields, basis.field) && findKind(profile, basis.kind) !== null)),
+    )
   )
 }
 
@@ -201,18 +218,30 @@ export function signoffOf(profile: Profile, act: Act, kind: string): readonly Re
     .map(({ act: _act, kind: _kind, ...requirement }) => requirement)
 }
 
+/** The lines of the profile that say who else agrees to a release of the kind. PROTOCOL.md §5 */
+export function consentRulesOf(
+  profile: Pick<Profile, "consent">,
+  kind: string,
+): readonly ConsentRule[] {
+  return (profile.consent ?? []).filter((rule) => rule.kind === "any" || rule.kind === kind)
+}
+
 /**
  * The conditions of an order's rule, sorted: every recipient computes them again from what it got.
- * `authority`, `facility` the record names one · `onward` it may travel on · `public` anyone may read it.
- * PROTOCOL.md §10, step 8
+ * `authority`, `facility` the record names one · `consent` others agree to it · `onward` it may travel
+ * on · `public` anyone may read it. PROTOCOL.md §10, step 8
  */
 export function conditionsOf(
-  record: Pick<ComityRecord, "fields">,
+  profile: Pick<Profile, "consent">,
+  record: Pick<ComityRecord, "fields" | "kind" | "origin">,
   recipient: string,
   onward: string,
 ): readonly (typeof conditions)[number][] {
   const found: (typeof conditions)[number][] = []
   if (Object.hasOwn(record.fields, "authority")) found.push("authority")
+  const named = membersNamed(record, memberFields(consentRulesOf(profile, record.kind)))
+  const isAmongThem = recipient === record.origin || named.includes(recipient)
+  if (!isAmongThem && named.some((member) => member !== record.origin)) found.push("consent")
   if (Object.hasOwn(record.fields, "facility")) found.push("facility")
   if (onward !== "no") found.push("onward")
   if (recipient === "public") found.push("public")
@@ -257,7 +286,11 @@ export function findViolations(profile: Profile, record: Judged): readonly Viola
   if (scale !== undefined && Object.hasOwn(record.fields, "status"))
     if (!scale.includes(fieldOf(record, "status")))
       found.push({ field: "status", expected: oneAmong(scale) })
-  return [...found, ...redactionViolations(profile, record)]
+  return [
+    ...found,
+    ...redactionViolations(profile, record),
+    ...namingViolations(consentRulesOf(profile, record.kind), record),
+  ]
 }
 
 // In the languages of the United Nations: a word that such a text can't do without.
@@ -278,6 +311,26 @@ function redactionViolations(profile: Profile, record: Judged): readonly Violati
   return (withheld ?? "0") === String(reasons.length)
     ? []
     : [{ field: "withheld", expected: `${reasons.length}, as many as are marked in the text` }]
+}
+
+/** Whoever is named by a field must be found by it, on every machine alike. */
+function namingViolations(
+  rules: readonly ConsentRule[],
+  record: Pick<Judged, "fields">,
+): readonly Violation[] {
+  const found: Violation[] = []
+  for (const field of memberFields(rules)) {
+    if (!Object.hasOwn(record.fields, field)) continue
+    const list = fieldOf(record, field)
+    if (!memberListPattern.test(list) || membersNamed(record, [field]).join(" ") !== list)
+      found.push({ field, expected: "ids of members, sorted, one blank between them" })
+  }
+  if (membersNamed(record, memberFields(rules)).length > consentsPerOrder)
+    found.push({ field: memberFields(rules)[0]!, expected: `at most ${consentsPerOrder} members` })
+  for (const field of basisFields(rules))
+    if (Object.hasOwn(record.fields, field) && !/^[0-9a-f]{64}$/.test(fieldOf(record, field)))
+      found.push({ field, expected: "the digest of a record" })
+  return found
 }
 
 /** What a grant says of a release, with who gives and who gets it, as far as that is known. */

@@ -1,4 +1,5 @@
 import {
+  agreedBy,
   audience,
   closure,
   fieldsOf,
@@ -82,6 +83,7 @@ export const uncac: Profile = {
   assignment: "draw",
   category: "convention",
   comparison: { disclaimer: "The mechanism produces no ranking of any form.", rule: "forbidden" },
+  consent: agreedBy(ofThree, { members: ["reviewers"], mode: "explicit" }),
   deadlines: [
     { anchor: "start", offset: "+P3W", onMiss: "notify", what: "Focal point" },
     { anchor: "start", offset: "+P2M", onMiss: "notify", what: "Self-assessment" },

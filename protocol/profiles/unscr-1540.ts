@@ -1,4 +1,5 @@
 import {
+  agreedBy,
   audience,
   closure,
   fieldsOf,
@@ -75,6 +76,7 @@ export const unscr1540: Profile = {
     disclaimer: "The matrix is a reference tool; it is not a tool for measuring compliance.",
     rule: "forbidden",
   },
+  consent: agreedBy(["peer-review-report"], { members: ["parties"], mode: "explicit" }),
   crossWalk: {
     "OP3a:N": ["CPPNM-A:FP-C", "CPPNM-A:FP-J"],
     "OP3b:N": ["CPPNM-A:FP-H", "CPPNM-A:FP-I"],

@@ -1,4 +1,5 @@
 import {
+  agreedBy,
   audience,
   closure,
   fieldsOf,
@@ -70,6 +71,10 @@ export const untoc: Profile = {
   assignment: "draw",
   category: "convention",
   comparison: { disclaimer: "The mechanism produces no ranking of any form.", rule: "forbidden" },
+  consent: agreedBy(["list-of-observations", "summary"], {
+    members: ["reviewers"],
+    mode: "explicit",
+  }),
   deadlines: [
     { anchor: "start", offset: "+P2W", onMiss: "notify", what: "Focal point" },
     { anchor: "start", offset: "+P4W", onMiss: "notify", what: "Experts" },
