@@ -119,6 +119,8 @@ const nodeExits = {
   "feature.later": exitCodes.failed,
   "public.unconfirmed": exitCodes.usage,
   "evidence.refused": exitCodes.approvalMissing,
+  "profile.adopted": exitCodes.conflict,
+  "profile.looser": exitCodes.failed,
   "request.malformed": exitCodes.usage,
   "search.malformed": exitCodes.usage,
 } as const satisfies Record<NodeErrorCode, ExitCode>

@@ -54,6 +54,7 @@ export const nodeErrorCodes = [
     "public.unconfirmed",
     "evidence.refused",
   ],
+  ...["profile.adopted", "profile.looser"],
   ...["request.malformed", "search.malformed"],
 ] as const
 

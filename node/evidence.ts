@@ -3,7 +3,10 @@ import { encodeHex } from "../protocol/encoding.ts"
 import { encodeEvidence } from "../protocol/evidence.ts"
 import { proveConsistencyFrom, proveInclusionFrom } from "../protocol/log/compact-range.ts"
 import { formatTlogProof } from "../protocol/log/tlog-proof.ts"
+import type { Profile } from "../protocol/profiles/profile.ts"
+import { hasSealedRating } from "../protocol/profiles/rating.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
+import { decodeRecord } from "../protocol/record/record.ts"
 import { type Logged, versionInForce } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
@@ -42,6 +45,13 @@ export async function exportEvidence(
       hint: `comity show ${reference.id} says from where on, and why.`,
     })
   const { placed, log, logged, order, entry } = await claimOf(context, fact)
+  const profile = findProfile(order.payload.rule.profile)
+  if (profile === null)
+    throw new NodeError("store.corrupt", "The profile of this order is missing.")
+  if (hasSealedRating(profile.profile, decodeRecord(content.bytes)))
+    throw new NodeError("evidence.refused", "It holds a sealed rating, which no file carries.", {
+      hint: "Whoever may know the rating was given the record itself.",
+    })
   const isRecipient = fact.order_origin !== context.self.id
   const mayShow = placed.grant.terms?.evidence !== "recipient" || !isRecipient
   if (!mayShow && (options.reason ?? "").trim() === "")
@@ -61,9 +71,6 @@ export async function exportEvidence(
     base === 0
       ? []
       : await fromNodes(context.db, log.id, (read) => proveConsistencyFrom(read, base, size))
-  const profile = findProfile(order.payload.rule.profile)
-  if (profile === null)
-    throw new NodeError("store.corrupt", "The profile of this order is missing.")
   const file = encodeEvidence({
     base: baseProof.map(encodeHex),
     grant: jsonOf(placed.bytes),
@@ -82,8 +89,12 @@ export async function exportEvidence(
     record: reference.id,
     version: reference.version,
     recipient,
-    reveals: `The file shows the whole record, the pseudonyms, organisations and roles of the officers who signed, that ${recipient} received it, and index ${fact.idx} of the log.`,
+    reveals: `The file shows the whole record, the pseudonyms, organisations and roles of the officers who signed, that ${recipient} received it, and index ${fact.idx} of the log.${disclaimerOf(profile.profile)}`,
   }
+}
+
+function disclaimerOf({ comparison }: Profile): string {
+  return comparison === undefined ? "" : ` ${comparison.disclaimer}`
 }
 
 async function chooseFact(

@@ -2,9 +2,10 @@ import { Hono } from "hono"
 import { z } from "zod"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
+import { markings } from "../../protocol/record/marking.ts"
 import { auditLogs } from "../audit.ts"
 import { backUp } from "../backup.ts"
-import { type Context, ownRoot } from "../context.ts"
+import type { Context } from "../context.ts"
 import { verifyDecision } from "../decision.ts"
 import { doctor } from "../doctor.ts"
 import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
@@ -17,6 +18,7 @@ import {
   listInconsistencies,
   showInconsistency,
 } from "../inconsistencies.ts"
+import { decideLocalMark, readLocalMarks } from "../local-marks.ts"
 import { logConsistency, logHead, logProof, logTiles } from "../log.ts"
 import {
   addSignature,
@@ -40,6 +42,7 @@ import {
   renamePeer,
   verifyPeer,
 } from "../peers.ts"
+import { adoptProfile, listProfiles } from "../profiles.ts"
 import { receiptsOf } from "../receipts.ts"
 import { findRecord, inbox, search, show, why } from "../records.ts"
 import { recover, resumeAnyway } from "../recover.ts"
@@ -115,7 +118,28 @@ export const operations = {
     removePeer(context, name),
   ),
 
-  "profile.list": operation(nothing, async (context) => ({ adopted: ownRoot(context).profiles })),
+  "profile.list": operation(nothing, async (context) => listProfiles(context)),
+  "profile.adopt": operation(
+    z.strictObject({ name: text.optional(), bytes: base64.optional() }),
+    async (context, { name, bytes }) => {
+      if (name === undefined && bytes === undefined)
+        throw new NodeError("request.malformed", "A profile is named, or given.")
+      const { proposal, ...rest } = await adoptProfile(
+        context,
+        bytes === undefined ? { name: name! } : { bytes: decodeBase64(bytes) },
+      )
+      return { ...rest, proposal: encodeBase64(proposal) }
+    },
+  ),
+  "mark.list": operation(nothing, async (context) => ({
+    marks: await readLocalMarks(context.db),
+    required: context.self.network === "operational",
+  })),
+  "mark.map": operation(
+    z.strictObject({ marking: z.enum(markings), mark: text, ...decision }),
+    (context, { payload, protected: header, signature, ...wanted }) =>
+      decideLocalMark(context, wanted, decodeBase64(payload), { protected: header, signature }),
+  ),
   "draft.add": operation(z.strictObject({ source, profile: text.optional() }), (context, input) =>
     addDraft(context, input.source, input.profile),
   ),
