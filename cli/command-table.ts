@@ -43,6 +43,10 @@ export const commandGroups: readonly {
       },
       { names: ["order"], load: async () => (await import("./commands/order.ts")).registerOrder },
       {
+        names: ["consent"],
+        load: async () => (await import("./commands/consent.ts")).registerConsent,
+      },
+      {
         names: ["publish"],
         load: async () => (await import("./commands/publish.ts")).registerPublish,
       },
@@ -82,6 +86,10 @@ export const commandGroups: readonly {
         load: async () => (await import("./commands/evidence.ts")).registerVerify,
       },
       { names: ["log"], load: async () => (await import("./commands/log.ts")).registerLog },
+      {
+        names: ["witness"],
+        load: async () => (await import("./commands/witness.ts")).registerWitness,
+      },
       {
         names: ["inconsistency"],
         load: async () => (await import("./commands/inconsistency.ts")).registerInconsistency,

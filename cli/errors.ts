@@ -118,9 +118,12 @@ const nodeExits = {
   "recipient.profile": exitCodes.failed,
   "feature.later": exitCodes.failed,
   "public.unconfirmed": exitCodes.usage,
+  "consent.unasked": exitCodes.failed,
+  "consent.pending": exitCodes.conflict,
   "evidence.refused": exitCodes.approvalMissing,
   "profile.adopted": exitCodes.conflict,
   "profile.looser": exitCodes.failed,
+  "witness.missing": exitCodes.failed,
   "request.malformed": exitCodes.usage,
   "search.malformed": exitCodes.usage,
 } as const satisfies Record<NodeErrorCode, ExitCode>

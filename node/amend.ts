@@ -192,6 +192,8 @@ export async function publishRoot(
   )
   context.self = member
   context.keys = keys
+  // Whoever was woken by the entry alone has read the document before it.
+  context.bell.ring()
   return { version, index: log.range.size - entries.length }
 }
 

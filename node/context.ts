@@ -15,7 +15,8 @@ export type Context = {
   readonly db: Db
   /** replaced by the sequencer with the root document that names others */
   keys: NodeKeys
-  readonly config: Config
+  /** replaced when the operator changes it */
+  config: Config
   /** ourselves, as our root documents say; replaced by the sequencer when it logs a new version */
   self: Member
   /** marking → our own mark beside it, decided by our information security */
@@ -49,6 +50,8 @@ export type Config = {
   readonly url: string | null
   /** marking as sent → marking as handled here; absent: as it is */
   readonly markings: Readonly<Record<string, string>>
+  /** releases stop when our witnesses have been missing for so many hours; null: they never do */
+  readonly witnessHours: number | null
   /** `entries` to the log every so many seconds; null: when there is something to log */
   readonly cadence: { readonly everySeconds: number; readonly entries: number } | null
   /** what a proof of inconsistency does to new entries of its member: wait for an officer, or only be shown */

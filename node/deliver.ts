@@ -17,6 +17,8 @@ import {
   sealParcel,
 } from "../protocol/exchange/parcel.ts"
 import { limits } from "../protocol/limits.ts"
+import { ownLines } from "../protocol/log/checkpoint.ts"
+import { emptyRange } from "../protocol/log/compact-range.ts"
 import { kemKeyFor } from "../protocol/member/keys.ts"
 import { endOfEpoch } from "../protocol/member/root.ts"
 import { recordDigest } from "../protocol/record/record.ts"
@@ -30,6 +32,7 @@ import { StoreDamage } from "./store/damage.ts"
 import { asFact } from "./store/queries/facts.ts"
 import { entriesFrom, type LogState, logOf, placesOf } from "./store/queries/logs.ts"
 import { keysInForce, memberById } from "./store/queries/members.ts"
+import { checkpointAt, type Place, proofsFor, unprovenFor } from "./store/queries/proofs.ts"
 import type { Db } from "./store/schema.ts"
 
 /** Where a reader of our feed stands: what it has of us already. */
@@ -40,6 +43,8 @@ export type FeedPosition = {
   /** the newest epoch of our log that it knows, and how many entries of that it holds */
   readonly epoch: number
   readonly size: number
+  /** from where on it wants the quorate checkpoints of its orders, a place an epoch; null for none */
+  readonly pending: readonly Place[] | null
 }
 
 const noFeed = "0".repeat(32)
@@ -76,9 +81,10 @@ export async function* feedFrames(
 ): AsyncGenerator<Uint8Array, FeedPosition> {
   const { head, log } = await feedHead(context, peer)
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
+  const proofs = await proofsWanted(context, peer, log, position)
+  const isSame = position.epoch === log.epoch && position.size === log.range.size
   // A poll with nothing new stays small: who holds this size has a checkpoint of it.
-  if (position.epoch !== log.epoch || position.size !== log.range.size)
-    yield* logFrames(context, log, position)
+  if (!isSame || proofs.length > 0) yield* logFrames(context, log, position)
   let after = firstAfter(head, position)
   while (after < head.n) {
     const rows = await context.db
@@ -96,9 +102,57 @@ export async function* feedFrames(
       after = n
     }
   }
+  // Behind our own, before those of others: PROTOCOL.md §11.
+  yield* proofFrames(context, proofs)
   yield* gossipFrames(context, peer)
   yield encodeFrame("head", utf8(formatHead(head)))
-  return { feed: head.feed, after: head.n, epoch: log.epoch, size: head.size }
+  const pending = await stillPending(context, peer, log, position)
+  return { feed: head.feed, after: head.n, epoch: log.epoch, size: head.size, pending }
+}
+
+type Proof = { readonly epoch: number; readonly size: number }
+
+/** The quorate checkpoints that a reader waits for and that are here, of the log as it is sent. */
+export async function proofsWanted(
+  { db, self }: Context,
+  peer: string,
+  log: LogState,
+  { pending }: Pick<FeedPosition, "pending">,
+): Promise<readonly Proof[]> {
+  // Who never named witnesses is spared the look.
+  const isWitnessed = self.documents.some(({ payload }) => payload.quorum > 0)
+  if (pending === null || !isWitnessed) return []
+  const proofs = await proofsFor(db, self.id, peer, pending)
+  return proofs.filter(({ epoch, size }) => epoch < log.epoch || size <= log.range.size)
+}
+
+async function* proofFrames(
+  { db, self }: Context,
+  proofs: readonly Proof[],
+): AsyncGenerator<Uint8Array> {
+  for (const { epoch, size } of proofs) {
+    const log = await logOf(db, self.id, epoch)
+    const kept = log === null ? null : await checkpointAt(db, log.id, size)
+    if (kept !== null) yield encodeFrame("checkpoint", utf8(kept.note))
+  }
+}
+
+/** Where a live reader stands after this: at its first orders without a proof, or at the log's end. */
+async function stillPending(
+  { db, self }: Context,
+  peer: string,
+  log: LogState,
+  { pending }: FeedPosition,
+): Promise<readonly Place[] | null> {
+  if (pending === null) return null
+  return withEnd(await unprovenFor(db, self.id, peer, pending), log)
+}
+
+/** Ends at the newest epoch of a log: whatever comes there is wanted too. */
+export function withEnd(pending: readonly Place[], log: LogState | null): readonly Place[] {
+  const { epoch, range } = log ?? { epoch: 1, range: emptyRange }
+  const isThere = pending.some((one) => one.epoch === epoch)
+  return isThere ? pending : [...pending, { epoch, index: range.size }]
 }
 
 /**
@@ -114,7 +168,8 @@ export async function* logFrames(
   const member = await memberById(db, log.member)
   if (member === null || log.checkpoint === null)
     throw new NodeError("store.corrupt", "The log is not signed.")
-  yield encodeFrame("checkpoint", utf8(log.checkpoint))
+  // Cosignatures are for those who wait for them.
+  yield encodeFrame("checkpoint", utf8(ownLines(log.checkpoint)))
   const first = Math.min(position.epoch, log.epoch)
   for (let epoch = first; epoch <= log.epoch; epoch++) {
     const one = epoch === log.epoch ? log : await logOf(db, log.member, epoch)
@@ -357,14 +412,28 @@ export function parseFeedQuery(query: URLSearchParams): FeedPosition | null {
   const after = numberOf(query.get("after"), 0)
   const epoch = numberOf(query.get("epoch"), 1)
   const size = numberOf(query.get("size"), 0)
+  const pending = parsePlaces(query.get("pending"))
   const isSane =
     new Set(names).size === names.length &&
     (feed === null || /^[0-9a-f]{32}$/.test(feed)) &&
     after !== null &&
     epoch !== null &&
     epoch >= 1 &&
-    size !== null
-  return isSane ? { feed, after, epoch, size } : null
+    size !== null &&
+    pending !== undefined
+  return isSane ? { feed, after, epoch, size, pending } : null
+}
+
+/** `epoch.index`, joined by commas, ascending; undefined for anything else that is there. */
+function parsePlaces(text: string | null): readonly Place[] | null | undefined {
+  if (text === null) return null
+  if (!/^[1-9]\d{0,6}\.(0|[1-9]\d{0,14})(,[1-9]\d{0,6}\.(0|[1-9]\d{0,14})){0,15}$/.test(text))
+    return undefined
+  const places = text.split(",").map((place) => {
+    const [epoch = 0, index = 0] = place.split(".").map(Number)
+    return { epoch, index }
+  })
+  return places.every(({ epoch }, i) => epoch > (places[i - 1]?.epoch ?? 0)) ? places : undefined
 }
 
 function numberOf(text: string | null, otherwise: number): number | null {

@@ -1,8 +1,11 @@
 import { sql } from "kysely"
 import { auditLogs } from "./audit.ts"
-import { type Context, ownRoot, today } from "./context.ts"
+import { type Context, dayOf, ownRoot, today } from "./context.ts"
 import { readHighWater } from "./high-water.ts"
 import { hasRootKeys } from "./home.ts"
+import { listWitnesses } from "./name-witnesses.ts"
+import { overdue } from "./overdue.ts"
+import { nameOf } from "./peers.ts"
 import { allPeers, keysInForce } from "./store/queries/members.ts"
 
 export type Check = {
@@ -23,6 +26,7 @@ export async function doctor(context: Context): Promise<{ readonly checks: reado
       rootExpiryCheck(context),
       await kemCheck(context),
       networkCheck(context),
+      ...(await witnessChecks(context)),
       ...(await peerChecks(context)),
     ],
   }
@@ -122,6 +126,43 @@ function networkCheck(context: Context): Check {
   const text =
     network === "operational" ? "an operational member" : `network ${network}: not operational`
   return { check: "network", ok: true, text }
+}
+
+/** Our own witnesses, and each member whose orders have waited too long for theirs. */
+async function witnessChecks(context: Context): Promise<readonly Check[]> {
+  const late = await overdue(context)
+  const ours = late.find(({ origin }) => origin === context.self.id)
+  const checks: Check[] = []
+  const { witnesses, quorum, size } = await listWitnesses(context)
+  const renewed = witnesses.filter(({ hasNewKey }) => hasNewKey).map(({ name }) => name)
+  const seen = witnesses.filter((witness) => witness.size === size).length
+  const text = `${seen} of ${witnesses.length} have cosigned the newest checkpoint, ${quorum} are needed`
+  if (ours !== undefined)
+    checks.push({
+      check: "witnesses",
+      ok: false,
+      text: `${ours.orders} orders have waited since ${dayOf(ours.since)}; ${text}`,
+      fix: "comity witness list says which are missing: ask them, or name others",
+    })
+  else if (renewed.length > 0)
+    checks.push({
+      check: "witnesses",
+      ok: false,
+      text: `${renewed.join(", ")} has another witness key than our root document names`,
+      fix: `comity witness add ${renewed.join(" ")}`,
+    })
+  else if (witnesses.length > 0) checks.push({ check: "witnesses", ok: true, text })
+  for (const { origin, orders, since } of late)
+    if (origin !== context.self.id) {
+      const name = await nameOf(context, origin)
+      checks.push({
+        check: `witnesses of ${name}`,
+        ok: false,
+        text: `${orders} orders of ${name} have waited for its witnesses since ${dayOf(since)}`,
+        fix: `ask ${name} by another way; reading goes on meanwhile`,
+      })
+    }
+  return checks
 }
 
 const staleDays = 3

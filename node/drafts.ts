@@ -2,7 +2,12 @@ import { sha256 } from "../protocol/crypto/hash.ts"
 import { sealObject } from "../protocol/crypto/seal.ts"
 import { encodeHex, utf8 } from "../protocol/encoding.ts"
 import { withdrawalTag } from "../protocol/log/entry.ts"
-import { encodeRecord, recordDigest } from "../protocol/record/record.ts"
+import {
+  type ComityRecord,
+  decodeRecord,
+  encodeRecord,
+  recordDigest,
+} from "../protocol/record/record.ts"
 import { type Context, ownRoot } from "./context.ts"
 import { buildRecord, type Draft, hasErrors, parseDraft } from "./draft.ts"
 import { NodeError } from "./errors.ts"
@@ -243,4 +248,25 @@ export async function recordRow(
   if (row === undefined)
     throw new NodeError("record.unknown", `No record ${id} version ${version}.`)
   return row
+}
+
+/** The content of a version that is held here. @throws `record.withdrawn` */
+export async function recordOf(
+  db: Db,
+  {
+    origin,
+    id,
+    version,
+  }: { readonly origin: string; readonly id: string; readonly version: number },
+): Promise<ComityRecord> {
+  const row = await db
+    .selectFrom("content")
+    .select("bytes")
+    .where("origin", "=", origin)
+    .where("id", "=", id)
+    .where("version", "=", version)
+    .executeTakeFirst()
+  if (row === undefined)
+    throw new NodeError("record.withdrawn", `The content of record ${id} is destroyed.`)
+  return decodeRecord(new Uint8Array(row.bytes))
 }

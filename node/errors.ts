@@ -55,7 +55,8 @@ export const nodeErrorCodes = [
     "evidence.refused",
   ],
   ...["profile.adopted", "profile.looser"],
-  ...["request.malformed", "search.malformed"],
+  ...["consent.unasked", "consent.pending"],
+  ...["witness.missing", "request.malformed", "search.malformed"],
 ] as const
 
 export type NodeErrorCode = (typeof nodeErrorCodes)[number]

@@ -1,20 +1,22 @@
 import { jsonOf } from "../protocol/canonical.ts"
 import { encodeHex } from "../protocol/encoding.ts"
 import { encodeEvidence } from "../protocol/evidence.ts"
-import { proveConsistencyFrom, proveInclusionFrom } from "../protocol/log/compact-range.ts"
+import { proveInclusionFrom } from "../protocol/log/compact-range.ts"
 import { formatTlogProof } from "../protocol/log/tlog-proof.ts"
 import type { Profile } from "../protocol/profiles/profile.ts"
 import { hasSealedRating } from "../protocol/profiles/rating.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
 import { decodeRecord } from "../protocol/record/record.ts"
-import { type Logged, versionInForce } from "../protocol/verify.ts"
+import { entryOf } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
 import { findPeer, nameOf } from "./peers.ts"
+import { describeProof, proofOf } from "./prove.ts"
+import { proveOrder } from "./prove-order.ts"
 import { claimOf, contentOf, findRecord, liveFacts, suspended } from "./records.ts"
 import type { LiveFact } from "./standing.ts"
-import { checkpointCovering, fromNodes } from "./store/queries/logs.ts"
+import { fromNodes } from "./store/queries/logs.ts"
 
 export type ExportedEvidence = {
   readonly file: Uint8Array
@@ -44,7 +46,7 @@ export async function exportEvidence(
     throw new NodeError("record.repudiated", "Its origin disowns the release of this record.", {
       hint: `comity show ${reference.id} says from where on, and why.`,
     })
-  const { placed, log, logged, order, entry } = await claimOf(context, fact)
+  const { claim, placed, log, logged, order, entry, proof: proven } = await claimOf(context, fact)
   const profile = findProfile(order.payload.rule.profile)
   if (profile === null)
     throw new NodeError("store.corrupt", "The profile of this order is missing.")
@@ -61,27 +63,16 @@ export async function exportEvidence(
   if (!mayShow)
     await noteEvent(context, context.db, "evidence.exported", reference.id, options.reason ?? "")
 
-  const covering = await checkpointCovering(context.db, log.id, fact.idx)
-  if (covering === null) throw new NodeError("store.corrupt", "No checkpoint covers this order.")
-  const { size, note } = covering
-  const prove = (index: number) =>
-    fromNodes(context.db, log.id, (read) => proveInclusionFrom(read, index, size))
-  const base = order.payload.base.size
-  const baseProof =
-    base === 0
-      ? []
-      : await fromNodes(context.db, log.id, (read) => proveConsistencyFrom(read, base, size))
+  const entryAt = { index: fact.idx, salt: entry.salt }
+  const proof = await proveOrder(context.db, { order, entry: entryAt, logged, log, proof: proven })
   const file = encodeEvidence({
-    base: baseProof.map(encodeHex),
+    ...proof.fields,
+    consents: claim.consents.map(({ bytes }) => jsonOf(bytes)),
     grant: jsonOf(placed.bytes),
-    order: jsonOf(order.bytes),
     path: placed.path.map(encodeHex),
     position: placed.position,
     profile: jsonOf(profile.bytes),
-    proof: formatTlogProof({ index: fact.idx, proof: await prove(fact.idx), checkpoint: note }),
     record: jsonOf(content.bytes),
-    roots: await rootsUpTo(logged, log.epoch, fact.idx, prove),
-    salt: encodeHex(entry.salt),
   })
   const recipient = await nameOf(context, fact.recipient)
   return {
@@ -95,6 +86,66 @@ export async function exportEvidence(
 
 function disclaimerOf({ comparison }: Profile): string {
   return comparison === undefined ? "" : ` ${comparison.disclaimer}`
+}
+
+export type ExportedProof = {
+  readonly record: string
+  readonly version: number
+  readonly order: string
+  /** of the log that the order is in */
+  readonly origin: string
+  readonly index: number
+  /** what the log has there, hex */
+  readonly entry: string
+  /** what witnesses say of it, in words */
+  readonly witnessing: string
+  /** C2SP tlog-proof */
+  readonly proof: string
+}
+
+/**
+ * That the release of a record is in its origin's log, for anybody's tools; withdrawn or not, since a
+ * log forgets nothing.
+ *
+ * @param peer for our own records: whose grant to show @throws `record.*`, `peer.*`
+ */
+export async function exportProof(
+  context: Context,
+  prefix: string,
+  peer?: string,
+): Promise<ExportedProof> {
+  const { db, self } = context
+  const reference = await findRecord(context, prefix)
+  const wanted = peer === undefined ? null : (await findPeer(context, peer)).member
+  const facts = await db
+    .selectFrom("fact")
+    .selectAll()
+    .where("record_origin", "=", reference.origin)
+    .where("record_id", "=", reference.id)
+    .where("act", "=", "release")
+    .orderBy("epoch", "desc")
+    .orderBy("idx", "desc")
+    .execute()
+  const fact = facts.find(({ recipient }) =>
+    reference.origin === self.id ? wanted === null || recipient === wanted : recipient === self.id,
+  )
+  if (fact === undefined)
+    throw new NodeError("order.nothing", "No order that is logged has released this record.")
+  const { claim, log, logged, proof: proven } = await claimOf(context, fact)
+  const shown = await proofOf(db, logged, log, { index: fact.idx, proof: proven })
+  if (shown === null) throw new NodeError("store.corrupt", "No checkpoint covers this order.")
+  const { size, note } = shown
+  const proof = await fromNodes(db, log.id, (read) => proveInclusionFrom(read, fact.idx, size))
+  return {
+    record: reference.id,
+    version: fact.version,
+    order: fact.order_id,
+    origin: log.origin,
+    index: fact.idx,
+    entry: encodeHex(entryOf(claim)),
+    witnessing: await describeProof(context, logged, log, { index: fact.idx, proof: proven }),
+    proof: formatTlogProof({ index: fact.idx, proof, checkpoint: note }),
+  }
 }
 
 async function chooseFact(
@@ -121,23 +172,4 @@ async function chooseFact(
     })
   }
   return fact
-}
-
-/** Root versions from 1 to the one in force at `index`; those of the log's epoch with their entry's path. */
-async function rootsUpTo(
-  { origin, rootIndexes }: Logged,
-  epoch: number,
-  index: number,
-  prove: (index: number) => Promise<readonly Uint8Array[]>,
-) {
-  const count = versionInForce(origin, epoch, rootIndexes, index)
-  return Promise.all(
-    origin.documents.slice(0, count).map(async ({ bytes, payload }) => {
-      const document = jsonOf(bytes)
-      if (payload.epoch < epoch) return { document }
-      const at = rootIndexes[payload.version - 1]
-      if (at == null) throw new NodeError("store.corrupt", "A root document is not logged.")
-      return { document, index: at, path: (await prove(at)).map(encodeHex) }
-    }),
-  )
 }

@@ -43,6 +43,7 @@ const configShape = object({
   onInconsistency: optional(oneOf(["wait", "note"])),
   type: literal("comity/home/v1"),
   url: optional(text({ min: 1, max: 512 })),
+  witnessHours: optional(integer(1, 8760)),
 })
 
 export type HomeConfig = Omit<Config, "home"> & { readonly cipher: "aegis" | "chacha20" }
@@ -60,7 +61,7 @@ export function readConfig(files: Files): HomeConfig {
       hint: 'Found one: comity init --state XA --name "Authority XA"',
     })
   try {
-    const { cadence, cipher, markings, onInconsistency, url } = decodeShape(
+    const { cadence, cipher, markings, onInconsistency, url, witnessHours } = decodeShape(
       configShape,
       JSON.parse(new TextDecoder().decode(bytes)),
       "json.profile",
@@ -71,6 +72,7 @@ export function readConfig(files: Files): HomeConfig {
       markings,
       onInconsistency: onInconsistency ?? "wait",
       url: url ?? null,
+      witnessHours: witnessHours ?? null,
     }
   } catch (cause) {
     throw new NodeError("config.invalid", `${names.config} is not as it should be.`, { cause })
@@ -78,7 +80,7 @@ export function readConfig(files: Files): HomeConfig {
 }
 
 export function writeConfig(files: Files, config: HomeConfig): void {
-  const { cadence, cipher, markings, onInconsistency, url } = config
+  const { cadence, cipher, markings, onInconsistency, url, witnessHours } = config
   const fields = {
     cipher,
     markings,
@@ -86,6 +88,7 @@ export function writeConfig(files: Files, config: HomeConfig): void {
     type: "comity/home/v1",
     ...(cadence === null ? {} : { cadence }),
     ...(url === null ? {} : { url }),
+    ...(witnessHours === null ? {} : { witnessHours }),
   }
   files.write(names.config, encodeCanonical(fields))
 }
@@ -137,6 +140,7 @@ export async function initHome(env: Env, founder: Founder): Promise<Identity> {
     markings: {},
     onInconsistency: "wait",
     url: founding.url ?? null,
+    witnessHours: null,
   })
   return identityOf(founded.member)
 }
@@ -180,6 +184,28 @@ export function isBackedUp(name: string): boolean {
     name === databaseName ||
     /^officers\/[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)
   )
+}
+
+const rootKeyShape = object({
+  ed25519: hex(32),
+  mldsa65: hex(32),
+  type: literal("comity/root-key/v1"),
+})
+
+/** The root keys that still lie in the home, present and next ones. @throws `key.unavailable` */
+export async function readRootKeys(
+  files: Files,
+  unlocking: Unlocking,
+): Promise<readonly RootPair[]> {
+  const pairs: RootPair[] = []
+  for (const name of files.list(names.rootKeys)) {
+    const bytes = files.read(`${names.rootKeys}/${name}`)
+    if (bytes === null) continue
+    const content = await openKeyFileContent(bytes, unlocking)
+    const { ed25519, mldsa65 } = decodeShape(rootKeyShape, content, "key.malformed")
+    pairs.push({ ed25519: decodeHex(ed25519), mldsa65: decodeHex(mldsa65) })
+  }
+  return pairs
 }
 
 /** Whether root keys still lie in the home, where a thief of the server finds them. */

@@ -106,6 +106,25 @@ export function logSigners(keys: NodeKeys, origin: string): readonly NoteSigner[
   ]
 }
 
+/** The two lines of a cosignature that this node gives as a witness. */
+export function witnessSigners(keys: NodeKeys, name: string): readonly NoteSigner[] {
+  const { ed25519, mldsa44 } = keys.witness
+  return [
+    {
+      name,
+      algorithm: 0x04,
+      publicKey: ed25519PublicKey(ed25519),
+      sign: (message) => signEd25519(message, ed25519),
+    },
+    {
+      name,
+      algorithm: 0x06,
+      publicKey: mlDsaPublicKey(44, mldsa44),
+      sign: (message) => signMlDsa(44, message, mldsa44),
+    },
+  ]
+}
+
 const metaNames = { inForce: "keys", proposed: "keys-proposed" } as const
 
 /** Keys that a root document has named since founding; they lie in the encrypted database. */

@@ -5,20 +5,28 @@ import {
   proveInclusionFrom,
   rangeRoot,
 } from "../protocol/log/compact-range.ts"
+import { countWitnesses } from "../protocol/log/cosignature.ts"
+import { logOrigin } from "../protocol/log/entry.ts"
 import { formatVkey } from "../protocol/log/note.ts"
 import {
   encodeEntryBundle,
   encodeTile,
   formatTilePath,
-  tileHashes,
+  parseTilePath,
+  type Tile,
   tilesOf,
   tileWidth,
 } from "../protocol/log/tile.ts"
 import { formatTlogProof } from "../protocol/log/tlog-proof.ts"
-import { logKeyOf } from "../protocol/member/root.ts"
+import { formatWitnessPolicy } from "../protocol/log/witness-policy.ts"
+import { logKeyOf, newestRoot } from "../protocol/member/root.ts"
+import { policyOf, witnessesOf } from "../protocol/quorum.ts"
 import { type Context, ownRoot } from "./context.ts"
 import { NodeError } from "./errors.ts"
-import { entriesFrom, fromNodes, type LogState, logOf } from "./store/queries/logs.ts"
+import { findPeer } from "./peers.ts"
+import { entriesFrom, fromNodes, type LogState, logOf, nodesFrom } from "./store/queries/logs.ts"
+import { memberById } from "./store/queries/members.ts"
+import type { Db } from "./store/schema.ts"
 
 /** Our own log, for other people's tools. docs/spec/log.md */
 export type LogHead = {
@@ -26,6 +34,7 @@ export type LogHead = {
   readonly size: number
   readonly root: string
   readonly vkeys: readonly string[]
+  /** names of the witnesses that have cosigned it, of those that the root document names */
   readonly cosignedBy: readonly string[]
   /** the signed checkpoint, C2SP tlog-checkpoint */
   readonly checkpoint: string
@@ -33,14 +42,15 @@ export type LogHead = {
 
 export async function logHead(context: Context): Promise<LogHead> {
   const log = await ownLog(context)
-  const keys = logVerifierKeys({ origin: log.origin, logKey: logKeyOf(ownRoot(context)) })
+  const root = ownRoot(context)
+  const keys = logVerifierKeys({ origin: log.origin, logKey: logKeyOf(root) })
   return {
     origin: log.origin,
     size: log.range.size,
     root: encodeHex(rangeRoot(log.range)),
     vkeys: keys.map(({ name, algorithm, publicKey }) => formatVkey(name, algorithm, publicKey)),
-    cosignedBy: [],
-    checkpoint: log.checkpoint ?? "",
+    cosignedBy: countWitnesses(log.checkpoint!, witnessesOf(root)).map(({ name }) => name),
+    checkpoint: log.checkpoint!,
   }
 }
 
@@ -49,6 +59,11 @@ async function ownLog(context: Context): Promise<LogState> {
   if (log === null || log.checkpoint === null)
     throw new NodeError("store.corrupt", "Our own log is missing.")
   return log
+}
+
+/** The newest checkpoint with the cosignatures that it has so far. */
+export async function newestCheckpoint(context: Context): Promise<string> {
+  return (await ownLog(context)).checkpoint!
 }
 
 /** Inclusion of an entry under the newest checkpoint (C2SP tlog-proof). @throws `request.malformed` */
@@ -85,6 +100,24 @@ export async function logConsistency(
 }
 
 /**
+ * Which keys sign a log and which witnesses its member asks for, ours or a peer's. C2SP tlog-policy
+ *
+ * @throws `peer.unknown`
+ */
+export async function logPolicy(
+  context: Context,
+  name?: string,
+): Promise<{ readonly origin: string; readonly rootVersion: number; readonly policy: string }> {
+  const id = name === undefined ? context.self.id : (await findPeer(context, name)).member
+  const member = await memberById(context.db, id)
+  if (member === null) throw new NodeError("store.corrupt", "Its root documents are missing.")
+  const root = newestRoot(member).payload
+  const origin = logOrigin(root.network, id, root.epoch)
+  const policy = formatWitnessPolicy(policyOf(root, origin))
+  return { origin, rootVersion: root.version, policy }
+}
+
+/**
  * The log as static files, for anyone's tools: `checkpoint`, and every tile. C2SP tlog-tiles
  *
  * @returns path → bytes, the checkpoint last, so that a reader never finds one ahead of its tiles
@@ -94,13 +127,24 @@ export async function* logTiles(
 ): AsyncGenerator<{ readonly path: string; readonly bytes: Uint8Array }> {
   const { db } = context
   const log = await ownLog(context)
-  for (const tile of tilesOf(log.range.size)) {
-    const first = tile.index * tileWidth
-    const bytes =
-      tile.level === "entries"
-        ? encodeEntryBundle(await entriesFrom(db, log.id, first, tile.width))
-        : encodeTile(await fromNodes(db, log.id, (read) => tileHashes(read, tile)))
-    yield { path: formatTilePath(tile), bytes }
-  }
+  for (const tile of tilesOf(log.range.size))
+    yield { path: formatTilePath(tile), bytes: await readTile(db, log, tile) }
   yield { path: "checkpoint", bytes: utf8(log.checkpoint!) }
+}
+
+/** A tile of our log as it stands, partial ones of every width too; null beyond its end. C2SP tlog-tiles */
+export async function logTile(context: Context, path: string): Promise<Uint8Array | null> {
+  const log = await ownLog(context)
+  const tile = parseTilePath(path)
+  const leaves = tile.level === "entries" ? 1 : 256 ** tile.level
+  const end = (tile.index * tileWidth + tile.width) * leaves
+  return end > log.range.size ? null : readTile(context.db, log, tile)
+}
+
+async function readTile(db: Db, log: LogState, tile: Tile): Promise<Uint8Array> {
+  const first = tile.index * tileWidth
+  if (tile.level === "entries")
+    return encodeEntryBundle(await entriesFrom(db, log.id, first, tile.width))
+  const nodes = await nodesFrom(db, log.id, { level: 8 * tile.level, index: first }, tile.width)
+  return encodeTile(nodes)
 }

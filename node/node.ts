@@ -96,6 +96,7 @@ async function contextOf(
       markings: config.markings ?? {},
       cadence: config.cadence ?? null,
       onInconsistency: config.onInconsistency ?? "wait",
+      witnessHours: config.witnessHours ?? null,
     },
     self,
     localMarks: new Map((await readLocalMarks(db)).map(({ marking, mark }) => [marking, mark])),

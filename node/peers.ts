@@ -2,6 +2,7 @@ import { encodeCanonical } from "../protocol/canonical.ts"
 import { decodeHex, equalBytes } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { type Card, encodeCard, verifyCard } from "../protocol/exchange/card.ts"
+import { ownLines } from "../protocol/log/checkpoint.ts"
 import { proveInclusionFrom } from "../protocol/log/compact-range.ts"
 import { openEntry } from "../protocol/log/entry.ts"
 import { formatTlogProof } from "../protocol/log/tlog-proof.ts"
@@ -55,7 +56,7 @@ export async function ownCard(context: Context): Promise<Uint8Array> {
   return encodeCard({
     roots: self.documents.map(({ bytes }) => bytes),
     keys: keys.bytes,
-    proof: formatTlogProof({ index, proof, checkpoint: log.checkpoint }),
+    proof: formatTlogProof({ index, proof, checkpoint: ownLines(log.checkpoint) }),
   })
 }
 
@@ -230,6 +231,11 @@ export async function findPeer(context: Context, wanted: string): Promise<Peer> 
       hint: `Use a name: ${found.map(({ name }) => name).join(", ")}.`,
     })
   return peer
+}
+
+/** Whether there is anything to exchange with it. */
+export function isReadable(peer: Peer): boolean {
+  return peer.verified_on !== null && peer.blocked === 0
 }
 
 /** @throws `peer.unverified`, `peer.blocked` */

@@ -35,11 +35,13 @@ import { ownHolder } from "./holder.ts"
 import { examine } from "./inconsistency.ts"
 import { loggedOf } from "./logged.ts"
 import { type LogNews, mirrorLog, noteDisowned } from "./mirror.ts"
+import { keepOrder, takeCosigned } from "./prove.ts"
 import { indexRecord, unindexRecord } from "./search.ts"
 import { staleWhy } from "./staleness.ts"
 import { truncateWal } from "./store/purge.ts"
+import { keepConsents, knowingOf } from "./store/queries/consents.ts"
 import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
-import { keepCheckpoint, type LogState } from "./store/queries/logs.ts"
+import type { LogState } from "./store/queries/logs.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
@@ -102,6 +104,7 @@ export class FeedReader {
   #heldBytes = 0
   #decapsulations = 0
   #isWhole = false
+  #hasNews = false
   #isBehind = false
   #counts = { received: 0, already: 0, refused: 0, failed: 0 }
   #code: string | undefined
@@ -118,8 +121,7 @@ export class FeedReader {
     this.#isWhole = frame.type === "head"
     switch (frame.type) {
       case "checkpoint":
-        await this.#flush()
-        this.#news = { checkpoint: decodeUtf8(frame.bytes), entries: [], documents: [] }
+        await this.#takeCheckpoint(decodeUtf8(frame.bytes))
         return
       case "entries":
         this.#expectNews().entries.push(decodeEntries(frame.bytes))
@@ -142,15 +144,25 @@ export class FeedReader {
       }
       case "evidence":
         await this.#flush()
-        await takeProof(this.#context, frame.bytes)
+        await takeProof(this.#context, this.#peer, frame.bytes)
         return
       case "head":
+        this.#hasNews = false
         await this.#flush()
         await this.#noteHead(decodeUtf8(frame.bytes))
         return
       default:
         throw new ProtocolError("feature.unsupported", { detail: `frame ${frame.type}` })
     }
+  }
+
+  /** Of the peer's own the first says where its log is now; those behind it, to the head, are cosigned. */
+  async #takeCheckpoint(checkpoint: string): Promise<void> {
+    await this.#flush()
+    const isOwn = memberOfCheckpoint(checkpoint) === this.#peer
+    if (isOwn && this.#hasNews) return this.#takeCosigned(checkpoint)
+    this.#news = { checkpoint, entries: [], documents: [] }
+    this.#hasNews ||= isOwn
   }
 
   /** What was pushed has come to its end. */
@@ -200,6 +212,23 @@ export class FeedReader {
     }
     context.gossip.revision++
     await checkHeard(context, this.#peer)
+  }
+
+  /** Waiting for witnesses stops no reading: what proves nothing is left, and noted. */
+  async #takeCosigned(note: string): Promise<void> {
+    const context = this.#context
+    const { db, env, bell } = context
+    try {
+      await db.transaction().execute((trx) => takeCosigned(context, trx, this.#peer, note))
+      bell.ring()
+    } catch (cause) {
+      // Two trees, both signed by the log: that is no matter of waiting.
+      const isForked = cause instanceof ProtocolError && cause.code === "checkpoint.forked"
+      const before = isForked ? await memberById(db, this.#peer) : null
+      if (before !== null) await examine(context, before, cause, note)
+      if (!(cause instanceof ProtocolError) || isForked) throw cause
+      env.log.warn("proof.refused", { peer: this.#peer, code: cause.code })
+    }
   }
 
   async #takeBundles(bundles: readonly Bundle[]): Promise<void> {
@@ -387,7 +416,8 @@ async function takeDelivery(
       outcome[taken.state]++
       outcome.hasPurged ||= taken.hasPurged
     }
-    await keepOrder(trx, delivery, standing, log)
+    await keepOrder(context, trx, delivery, standing, log)
+    await keepConsents(trx, standing.order, delivery.consents)
   } catch (cause) {
     // The order itself does not stand: nothing of it is kept but our signed refusal.
     if (!(cause instanceof ProtocolError)) throw cause
@@ -425,7 +455,8 @@ async function standOrder(
   if (same !== undefined && same.digest !== claim.order.digest)
     throw new ProtocolError("order.malformed", { detail: "id used before" })
   const { logged, log } = await loggedOf(trx, peer, claim)
-  return { standing: verifyOrder(claim, logged, ownHolder(context)), log }
+  const holder = ownHolder(context, await knowingOf(trx, claim.consents))
+  return { standing: verifyOrder(claim, logged, holder), log }
 }
 
 type Content = { readonly key: Uint8Array; readonly sealed: Uint8Array }
@@ -558,24 +589,6 @@ async function purgeEnded(
     hasPurged = true
   }
   return { hasPurged, isHeld }
-}
-
-/** The order as its log has it, and the first checkpoint held that covers it: what evidence is made of. */
-async function keepOrder(trx: Db, claim: Claim, standing: Standing, log: LogState): Promise<void> {
-  const { order, entry } = claim
-  await trx
-    .insertInto("logged_order")
-    .values({
-      origin: order.payload.origin,
-      id: order.payload.id,
-      digest: order.digest,
-      document: order.bytes,
-      idx: standing.index,
-      salt: entry.salt,
-    })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute()
-  if (log.checkpoint !== null) await keepCheckpoint(trx, log.id, log.range.size, log.checkpoint)
 }
 
 /** A receipt that `peer` is owed; it goes out with the next batch. */

@@ -13,6 +13,7 @@ import { NodeError } from "./errors.ts"
 import { localMark, ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
 import { findPeer, nameOf } from "./peers.ts"
+import { describeProof } from "./prove.ts"
 import { searchContent } from "./search.ts"
 import { type Stale, staleOf } from "./staleness.ts"
 import {
@@ -23,6 +24,7 @@ import {
   type Standing,
   standingOf,
 } from "./standing.ts"
+import { consentsOf, knowingOf } from "./store/queries/consents.ts"
 import { asFact, asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
@@ -296,9 +298,10 @@ export async function claimOf(context: Context, fact: FactRow) {
   const order = decodeOrder(new Uint8Array(row.document))
   const placed = asPlacedGrant(fact)
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
-  const claim = { order, entry, grants: [placed] }
+  const consents = await consentsOf(db, order.payload)
+  const claim = { order, entry, grants: [placed], consents }
   const { logged, log } = await loggedOf(db, fact.order_origin, claim)
-  return { claim, placed, logged, log, order, entry }
+  return { claim, placed, logged, log, order, entry, proof: row.proof }
 }
 
 /** The eight steps over what is stored; the first that fails is the last line. */
@@ -308,10 +311,15 @@ async function provenance(
   bytes: Uint8Array,
 ): Promise<readonly Step[]> {
   const steps: Step[] = []
-  const report = (step: number, text: string) => void steps.push({ step, ok: true, text })
+  let seen = ""
+  const report = (step: number, text: string) =>
+    void steps.push({ step, ok: true, text: step === 3 ? `${text}; ${seen}` : text })
   try {
-    const { claim, placed, logged } = await claimOf(context, fact)
-    const holder = { ...ownHolder(context), recipient: null }
+    const { claim, placed, logged, log, proof } = await claimOf(context, fact)
+    seen = await describeProof(context, logged, log, { index: fact.idx, proof })
+    // What was taken back since it was received takes nothing away: that is for a withdrawal to do.
+    const { members } = await knowingOf(context.db, claim.consents)
+    const holder = { ...ownHolder(context), recipient: null, members }
     const standing = verifyOrder(claim, logged, holder, report)
     const known = await context.db
       .selectFrom("fact")

@@ -11,8 +11,10 @@ import { formatDraft } from "./draft.ts"
 import { noteEvent } from "./event.ts"
 import { ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
+import { keepOrder } from "./prove.ts"
 import { indexRecord } from "./search.ts"
 import { queueAgain } from "./sequencer.ts"
+import { keepConsents } from "./store/queries/consents.ts"
 import { factRow, insertFacts } from "./store/queries/facts.ts"
 import { entriesFrom, logOf } from "./store/queries/logs.ts"
 import { allPeers, readMeta, writeMeta } from "./store/queries/members.ts"
@@ -138,22 +140,12 @@ export async function takeReturned(context: Context, returned: Returned): Promis
   const { order, entry, grants, contents } = returned
   if (order.payload.origin !== self.id) throw new ProtocolError("order.malformed")
   await db.transaction().execute(async (trx) => {
-    const { logged } = await loggedOf(trx, self.id, returned)
+    const { logged, log } = await loggedOf(trx, self.id, returned)
     if (!logged.places.includes(entry.index)) throw new ProtocolError("entry.mismatch")
     const holder = { ...ownHolder(context), recipient: null, mapMarking: null }
     const standing = verifyOrder(returned, logged, holder)
-    await trx
-      .insertInto("logged_order")
-      .values({
-        origin: self.id,
-        id: order.payload.id,
-        digest: order.digest,
-        document: order.bytes,
-        idx: standing.index,
-        salt: entry.salt,
-      })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute()
+    await keepOrder(context, trx, returned, standing, log)
+    await keepConsents(trx, order.payload, returned.consents)
     const now = context.env.clock.now()
     const known = await trx
       .selectFrom("fact")

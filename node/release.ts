@@ -1,7 +1,6 @@
 import { encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { limits } from "../protocol/limits.ts"
-import { rangeRoot } from "../protocol/log/compact-range.ts"
 import { type Act, personsNeeded, type Rule } from "../protocol/member/policy.ts"
 import { newestRoot, type Root } from "../protocol/member/root.ts"
 import { memberFields, membersNamed } from "../protocol/profiles/consent.ts"
@@ -17,9 +16,10 @@ import { findProfile } from "../protocol/profiles/registry.ts"
 import { isAtMost } from "../protocol/record/marking.ts"
 import { textLine } from "../protocol/record/plain-text.ts"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
+import { membersAsked } from "../protocol/release/consent.ts"
 import { encodeGrant, type Grant, grantLeaf, type Terms } from "../protocol/release/grant.ts"
 import { buildGrantTree, drawPositions } from "../protocol/release/grant-tree.ts"
-import { encodeOrder } from "../protocol/release/order.ts"
+import { encodeOrder, type Order } from "../protocol/release/order.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { day, decodeShape, type Shape } from "../protocol/shape.ts"
 import { releaseOf, ruleConditions } from "../protocol/verify.ts"
@@ -27,9 +27,9 @@ import { type Context, dayOf, ownRoot, today } from "./context.ts"
 import { draftById, freezeDraft, type RecordRow } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { assertVerified, findPeer, nameOf } from "./peers.ts"
+import { newestBase } from "./prove.ts"
 import { tracesIn } from "./state-names.ts"
-import { asFact } from "./store/queries/facts.ts"
-import { logOf } from "./store/queries/logs.ts"
+import { asFact, factsAbout } from "./store/queries/facts.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -68,7 +68,13 @@ const dayMs = 86_400_000
 const orderDays = 14
 
 /** A grant in the making, with what decides which order it falls into. */
-type Planned = { readonly grant: Grant; readonly rule: Rule; readonly title: string }
+type Planned = {
+  readonly grant: Grant
+  readonly rule: Rule
+  /** members whose consent it needs: those of one order are asked for the same */
+  readonly asked: readonly string[]
+  readonly title: string
+}
 
 class DryRun extends Error {
   readonly requested: Requested
@@ -214,8 +220,10 @@ async function planRelease(
     onward: request.onward ?? "no",
     purpose: request.purpose ?? "peer learning",
   }
+  const after = await overridden(context, trx, row, recipient.id)
   const grant: Grant = {
     act: "release",
+    ...(after.length === 0 ? {} : { after }),
     recipient: recipient.id,
     record: { digest: row.digest, id: row.id, origin: row.origin, version: row.version },
     salt: encodeHex(context.env.random(32)),
@@ -227,7 +235,31 @@ async function planRelease(
   assertUnnamed(profile, record, grant)
   const conditions = ruleConditions(profile, record, grant)
   const rule = { conditions, kind: row.kind, profile: row.profile_digest }
-  return { grant, rule, title: record.title }
+  const asked = conditions.includes("consent") ? membersAsked(profile, record) : []
+  return { grant, rule, asked, title: record.title }
+}
+
+const overridesPerGrant = 64
+
+/**
+ * Withdrawals that are logged and would end this release, because its base is lower than the log: they
+ * are known, and overridden knowingly. PROTOCOL.md §4
+ */
+async function overridden(
+  context: Context,
+  trx: Db,
+  { origin, id }: RecordRow,
+  recipient: string,
+): Promise<readonly string[]> {
+  // Without witnesses the base is the whole log: nothing lies beyond it.
+  if (ownRoot(context).quorum === 0) return []
+  const { base } = await newestBase(context, trx)
+  const facts = await factsAbout(trx, { origin, id }, recipient)
+  const known = facts.filter(
+    ({ act, epoch, idx }) =>
+      act === "withdraw" && (epoch > base.epoch || (epoch === base.epoch && idx >= base.size)),
+  )
+  return [...new Set(known.map(({ order_id }) => order_id))].slice(-overridesPerGrant).sort()
 }
 
 /** Those whom the record names as parties to it are shown it in any case. */
@@ -353,10 +385,10 @@ async function planWithdrawal(
   }
   // Taking back asks for nobody's consent: conditions bind releases only.
   const rule = { conditions: [], kind: row.kind, profile: row.profile_digest }
-  return { grant, rule, title: row.title }
+  return { grant, rule, asked: [], title: row.title }
 }
 
-/** One order for each rule and each 512 grants, on the newest checkpoint. PROTOCOL.md §5 */
+/** One order for each rule and each 512 grants. PROTOCOL.md §5 */
 async function makeOrders(
   context: Context,
   trx: Db,
@@ -367,7 +399,9 @@ async function makeOrders(
   const root = ownRoot(context)
   const orders: string[] = []
   let needs = 0
-  for (const group of Map.groupBy(planned, ({ rule }) => JSON.stringify(rule)).values())
+  for (const group of Map.groupBy(planned, ({ rule, asked }) =>
+    JSON.stringify([rule, asked]),
+  ).values())
     for (let i = 0; i < group.length; i += limits.grantsPerOrder) {
       const part = group.slice(i, i + limits.grantsPerOrder)
       orders.push(await makeOrder(context, trx, act, part, reason))
@@ -394,11 +428,7 @@ function profileOf(digest: string): Profile {
   return found.profile
 }
 
-export function neededFor(
-  root: ReturnType<typeof ownRoot>,
-  act: Exclude<Act, "consent">,
-  rule: Rule,
-): number {
+export function neededFor(root: ReturnType<typeof ownRoot>, act: Act, rule: Rule): number {
   const profile = findProfile(rule.profile)?.profile
   const signoff = profile === undefined ? [] : signoffOf(profile, act, rule.kind)
   return personsNeeded(root.policy, signoff, act, rule)
@@ -411,10 +441,7 @@ async function makeOrder(
   part: readonly Planned[],
   reason: string | null,
 ): Promise<string> {
-  const { env, self } = context
-  const log = await logOf(trx, self.id)
-  if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
-  const now = env.clock.now()
+  const { env } = context
   const seed = env.random(32)
   const positions = drawPositions(part.length, (bytes) => env.random(bytes))
   const grants = part.map(({ grant }, i) => ({
@@ -423,36 +450,13 @@ async function makeOrder(
     position: positions[i]!,
   }))
   const leaves = new Map(grants.map(({ position, bytes }) => [position, grantLeaf(bytes)]))
-  const id = encodeHex(env.random(16))
-  const rootVersion = ownRoot(context).version
-  const notAfter = dayOf(now + orderDays * dayMs)
-  const payload = encodeOrder({
+  const id = await insertOrder(context, trx, {
     act,
-    base: { epoch: log.epoch, root: encodeHex(rangeRoot(log.range)), size: log.range.size },
-    id,
-    network: self.network,
-    notAfter,
-    origin: self.id,
     root: encodeHex(buildGrantTree(leaves, seed).root),
-    rootVersion,
     rule: part[0]!.rule,
-    type: "comity/order/v1",
+    seed,
+    reason,
   })
-  await trx
-    .insertInto("release_order")
-    .values({
-      id,
-      act,
-      payload,
-      seed,
-      root_version: rootVersion,
-      not_after: notAfter,
-      state: "open",
-      reason,
-      created_at: now,
-      scheduled_at: null,
-    })
-    .execute()
   const rows = grants.map(({ grant, bytes, position }) => ({
     order_id: id,
     position,
@@ -463,5 +467,42 @@ async function makeOrder(
     bytes,
   }))
   await trx.insertInto("order_grant").values(rows).execute()
+  return id
+}
+
+/** The row of a new order, with the payload that officers sign. @returns its id */
+export async function insertOrder(
+  context: Context,
+  trx: Db,
+  order: Pick<Order, "act" | "root" | "rule" | "subject"> & {
+    readonly seed: Uint8Array
+    readonly reason: string | null
+  },
+): Promise<string> {
+  const { env, self } = context
+  const { seed, reason, ...fields } = order
+  const { base } = await newestBase(context, trx)
+  const now = env.clock.now()
+  const id = encodeHex(env.random(16))
+  const rootVersion = ownRoot(context).version
+  const notAfter = dayOf(now + orderDays * dayMs)
+  const { network, id: origin } = self
+  const type = "comity/order/v1"
+  const payload = encodeOrder({ ...fields, base, id, network, notAfter, origin, rootVersion, type })
+  await trx
+    .insertInto("release_order")
+    .values({
+      id,
+      act: order.act,
+      payload,
+      seed,
+      root_version: rootVersion,
+      not_after: notAfter,
+      state: "open",
+      reason,
+      created_at: now,
+      scheduled_at: null,
+    })
+    .execute()
   return id
 }

@@ -9,8 +9,11 @@ import { appendOwn, noteHighWater, stopIfUnsure } from "./append.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
+import { forgetExport } from "./orders.ts"
+import { consentsOf, keepConsents } from "./store/queries/consents.ts"
 import { asPlacedGrant, factRow, insertFacts } from "./store/queries/facts.ts"
-import { keepCheckpoint, type LogState, logOf } from "./store/queries/logs.ts"
+import { type LogState, logOf } from "./store/queries/logs.ts"
+import { keepUnwitnessed, type Place } from "./store/queries/proofs.ts"
 import { pendingTags, placeTag } from "./store/queries/tags.ts"
 import type { Db } from "./store/schema.ts"
 import { noteTags } from "./tags.ts"
@@ -164,7 +167,9 @@ async function sequence(
     if (filler.entries.length === 0) return null
     const after = await appendOwn(context, trx, filler.entries)
     await filler.placeTags(trx)
-    await keepCheckpoint(trx, after.id, after.range.size, after.checkpoint!)
+    // With witnesses, the first checkpoint that enough of them cosign is the orders' proof.
+    const logged = outcomes.flatMap((one) => ("failure" in one ? [] : [one.order]))
+    await keepUnwitnessed(trx, after, logged)
     return after
   })
   if (log === null) return outcomes
@@ -255,7 +260,7 @@ async function logOrder(
   const admitted = await admit(context, trx, log, orderId, index)
   const digest = decodeHex(admitted.order.digest)
   const salt = entrySalt(context.keys.salt, 1, digest)
-  const queued = await commitOrder(context, trx, admitted, index, salt)
+  const queued = await commitOrder(context, trx, admitted, { epoch: log.epoch, index, salt })
   filler.pushOrder(blindedEntry(1, salt, digest), await noteTags(context, trx, admitted))
   return { order: admitted.order.payload.id, index, size: 0, queued }
 }
@@ -264,12 +269,12 @@ async function logOrder(
 async function commitOrder(
   context: Context,
   trx: Db,
-  { order, placed, standing }: Admitted,
-  index: number,
-  salt: Uint8Array,
+  { order, placed, consents, standing }: Admitted,
+  { epoch, index, salt }: Place & { readonly salt: Uint8Array },
 ): Promise<readonly string[]> {
   const now = context.env.clock.now()
   const { id } = order.payload
+  const { version, quorum } = standing.root
   const moved = await trx
     .updateTable("release_order")
     .set({ state: "logged" })
@@ -284,15 +289,22 @@ async function commitOrder(
       id,
       digest: order.digest,
       document: order.bytes,
+      epoch,
       idx: index,
       salt,
+      root_version: version,
+      quorum,
+      proof: null,
+      at: now,
     })
     .execute()
   const rows = placed.map((one) => factRow(factOf(standing, one), one, encodeHex(one.leaf), now))
   await insertFacts(trx, rows)
+  await keepConsents(trx, order.payload, consents)
+  if (order.payload.act === "consent") await forgetExport(trx, id)
   const recipients = Map.groupBy(placed, ({ grant }) => grant.recipient)
   for (const [recipient, grants] of recipients) {
-    const claim = { order, entry: { index, salt }, grants }
+    const claim = { order, entry: { index, salt }, grants, consents }
     await queueDelivery(trx, recipient, claim, context.env.random(16), now)
   }
   return [...recipients.keys()]
@@ -313,10 +325,11 @@ export async function queueAgain(
     .where("order_id", "=", id)
     .orderBy("position")
     .execute()
+  const consents = await consentsOf(trx, order.payload)
   const now = context.env.clock.now()
   for (const [peer, facts] of Map.groupBy(rows, (row) => row.recipient)) {
     if (recipient !== undefined && peer !== recipient) continue
-    const claim = { order, entry, grants: facts.map(asPlacedGrant) }
+    const claim = { order, entry, grants: facts.map(asPlacedGrant), consents }
     await queueDelivery(trx, peer, claim, context.env.random(16), now)
   }
 }
@@ -333,6 +346,7 @@ async function queueDelivery(
   const feed = last?.feed ?? encodeHex(newFeed)
   const n = (last?.n ?? 0) + 1
   const bytes = encodeDelivery({
+    consents: claim.consents.map((one) => jsonOf(one.bytes)),
     entry: { index: claim.entry.index, salt: encodeHex(claim.entry.salt) },
     feed,
     grants: claim.grants.map(({ bytes, path, position }) => ({

@@ -7,11 +7,13 @@ import { createAdaptorServer } from "@hono/node-server"
 import { keepAuditing } from "./audit.ts"
 import { keepCadence } from "./cadence.ts"
 import type { Context } from "./context.ts"
+import { keepCosigning } from "./cosign.ts"
 import { NodeError } from "./errors.ts"
 import { makeDirectory } from "./files.ts"
 import { operatorApp } from "./http/operator-app.ts"
 import { peerApp } from "./http/peer-app.ts"
 import { peerServer } from "./http/peer-server.ts"
+import { noteOverdue } from "./overdue.ts"
 import { keepRecovering } from "./recover.ts"
 import { renewKeys } from "./renew.ts"
 import { allPeers } from "./store/queries/members.ts"
@@ -63,6 +65,7 @@ export async function serve(context: Context, options: ServeOptions): Promise<Se
   void keepCadence(context, closing.signal)
   void keepAuditing(context, closing.signal)
   void followPeers(context, closing.signal)
+  void keepWitnessed(context, closing.signal)
   context.env.log.info("node.serving", { port })
   return {
     url: `http://${host}:${port}`,
@@ -136,6 +139,7 @@ function ownTemporary(): string {
 }
 
 const renewEveryMs = 6 * 3_600_000
+const overdueEveryMs = 3_600_000
 
 /** A node that may not sign yet renews nothing; it serves what it has. */
 async function renewAtStart(context: Context): Promise<void> {
@@ -151,6 +155,31 @@ async function keepRenewing(context: Context, signal: AbortSignal): Promise<void
       context.env.log.error("keys.renewal-failed", { code: code ?? "internal" })
     })
   }
+}
+
+/** Asks witnesses, and looks now and then for orders that have waited too long. */
+async function keepWitnessed(context: Context, signal: AbortSignal): Promise<void> {
+  const looking = (async () => {
+    while (!signal.aborted) {
+      await noteOverdue(context).catch((cause: unknown) => {
+        const { code } = cause as { code?: string }
+        context.env.log.error("overdue.failed", { code: code ?? "internal" })
+      })
+      await context.env.clock.sleep(overdueEveryMs, signal)
+    }
+  })()
+  await Promise.all([keepAsking(context, signal), looking])
+}
+
+async function keepAsking(context: Context, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted)
+    try {
+      await keepCosigning(context, signal)
+    } catch (cause) {
+      const { code } = cause as { code?: string }
+      context.env.log.error("witnesses.failed", { code: code ?? "internal" })
+      await context.env.clock.sleep(lookAgainMs, signal)
+    }
 }
 
 const lookAgainMs = 30_000

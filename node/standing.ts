@@ -1,8 +1,7 @@
-import { newestRoot } from "../protocol/member/root.ts"
 import { comparePlace, winner } from "../protocol/release/precedence.ts"
 import type { Context } from "./context.ts"
 import { asFact, type FactRow } from "./store/queries/facts.ts"
-import { memberById } from "./store/queries/members.ts"
+import { pendingOrders } from "./store/queries/proofs.ts"
 import type { Db } from "./store/schema.ts"
 
 export type RecordReference = {
@@ -37,7 +36,7 @@ export async function liveFactsOf(
     .execute()
   const byRecord = Map.groupBy(rows, (row) => `${row.record_origin} ${row.record_id}`)
   const tags = await tagPlaces(db, ids)
-  const quorums = await quorumsOf(context, new Set(references.map(({ origin }) => origin)))
+  const pending = await pendingOrders(db, [...new Set(rows.map((row) => row.order_origin))])
   const found = new Map<string, readonly LiveFact[]>()
   for (const reference of references) {
     const { origin, id, version } = reference
@@ -51,8 +50,8 @@ export async function liveFactsOf(
           (tag) => comparePlace({ epoch: fact.base_epoch, size: fact.base_size }, tag) <= 0,
         )
       if (isTagged) return { ...fact, standing: "suspended" }
-      // Members that name witnesses keep an order pending until their quorum is met.
-      return { ...fact, standing: (quorums.get(origin) ?? 0) > 0 ? "pending" : "verified" }
+      const isPending = pending.has(`${fact.order_origin} ${fact.order_id}`)
+      return { ...fact, standing: isPending ? "pending" : "verified" }
     }
     const live = [...Map.groupBy(about, ({ recipient }) => recipient).values()].flatMap((group) =>
       bestOf(group, version, judge),
@@ -106,18 +105,6 @@ async function tagPlaces(db: Db, ids: readonly string[]) {
     places.set(name, [...(places.get(name) ?? []), { epoch, size: idx }])
   }
   return places
-}
-
-async function quorumsOf(
-  context: Context,
-  origins: ReadonlySet<string>,
-): Promise<ReadonlyMap<string, number>> {
-  const quorums = new Map<string, number>()
-  for (const origin of origins) {
-    const member = origin === context.self.id ? context.self : await memberById(context.db, origin)
-    if (member !== null) quorums.set(origin, newestRoot(member).payload.quorum)
-  }
-  return quorums
 }
 
 /** How a record stands for us: by our own grant, or, where it is ours, by any. */

@@ -4,13 +4,16 @@ import { decodeEntries, framesMediaType, readFrames } from "../protocol/exchange
 import { limits } from "../protocol/limits.ts"
 import { leafHash } from "../protocol/log/merkle.ts"
 import type { Context } from "./context.ts"
+import { askWitnesses } from "./cosign.ts"
+import { withEnd } from "./deliver.ts"
 import { PeerUnreachable } from "./env.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
 import { askPeer, PeerRefusal } from "./http/peer-client.ts"
 import { readBody } from "./http/read-body.ts"
 import { compareTrees, undecided } from "./inconsistency.ts"
-import { assertVerified, findPeer } from "./peers.ts"
+import { noteOverdue } from "./overdue.ts"
+import { assertVerified, findPeer, isReadable } from "./peers.ts"
 import { tellConcerned, tellPeer } from "./push.ts"
 import { markRefused, markSent, owedReceipts } from "./receipts.ts"
 import { FeedReader, type Received, receive, sourceOf } from "./receive.ts"
@@ -18,6 +21,7 @@ import { refreshRoots } from "./refresh.ts"
 import { staleWhy } from "./staleness.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, memberById, type Peer } from "./store/queries/members.ts"
+import { pendingOf } from "./store/queries/proofs.ts"
 import { turnOf } from "./turn.ts"
 
 export type Synced = Received & {
@@ -27,7 +31,8 @@ export type Synced = Received & {
 }
 
 /**
- * Pulls from every verified peer, or from the one named.
+ * Pulls from every verified peer, or from the one named; with all of them, our witnesses are asked for
+ * what they have not cosigned yet.
  *
  * @throws `peer.unknown`, `peer.unverified`, `peer.blocked` for a named one; what goes wrong with a
  * peer is in its line
@@ -42,11 +47,12 @@ export async function sync(
     return { peers: [await syncPeer(context, peer)] }
   }
   const peers = (await allPeers(context.db)).filter(isReadable)
-  return { peers: await Promise.all(peers.map((peer) => syncPeer(context, peer))) }
-}
-
-function isReadable(peer: Peer): boolean {
-  return peer.verified_on !== null && peer.blocked === 0
+  const [synced] = await Promise.all([
+    Promise.all(peers.map((peer) => syncPeer(context, peer))),
+    askWitnesses(context),
+  ])
+  await noteOverdue(context)
+  return { peers: synced }
 }
 
 async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
@@ -125,6 +131,9 @@ async function pullOnce(context: Context, peer: Peer): Promise<Received> {
   return received
 }
 
+/** Epochs of which a proof is still waited for: the sender reads no more in one request. */
+const placesAsked = 16
+
 async function feedPath(context: Context, peer: Peer): Promise<string> {
   const source = await sourceOf(context.db, peer.member)
   const log = await logOf(context.db, peer.member)
@@ -135,6 +144,9 @@ async function feedPath(context: Context, peer: Peer): Promise<string> {
     size: String(log === null || log.isDisowned ? 0 : log.range.size),
   })
   if (source.feed !== "") query.set("feed", source.feed)
+  // Quorate checkpoints of the orders that wait for one, and of whatever this answer brings.
+  const pending = withEnd(await pendingOf(context.db, peer.member), log).slice(-placesAsked)
+  query.set("pending", pending.map(({ epoch, index }) => `${epoch}.${index}`).join())
   return `/feed?${query}`
 }
 

@@ -31,12 +31,13 @@ export const protocolErrorCodes = [
   ...["consistency.invalid", "note.malformed", "note.unverified", "vkey.malformed"],
   ...["checkpoint.malformed", "checkpoint.unverified", "checkpoint.origin", "checkpoint.forked"],
   ...["checkpoint.rollback", "cosignature.malformed", "cosignature.invalid", "policy.malformed"],
-  ...["tile.malformed", "tlogproof.malformed", "quorum.missing"],
+  ...["tile.malformed", "tlogproof.malformed", "quorum.missing", "witness.malformed"],
   ...["inconsistency.malformed", "inconsistency.unproven"],
   // records and releases
   ...["record.malformed", "record.mismatch", "grant.malformed", "grant.recipient", "grant.path"],
   ...["order.malformed", "order.base", "order.root-version", "order.unauthorised", "order.ended"],
   "order.unconsented",
+  "consent.malformed",
   "order.repudiated",
   ...[
     "order.too-large",

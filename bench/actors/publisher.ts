@@ -27,7 +27,7 @@ const orders: string[] = []
 const positions = new Map<string, FeedPosition>()
 let records = 0
 
-const nobodyYet: FeedPosition = { feed: null, after: 0, epoch: 1, size: 0 }
+const nobodyYet: FeedPosition = { feed: null, after: 0, epoch: 1, size: 0, pending: null }
 
 export const publisherHandlers = {
   async found(state: string): Promise<Uint8Array> {

@@ -8,6 +8,7 @@ import { readFileArgument, writeFileArgument } from "../file-argument.ts"
 import { connect } from "../node-client.ts"
 import { styled } from "../output.ts"
 import { UsageError } from "../usage-error.ts"
+import { readPolicy } from "./log.ts"
 
 export function registerEvidence(program: Command, context: CliContext): void {
   program
@@ -60,6 +61,10 @@ export function registerVerify(program: Command, context: CliContext): void {
       [] as readonly string[],
     )
     .option("--require-witnesses", "fail where witnesses have not cosigned")
+    .option(
+      "--policy <file>",
+      "fail where witnesses that you pinned yourself have not (tlog-policy)",
+    )
     .addHelpText(
       "after",
       '\nExample:\n  $ comity verify practice.evidence --pin "abandon ability able …"\n',
@@ -69,7 +74,11 @@ export function registerVerify(program: Command, context: CliContext): void {
     )
 }
 
-type VerifyOptions = { readonly pin: readonly string[]; readonly requireWitnesses?: boolean }
+type VerifyOptions = {
+  readonly pin: readonly string[]
+  readonly requireWitnesses?: boolean
+  readonly policy?: string
+}
 
 async function verify(
   context: CliContext,
@@ -83,11 +92,15 @@ async function verify(
     import("../../node/node.ts"),
   ])
   const pins = options.pin.map(parsePin)
+  const policy = options.policy === undefined ? null : await readPolicy(context, options.policy)
   prepareCrypto()
   const bytes = await bytesOf(context, file)
-  const requireWitnesses = options.requireWitnesses === true
+  const asked = {
+    requireWitnesses: options.requireWitnesses === true,
+    ...(policy === null ? {} : { policy }),
+  }
   const { verdict, ground, steps, code, origin, record } =
-    bytes === null ? unreadable : verifyEvidence(bytes, pins, { requireWitnesses })
+    bytes === null ? unreadable : verifyEvidence(bytes, pins, asked)
   output.document({
     verdict,
     ground,

@@ -6,7 +6,7 @@ import {
   framesHeader,
 } from "../../protocol/exchange/frames.ts"
 import type { Context } from "../context.ts"
-import { type FeedPosition, feedFrames, feedHead } from "../deliver.ts"
+import { type FeedPosition, feedFrames, feedHead, proofsWanted } from "../deliver.ts"
 import { gossipFrames } from "../gossip.ts"
 import { servedPeer } from "../store/queries/members.ts"
 
@@ -119,7 +119,8 @@ async function* framesFor(
     try {
       if ((await servedPeer(db, peer)) === null) return
       const { head, log } = await feedHead(context, peer)
-      const isNews = head.n !== at.after || head.size !== at.size || log.epoch !== at.epoch
+      const isGrown = head.n !== at.after || head.size !== at.size || log.epoch !== at.epoch
+      const isNews = isGrown || (await proofsWanted(context, peer, log, at)).length > 0
       const wait = beatAt - env.clock.monotonic()
       if (isNews) at = yield* feedFrames(context, peer, at)
       else if (wait <= 0) {

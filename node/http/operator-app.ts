@@ -3,15 +3,17 @@ import { z } from "zod"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import { markings } from "../../protocol/record/marking.ts"
+import { publishRoot } from "../amend.ts"
 import { auditLogs } from "../audit.ts"
 import { backUp } from "../backup.ts"
+import { giveConsent, makeConsent, takeConsent, takeConsentBack } from "../consent.ts"
 import type { Context } from "../context.ts"
 import { verifyDecision } from "../decision.ts"
 import { doctor } from "../doctor.ts"
 import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
 import { PeerUnreachable } from "../env.ts"
 import { NodeError } from "../errors.ts"
-import { exportEvidence } from "../evidence.ts"
+import { exportEvidence, exportProof } from "../evidence.ts"
 import {
   continueWith,
   explain,
@@ -19,7 +21,13 @@ import {
   showInconsistency,
 } from "../inconsistencies.ts"
 import { decideLocalMark, readLocalMarks } from "../local-marks.ts"
-import { logConsistency, logHead, logProof, logTiles } from "../log.ts"
+import { logConsistency, logHead, logPolicy, logProof, logTiles } from "../log.ts"
+import {
+  listWitnesses,
+  proposeWitnesses,
+  setWitnessHours,
+  type WitnessChange,
+} from "../name-witnesses.ts"
 import {
   addSignature,
   cancelOrder,
@@ -194,6 +202,19 @@ export const operations = {
     (context, { order, protected: header, signature }) =>
       addSignature(context, order, { protected: header, signature }),
   ),
+  "consent.make": operation(z.strictObject({ export: base64 }), (context, input) =>
+    makeConsent(context, decodeBase64(input.export)),
+  ),
+  "consent.give": operation(z.strictObject({ order: id }), async (context, { order }) => ({
+    consent: encodeBase64(await giveConsent(context, order)),
+  })),
+  "consent.take": operation(z.strictObject({ consent: base64 }), (context, { consent }) =>
+    takeConsent(context, decodeBase64(consent), null),
+  ),
+  "consent.back": operation(
+    z.strictObject({ order: id, reason: text }),
+    (context, { order, reason }) => takeConsentBack(context, order, reason),
+  ),
   publish: operation(z.strictObject({ order: id }), async (context, { order }) => {
     const { order: full } = await showOrder(context, order)
     const published = await publish(context, full)
@@ -241,6 +262,13 @@ export const operations = {
   "log.proof": operation(z.strictObject({ index: z.int().nonnegative() }), (context, { index }) =>
     logProof(context, index),
   ),
+  "log.recordProof": operation(
+    z.strictObject({ record: id, peer: text.optional() }),
+    (context, { record, peer }) => exportProof(context, record, peer),
+  ),
+  "log.policy": operation(z.strictObject({ peer: text.optional() }), (context, { peer }) =>
+    logPolicy(context, peer),
+  ),
   "log.consistency": operation(z.strictObject({ from: z.int().nonnegative() }), (context, input) =>
     logConsistency(context, input.from),
   ),
@@ -253,6 +281,33 @@ export const operations = {
       files.push({ path, bytes: encodeBase64(bytes) })
     return { files }
   }),
+  "witness.list": operation(nothing, listWitnesses),
+  "witness.propose": operation(
+    z.strictObject({
+      add: z.array(text).max(64).optional(),
+      remove: z.array(text).max(64).optional(),
+      quorum: z.int().min(0).max(64).optional(),
+    }),
+    async (context, input) => {
+      const { proposal, changes } = await proposeWitnesses(context, input as WitnessChange)
+      return { proposal: encodeBase64(proposal), changes }
+    },
+  ),
+  "witness.stopAfter": operation(
+    z.strictObject({ hours: z.int().min(1).max(8760).nullable() }),
+    (context, { hours }) => setWitnessHours(context, hours),
+  ),
+  "root.publish": operation(
+    z.strictObject({
+      proposal: base64,
+      lines: z
+        .array(
+          z.strictObject({ protected: z.string().max(32_768), signature: z.string().max(8192) }),
+        )
+        .max(128),
+    }),
+    (context, { proposal, lines }) => publishRoot(context, decodeBase64(proposal), lines),
+  ),
   backup: operation(z.strictObject({ file: text }), (context, { file }) => {
     const { home } = context.config
     if (home === null) throw new NodeError("request.malformed", "This node has no home on a disk.")

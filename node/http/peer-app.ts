@@ -8,6 +8,8 @@ import {
   framesMediaType,
 } from "../../protocol/exchange/frames.ts"
 import { limits } from "../../protocol/limits.ts"
+import { formatSize, sizeMediaType } from "../../protocol/log/add-checkpoint.ts"
+import { ownLines } from "../../protocol/log/checkpoint.ts"
 import { proveInclusionFrom } from "../../protocol/log/compact-range.ts"
 import { openEntry } from "../../protocol/log/entry.ts"
 import { formatTlogProof } from "../../protocol/log/tlog-proof.ts"
@@ -16,9 +18,11 @@ import type { Context } from "../context.ts"
 import { assertSealable, feedHead, logFrames, parseFeedQuery, sealedFor } from "../deliver.ts"
 import { returnedFrames } from "../give-back.ts"
 import { nodeKid, nodeSigner } from "../keys.ts"
+import { logTile, newestCheckpoint } from "../log.ts"
 import { takePushed } from "../push.ts"
 import { fromNodes, logOf, placesOf } from "../store/queries/logs.ts"
 import { keysInForce } from "../store/queries/members.ts"
+import { addCheckpoint, witnessedCheckpoint } from "../witness.ts"
 import { FeedStreams } from "./feed-streams.ts"
 import { signResponse, type VerifiedRequest } from "./message-signature.ts"
 import { peerAuth } from "./peer-auth.ts"
@@ -37,6 +41,8 @@ export type PeerAppOptions = {
   /** ends held-open streams */
   readonly closing: AbortSignal
 }
+
+const textType = "text/plain; charset=utf-8"
 
 type Asked = {
   /** member id */
@@ -94,6 +100,35 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
       return bytes === null ? answer.problem(404, "record.unknown") : answer.bytes(bytes)
     }),
   )
+  app.get("/checkpoint", (c) =>
+    asPeer(c.req.raw, async ({ answer }) => {
+      const checkpoint = await newestCheckpoint(context)
+      return answer.whole(200, textType, utf8(checkpoint))
+    }),
+  )
+  app.get("/tile/*", (c) =>
+    asPeer(c.req.raw, async ({ answer }) => {
+      const bytes = await logTile(context, c.req.path.slice(1))
+      return bytes === null ? answer.problem(404, "tile.malformed") : answer.bytes(bytes)
+    }),
+  )
+  app.post("/add-checkpoint", (c) =>
+    asPeer(c.req.raw, async ({ body, answer }) => {
+      const witnessed = await addCheckpoint(context, body)
+      if (witnessed.status === 200) return answer.whole(200, textType, utf8(witnessed.lines))
+      return witnessed.status === 409
+        ? answer.whole(409, sizeMediaType, utf8(formatSize(witnessed.size)))
+        : answer.problem(witnessed.status, witnessed.code)
+    }),
+  )
+  app.get("/:origin/checkpoint", (c) =>
+    asPeer(c.req.raw, async ({ answer }) => {
+      const note = await witnessedCheckpoint(context, c.req.param("origin"))
+      return note === null
+        ? answer.problem(404, "checkpoint.origin")
+        : answer.whole(200, textType, utf8(note))
+    }),
+  )
   app.post("/frames", (c) =>
     asPeer(c.req.raw, async ({ peer, body, answer }) => {
       await takePushed(context, peer, await decodeFrames(body, limits.framesPerPost))
@@ -143,7 +178,7 @@ function codeOf(cause: unknown): string {
 function health(isWell: boolean): Response {
   return new Response(isWell ? "ok\n" : "unavailable\n", {
     status: isWell ? 200 : 503,
-    headers: { "content-type": "text/plain; charset=utf-8", ...noStore },
+    headers: { "content-type": textType, ...noStore },
   })
 }
 
@@ -167,7 +202,7 @@ async function introduction(context: Context): Promise<Uint8Array> {
   const fields = JSON.stringify({
     member: self.id,
     network: self.network,
-    proof: formatTlogProof({ index, proof, checkpoint: log.checkpoint }),
+    proof: formatTlogProof({ index, proof, checkpoint: ownLines(log.checkpoint) }),
     rootVersion: self.documents.length,
     suite: "comity-1",
   })
@@ -181,6 +216,7 @@ async function readableLog(context: Context, peer: string, member: string) {
 }
 
 type Answer = {
+  whole(status: number, type: string, body: Uint8Array): Promise<Response>
   bytes(body: Uint8Array): Promise<Response>
   problem(status: number, code: string): Promise<Response>
   frames(head: FeedHead, body: ReadableStream<Uint8Array>): Promise<Response>
@@ -207,6 +243,7 @@ function answerTo(context: Context, verified: VerifiedRequest): Answer {
     return new Response(body as Uint8Array<ArrayBuffer>, { status, headers })
   }
   return {
+    whole,
     bytes: (body) => whole(200, "application/octet-stream", body),
     problem: (status, code) => whole(status, problemType, problemBody(code)),
     frames: async (head, body) => {

@@ -25,6 +25,15 @@ export class PeerRefusal extends NodeError {
   }
 }
 
+export type Question = {
+  readonly method: "GET" | "POST"
+  readonly path: string
+  readonly body?: Uint8Array
+  readonly contentType?: string
+  readonly maxBytes?: number
+  readonly signal?: AbortSignal
+}
+
 /**
  * One signed request to a peer and its signed answer. PROTOCOL.md §11
  *
@@ -33,15 +42,30 @@ export class PeerRefusal extends NodeError {
 export async function askPeer(
   context: Context,
   peer: Peer,
-  request: {
-    readonly method: "GET" | "POST"
-    readonly path: string
-    readonly body?: Uint8Array
-    readonly contentType?: string
-    readonly maxBytes?: number
-    readonly signal?: AbortSignal
-  },
+  request: Question,
 ): Promise<PeerAnswer> {
+  const { status, headers, whole, stream } = await exchange(context, peer, request)
+  if (status !== 200) throw new PeerRefusal(peer.name, codeOf(whole))
+  return { headers, body: whole === null ? stream : streamOf(whole) }
+}
+
+/**
+ * The same where other answers than 200 have a meaning of their own: all of it, signed by the peer.
+ *
+ * @throws `peer.unreachable`, `peer.refused` for an answer as to a stranger, `http.*`
+ */
+export async function askPeerPlainly(
+  context: Context,
+  peer: Peer,
+  request: Question,
+): Promise<{ readonly status: number; readonly headers: Headers; readonly body: Uint8Array }> {
+  const { status, headers, whole, stream } = await exchange(context, peer, request)
+  if (whole !== null) return { status, headers, body: whole }
+  await stream.cancel()
+  throw new ProtocolError("http.malformed", { detail: "content-type" })
+}
+
+async function exchange(context: Context, peer: Peer, request: Question) {
   if (peer.url === null)
     throw new NodeError("peer.unreachable", `No address of ${peer.name} is known.`, {
       hint: "It reaches us when it syncs; or add its address: comity peer add URL.",
@@ -95,15 +119,11 @@ export async function askPeer(
       keyOf: (keyid) => (keyid === kidOf(nodeKey) ? decodeBase64url(nodeKey.ed25519) : null),
     },
   )
-  if (response.status !== 200) {
-    const code = codeOf(whole)
-    throw new PeerRefusal(peer.name, code)
-  }
-  return { headers: response.headers, body: whole === null ? response.body : streamOf(whole) }
+  return { status: response.status, headers: response.headers, whole, stream: response.body }
 }
 
 /** The code of a problem document (RFC 9457). */
-function codeOf(body: Uint8Array | null): string {
+export function codeOf(body: Uint8Array | null): string {
   try {
     const { type } = JSON.parse(new TextDecoder().decode(body ?? new Uint8Array(0)))
     const [, code] = /^urn:comity:error:(?=.{1,64}$)([a-z]+(?:[.-][a-z]+)*)$/.exec(type) ?? []

@@ -1,4 +1,5 @@
 import type { Generated, Kysely } from "kysely"
+import type { Act } from "../../protocol/member/policy.ts"
 
 /**
  * The tables of a node. Signed bytes are BLOBs and are never taken apart; ids and digests are hex.
@@ -55,8 +56,35 @@ export type Schema = {
   }
   log_entry: { log: number; idx: number; entry: Uint8Array }
   log_node: { log: number; level: number; idx: number; hash: Uint8Array }
-  /** checkpoints that an order's proof needs */
-  checkpoint: { log: number; size: number; note: string }
+  /** checkpoints that an order's proof needs, with the cosignatures that count */
+  checkpoint: {
+    log: number
+    size: number
+    note: string
+    /** the highest root version of its origin whose quorum it meets; 0 for none */
+    version: number
+  }
+  /** What we have cosigned of each log, as a witness: never lower, never another tree. */
+  witnessed: {
+    origin: string
+    size: number
+    root: Uint8Array
+    /** seconds: the last that we stated for this log */
+    timestamp: number
+    /** the last one with our own lines, empty before the first: what is shown on request */
+    note: string
+  }
+  /** What each of our own witnesses last cosigned of a log of ours. */
+  cosigner: {
+    log: number
+    member: string
+    size: number
+    /** seconds, as it stated */
+    timestamp: number
+    asked_at: number
+    /** why the last question got no cosignature */
+    error: string | null
+  }
 
   draft: {
     id: string
@@ -97,7 +125,7 @@ export type Schema = {
   /** Own orders, from the request on. */
   release_order: {
     id: string
-    act: "release" | "withdraw"
+    act: Act
     payload: Uint8Array
     seed: Uint8Array
     root_version: number
@@ -132,9 +160,32 @@ export type Schema = {
     id: string
     digest: string
     document: Uint8Array
+    epoch: number
     idx: number
     salt: Uint8Array
+    /** root version in force at its place, and how many witnesses that asks for */
+    root_version: number
+    quorum: number
+    /** size of the first quorate checkpoint that covers it, with quorum 0 the first; null without */
+    proof: number | null
+    at: number
   }
+  /** Consents of other members that an order was logged with. */
+  order_consent: { origin: string; order_id: string; member: string; bytes: Uint8Array }
+  /** What our own consent orders are about. */
+  consent_asked: {
+    order_id: string
+    subject: string
+    /** the member whose release it is about, and those whom that release would go to, by spaces */
+    origin: string
+    recipients: string
+    /** 1 for the taking back of an earlier one */
+    takes_back: number
+    /** what our officers look at, with the records in the clear; null once they have decided */
+    export: Uint8Array | null
+  }
+  /** Consent orders that other members gave here, by what they are the consent to, or take back. */
+  consent: { member: string; subject: string; bytes: Uint8Array; at: number }
   /** One grant of a logged order: what precedence is computed from, with its proof. */
   fact: {
     order_origin: string

@@ -2,6 +2,7 @@ import { ProtocolError } from "../errors.ts"
 import { type Checkpoint, formatCheckpoint, parseCheckpoint } from "./checkpoint-body.ts"
 import { type CountedWitness, countWitnesses, type Witness, witnessKeys } from "./cosignature.ts"
 import {
+  formatNote,
   type NoteSignature,
   type NoteSigner,
   openNote,
@@ -56,6 +57,16 @@ export function verifyCheckpoint(
   if (!isSignedByBoth(noteText, logVerifierKeys(expected)))
     throw new ProtocolError("checkpoint.unverified")
   return { checkpoint, signatures }
+}
+
+/** The note with the log's own lines only, as whoever asks for no witnesses needs it. */
+export function ownLines(noteText: string): string {
+  const { text, signatures } = parseNote(noteText)
+  const { origin } = parseCheckpoint(text)
+  return formatNote(
+    text,
+    signatures.filter(({ name }) => name === origin),
+  )
 }
 
 function isSignedByBoth(noteText: string, keys: readonly VerifierKey[]): boolean {

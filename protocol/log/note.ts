@@ -137,7 +137,7 @@ export function parseSignatures(text: string): readonly NoteSignature[] {
   if (lines.length > limits.noteSignatures + 1 || lines.length < 2 || lines.pop() !== "")
     throw malformed("signature lines")
   const signatures = lines.map(parseSignature)
-  if (new Set(signatures.map(keyOf)).size !== signatures.length) throw malformed("a key twice")
+  if (new Set(signatures.map(keyMark)).size !== signatures.length) throw malformed("a key twice")
   return signatures
 }
 
@@ -148,7 +148,8 @@ function parseSignature(line: string): NoteSignature {
   return { name, keyId: bytes.slice(0, 4), signature: bytes.slice(4) }
 }
 
-function keyOf(key: { readonly name: string; readonly keyId: Uint8Array }): string {
+/** Name and id of a key, or of a line that claims to be by it, in one text. C2SP signed-note */
+export function keyMark(key: { readonly name: string; readonly keyId: Uint8Array }): string {
   return `${key.name}+${encodeHex(key.keyId)}`
 }
 
@@ -204,13 +205,13 @@ export type OpenedNote = {
  * @throws `note.malformed`, `note.unverified`, `vkey.malformed` for a key given twice
  */
 export function openNote(note: string, keys: readonly VerifierKey[]): OpenedNote {
-  const known = new Map(keys.map((key) => [keyOf(key), key]))
+  const known = new Map(keys.map((key) => [keyMark(key), key]))
   if (known.size !== keys.length) throw new ProtocolError("vkey.malformed", { detail: "twice" })
   const { text, signatures } = parseNote(note)
   const verified: VerifierKey[] = []
   const unverified: NoteSignature[] = []
   for (const line of signatures) {
-    const key = known.get(keyOf(line))
+    const key = known.get(keyMark(line))
     if (key === undefined) unverified.push(line)
     else if (isSignedBy(key, text, line.signature)) verified.push(key)
     else throw new ProtocolError("note.unverified")

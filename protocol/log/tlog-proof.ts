@@ -1,7 +1,7 @@
 import { decodeBase64, encodeBase64, encodeHex } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
-import { findCheckpoint } from "./checkpoint-body.ts"
+import { findCheckpoint, parseCheckpoint } from "./checkpoint-body.ts"
 import { checkInclusion } from "./merkle.ts"
 import { type OpenedNote, openNote, parseNote, type VerifierKey } from "./note.ts"
 import { isQuorate, type WitnessPolicy } from "./witness-policy.ts"
@@ -93,14 +93,30 @@ export function verifyTlogProof(
   const { size: treeSize, root } = checkpoint
   if (!checkInclusion({ leafIndex: index, treeSize, leafHash, root, proof })) return false
 
-  const logs = keyMap(
-    policy.logs.map(({ key }) => key).filter(({ name }) => name === checkpoint.origin),
-  )
+  const signed = signersUnder(note, policy)
+  return signed?.isByLog === true && isQuorate(policy, signed.witnesses)
+}
+
+/**
+ * Who of a policy has signed a checkpoint: a log of its origin, and witnesses by their names in the
+ * policy. Null where a line by any key of the policy fails, or none is by one. C2SP tlog-policy
+ *
+ * @throws `note.malformed`, `checkpoint.malformed`
+ */
+export function signersUnder(
+  note: string,
+  policy: WitnessPolicy,
+): { readonly isByLog: boolean; readonly witnesses: ReadonlySet<string> } | null {
+  const { origin } = parseCheckpoint(parseNote(note).text)
+  const logs = keyMap(policy.logs.map(({ key }) => key).filter(({ name }) => name === origin))
   const witnesses = keyMap(policy.witnesses.map(({ key }) => key))
   const verified = verifiedKeys(note, [...new Map([...logs, ...witnesses]).values()])
-  if (verified === null || ![...logs.keys()].some((key) => verified.has(key))) return false
+  if (verified === null) return null
   const cosigned = policy.witnesses.filter(({ key }) => verified.has(mark(key)))
-  return isQuorate(policy, new Set(cosigned.map(({ name }) => name)))
+  return {
+    isByLog: [...logs.keys()].some((key) => verified.has(key)),
+    witnesses: new Set(cosigned.map(({ name }) => name)),
+  }
 }
 
 function verifiedKeys(note: string, keys: readonly VerifierKey[]): ReadonlySet<string> | null {

@@ -147,11 +147,29 @@ function malformed(detail: string): ProtocolError {
 
 /** Whether these witnesses, by their names in the policy, are enough. C2SP tlog-policy, Defining the quorum */
 export function isQuorate(policy: WitnessPolicy, cosigned: ReadonlySet<string>): boolean {
+  return policy.quorum === "none" || hasWitnessed(policy, cosigned, policy.quorum)
+}
+
+/** Members of the quorum's group that have witnessed; the quorum itself where it is no group. */
+export function quorumMembers(
+  policy: WitnessPolicy,
+  cosigned: ReadonlySet<string>,
+): readonly string[] {
+  const group = policy.groups.find(({ name }) => name === policy.quorum)
+  const members = group?.members ?? [policy.quorum]
+  return members.filter((name) => hasWitnessed(policy, cosigned, name))
+}
+
+function hasWitnessed(
+  policy: WitnessPolicy,
+  cosigned: ReadonlySet<string>,
+  wanted: string,
+): boolean {
   const groups = new Map(policy.groups.map((group) => [group.name, group]))
-  const witnesses = (name: string): boolean => {
+  const witnessed = (name: string): boolean => {
     const group = groups.get(name)
     if (group === undefined) return cosigned.has(name)
-    return group.members.filter(witnesses).length >= group.threshold
+    return group.members.filter(witnessed).length >= group.threshold
   }
-  return policy.quorum === "none" || witnesses(policy.quorum)
+  return witnessed(wanted)
 }

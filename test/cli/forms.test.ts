@@ -38,6 +38,8 @@ describe("the forms that are fixed", () => {
     "order sign 7c2e --as p1 --yes",
     "order export 7c2e -o -",
     "publish 7c2e",
+    "consent give 7c2e -o -",
+    'consent back 7c2e --reason "names a case"',
     "serve --listen 127.0.0.1:8440",
     "subscribe xb",
     "sync",
@@ -56,6 +58,9 @@ describe("the forms that are fixed", () => {
     "log proof 2",
     "log export DIR",
     "log audit xb",
+    "log policy xb",
+    "witness add xb xc --sign --yes",
+    "witness list",
     "backup FILE",
     "doctor",
   ])("`%s` gets as far as asking for the home", async (form) => {
@@ -83,8 +88,6 @@ describe("the forms that are fixed", () => {
     "attach 4f1c FILE",
     "bundle create --to xb -o FILE",
     "bundle import FILE",
-    "witness add VKEY",
-    "witness list",
     "key rotate log",
     "key revoke p1 --reason lost",
   ])("`%s` belongs to later work, and says so", async (form) => {

@@ -385,7 +385,7 @@ describe("a peer that asks", () => {
   })
 
   test("for what is not served here gets a code", async () => {
-    for (const target of ["/checkpoint", "/tile/0/000", "/", "/operation/inbox", "/feed/x"])
+    for (const target of ["/relay/x", "/", "/operation/inbox", "/feed/x", "/x/y/checkpoint"])
       expect(await ask(xb!, { target })).toMatchObject({ status: 422, code: "feature.unsupported" })
     for (const method of ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
       expect(await ask(xb!, { method })).toMatchObject({ status: 422, code: "feature.unsupported" })

@@ -3,6 +3,7 @@ import { expect, test } from "vitest"
 import { logOps } from "../../cli/conform/log.ts"
 import { ed25519PublicKey, signEd25519 } from "../../protocol/crypto/sign.ts"
 import { decodeBase64, encodeHex, utf8 } from "../../protocol/encoding.ts"
+import { parseAddCheckpoint } from "../../protocol/log/add-checkpoint.ts"
 import { formatCheckpoint, parseCheckpoint } from "../../protocol/log/checkpoint.ts"
 import {
   appendLeaf,
@@ -150,8 +151,9 @@ describeVectors("C2SP examples", () => {
   })
 
   test("notes and lines of a witness's request and answer are read", () => {
-    const request = examples.add_checkpoint_request
-    const note = parseNote(request.slice(request.indexOf("\n\n") + 2))
+    const { oldSize, proof, checkpoint } = parseAddCheckpoint(examples.add_checkpoint_request)
+    expect([oldSize, proof.length]).toEqual([20852014, 4])
+    const note = parseNote(checkpoint)
     expect(note.text).toBe(text)
     expect(note.signatures.length).toBe(2)
     expect(parseSignatures(examples.add_checkpoint_response)).toMatchObject([

@@ -244,7 +244,7 @@ function apartFromLogs(answers: readonly Seen[]): readonly Seen[] {
     headers: headers.map((line) => line.replace(/^(comity-head: .*, )\d+$/, "$1…")),
     body:
       typeof body === "string"
-        ? body.replace(/"proof":"[^"]*"/, "")
+        ? body.replace(/"proof":"[^"]*"/, "").replace(/^(comity\/.*\n)\d+\n/, "$1…\n")
         : body
             .filter((frame) => !/^(checkpoint|entries|root|keys) /.test(frame))
             .map((frame) => frame.replace(/^(head .*, )\d+$/, "$1…")),

@@ -40,6 +40,11 @@ export async function logOf(db: Db, member: string, epoch?: number): Promise<Log
   return { id, member, epoch: of, origin, range, checkpoint, checkedAt, isDisowned: disowned === 1 }
 }
 
+/** How far the log is signed: one of an epoch that ended may be held further, or not so far. */
+export function signedSize({ checkpoint }: LogState): number {
+  return Number(checkpoint?.split("\n", 2)[1] ?? 0)
+}
+
 export async function createLog(
   db: Db,
   log: { readonly member: string; readonly epoch: number; readonly origin: string },
@@ -137,6 +142,26 @@ export async function entriesFrom(
   return rows.map(({ entry }) => new Uint8Array(entry))
 }
 
+/** Roots of complete subtrees side by side, `count` of them. @throws StoreDamage for a missing one */
+export async function nodesFrom(
+  db: Db,
+  log: number,
+  first: { readonly level: number; readonly index: number },
+  count: number,
+): Promise<readonly Uint8Array[]> {
+  const rows = await db
+    .selectFrom("log_node")
+    .select("hash")
+    .where("log", "=", log)
+    .where("level", "=", first.level)
+    .where("idx", ">=", first.index)
+    .where("idx", "<", first.index + count)
+    .orderBy("idx")
+    .execute()
+  if (rows.length !== count) throw new StoreDamage("a node of the log's tree")
+  return rows.map(({ hash }) => new Uint8Array(hash))
+}
+
 /** Every index at which the log has this entry, ascending. */
 export async function placesOf(db: Db, log: number, entry: Uint8Array): Promise<readonly number[]> {
   const rows = await db
@@ -165,8 +190,8 @@ export async function fromNodes<T>(db: Db, log: number, prove: (read: ReadNode) 
     const rows = await db
       .selectFrom("log_node")
       .select(["level", "idx", "hash"])
-      .where("log", "=", log)
-      .where((eb) => eb.or(wanted.map(({ level, index }) => eb.and({ level, idx: index }))))
+      // The whole key in each: only then is each looked up, and the table not read through.
+      .where((eb) => eb.or(wanted.map(({ level, index }) => eb.and({ log, level, idx: index }))))
       .execute()
     for (const { level, idx, hash } of rows) nodes.set(`${level}/${idx}`, new Uint8Array(hash))
   }
@@ -178,34 +203,4 @@ export async function rootAt(db: Db, log: LogState, size: number): Promise<Uint8
   if (size > log.range.size) return null
   if (size === log.range.size) return rangeRoot(log.range)
   return fromNodes(db, log.id, (read) => rangeRoot(rangeFrom(read, size)))
-}
-
-/** The first checkpoint kept that covers `index`: what a proof of that entry stands under. */
-export async function checkpointCovering(
-  db: Db,
-  log: number,
-  index: number,
-): Promise<{ readonly size: number; readonly note: string } | null> {
-  const row = await db
-    .selectFrom("checkpoint")
-    .select(["size", "note"])
-    .where("log", "=", log)
-    .where("size", ">", index)
-    .orderBy("size")
-    .limit(1)
-    .executeTakeFirst()
-  return row ?? null
-}
-
-export async function keepCheckpoint(
-  db: Db,
-  log: number,
-  size: number,
-  note: string,
-): Promise<void> {
-  await db
-    .insertInto("checkpoint")
-    .values({ log, size, note })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute()
 }
