@@ -1,10 +1,19 @@
 import { stringify } from "yaml"
+import { makeConsent } from "../../node/consent.ts"
 import { addDraft } from "../../node/drafts.ts"
+import { exportOrder } from "../../node/orders.ts"
 import { inbox, type RecordView } from "../../node/records.ts"
 import { type ReleaseRequest, requestRelease } from "../../node/release.ts"
+import { publish } from "../../node/sequencer.ts"
 import { sync } from "../../node/subscribe.ts"
 import type { Root } from "../../protocol/member/root.ts"
-import { authoriseAndPublish, network, type TestNetwork, type TestNode } from "./network.ts"
+import {
+  authorise,
+  authoriseAndPublish,
+  network,
+  type TestNetwork,
+  type TestNode,
+} from "./network.ts"
 
 /** Members of a mechanism as whole nodes: each with one officer in every role, everybody acquainted. */
 export async function membersOf<const Name extends string>(
@@ -111,4 +120,52 @@ export function mayAsk(
     dryRun: true,
     ...request,
   })
+}
+
+/** The ids of these members as a record names them. */
+export function named(...nodes: readonly TestNode[]): string {
+  return nodes
+    .map(({ context }) => context.self.id)
+    .toSorted()
+    .join(" ")
+}
+
+/** A release is asked for and signed by its own officers; others have yet to agree. */
+export async function propose(
+  from: TestNode,
+  record: string | readonly string[],
+  to: readonly TestNode[],
+  request: Partial<ReleaseRequest> = {},
+): Promise<readonly string[]> {
+  const { orders } = await requestRelease(from.context, {
+    records: typeof record === "string" ? [record] : record,
+    to: to.map(({ name }) => name),
+    ...request,
+  })
+  for (const order of orders) await authorise(from, order)
+  return orders
+}
+
+/** The officers of `by` look at the order that was exported to them and consent; its member hears of it. */
+export async function agree(by: TestNode, order: string, of: TestNode): Promise<string> {
+  const exported = await exportOrder(of.context, order)
+  const { order: consent } = await makeConsent(by.context, exported)
+  await authoriseAndPublish(by, [consent])
+  await sync(of.context, by.name)
+  return consent
+}
+
+export async function send(from: TestNode, orders: readonly string[], to: readonly TestNode[]) {
+  for (const order of orders) await publish(from.context, order)
+  for (const node of to) await sync(node.context, from.name)
+}
+
+/** The digest of a record of ours, as others name it. */
+export async function digestOf(node: TestNode, record: string): Promise<string> {
+  const row = await node.context.db
+    .selectFrom("record")
+    .select("digest")
+    .where("id", "=", record)
+    .executeTakeFirstOrThrow()
+  return row.digest
 }
