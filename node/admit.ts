@@ -33,7 +33,7 @@ import { assertWitnessed } from "./overdue.ts"
 import { givenConsent, knowingOf } from "./store/queries/consents.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
 import { type LogState, rootAt } from "./store/queries/logs.ts"
-import { assertOpen, orderById, requestAgain } from "./store/queries/orders.ts"
+import { assertOpen, countingSignatures, orderById, requestAgain } from "./store/queries/orders.ts"
 import type { Db } from "./store/schema.ts"
 
 /** An order that may be logged, as every recipient will judge it. */
@@ -56,11 +56,7 @@ export async function admit(
   const day = today(context)
   const state = row.state === "scheduled" ? "open" : row.state
   assertOpen({ ...row, state }, day)
-  const signatures = await trx
-    .selectFrom("order_signature")
-    .selectAll()
-    .where("order_id", "=", row.id)
-    .execute()
+  const signatures = await countingSignatures(trx, row.id, day)
   const root = ownRoot(context)
   if (signatures.length === 0)
     throw unsatisfied(row.id, await stillMissing({ ...context, db: trx }, row))
@@ -86,7 +82,7 @@ export async function admit(
   const profile = findProfile(payload.rule.profile)?.profile
   if (profile === undefined)
     throw new ProtocolError("profile.unknown", { detail: payload.rule.profile })
-  verifyPermitted(payload, context.self, root)
+  verifyPermitted(payload, root)
   const signoff = signoffOf(profile, payload.act, payload.rule.kind)
   const missing = missingApprovals(root.policy, signoff, payload.act, payload.rule, approvals)
   if (missing.length > 0) throw unsatisfied(row.id, missing)

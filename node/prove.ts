@@ -190,9 +190,29 @@ export async function takeCosigned(
 ): Promise<number> {
   const checkpoint = findCheckpoint(parseNote(note).text)
   if (checkpoint === null) throw new ProtocolError("checkpoint.malformed")
-  const { member, epoch } = parseLogOrigin(checkpoint.origin)
+  const { epoch } = parseLogOrigin(checkpoint.origin)
   const pending = await pendingOf(trx, memberId)
   if (!pending.some((one) => one.epoch === epoch && one.index < checkpoint.size)) return 0
+  const { origin, log } = await verifyHeld(trx, memberId, note)
+  await noteCosigned(context, trx, origin, note)
+  const proven = await keepProof(trx, origin, log, note)
+  if (proven === null) throw new ProtocolError("quorum.missing")
+  context.env.log.info("proof.taken", { origin: memberId, size: checkpoint.size, orders: proven })
+  return proven
+}
+
+/**
+ * A checkpoint of a member's log, signed by it, whose tree is that of the entries held here.
+ *
+ * @throws as takeCosigned
+ */
+async function verifyHeld(
+  trx: Db,
+  memberId: string,
+  note: string,
+): Promise<{ readonly origin: Member; readonly log: LogState }> {
+  const checkpoint = parseCheckpoint(parseNote(note).text)
+  const { member, epoch } = parseLogOrigin(checkpoint.origin)
   const origin = await memberById(trx, memberId)
   const log = await logOf(trx, memberId, epoch)
   if (member !== memberId || origin === null || log === null || log.origin !== checkpoint.origin)
@@ -203,8 +223,39 @@ export async function takeCosigned(
   const held = await rootAt(trx, log, checkpoint.size)
   if (held === null) throw new ProtocolError("frames.malformed", { detail: "checkpoint" })
   if (!equalBytes(held, checkpoint.root)) throw new ProtocolError("checkpoint.forked")
-  const proven = await keepProof(trx, origin, log, note)
-  if (proven === null) throw new ProtocolError("quorum.missing")
-  context.env.log.info("proof.taken", { origin: memberId, size: checkpoint.size, orders: proven })
-  return proven
+  return { origin, log }
+}
+
+/**
+ * A checkpoint that says only how fresh the member's log is here: when the witnesses of its newest root
+ * document had seen it. @throws as takeCosigned
+ */
+export async function takeFresh(
+  context: Context,
+  trx: Db,
+  memberId: string,
+  note: string,
+): Promise<void> {
+  const { origin } = await verifyHeld(trx, memberId, note)
+  if (!(await noteCosigned(context, trx, origin, note))) throw new ProtocolError("quorum.missing")
+}
+
+/** @returns whether the quorum is there */
+async function noteCosigned(
+  { env }: Context,
+  trx: Db,
+  origin: Member,
+  note: string,
+): Promise<boolean> {
+  const { isQuorate, time } = judgeQuorum(note, [newestRoot(origin).payload])
+  if (!isQuorate || time === null) return false
+  // A time to come says no more than now.
+  const at = Math.min(time * 1000, env.clock.now())
+  await trx
+    .updateTable("source")
+    .set({ cosigned_at: at })
+    .where("peer", "=", origin.id)
+    .where((eb) => eb.or([eb("cosigned_at", "is", null), eb("cosigned_at", "<", at)]))
+    .execute()
+  return true
 }

@@ -378,7 +378,7 @@ export async function sourceOf(db: Db, peer: string): Promise<Source> {
   const row = await db.selectFrom("source").selectAll().where("peer", "=", peer).executeTakeFirst()
   if (row !== undefined) return row
   const nothing = { feed: "", n: 0, prev: firstPrev, seen_n: 0, at: 0 }
-  return { peer, ...nothing, error: null, stale_at: null, stale_why: null }
+  return { peer, ...nothing, error: null, stale_at: null, stale_why: null, cosigned_at: null }
 }
 
 type Outcome = {

@@ -75,11 +75,15 @@ export async function recover(context: Context): Promise<Recovery> {
 export async function ask(
   context: Context,
 ): Promise<{ readonly answers: readonly Answer[]; readonly regained: number }> {
-  const before = await ownSize(context)
   const peers = await askable(context)
-  const answers = await Promise.all(peers.map((peer) => askForOwn(context, peer)))
-  const regained = (await ownSize(context)) - before
-  if (regained > 0) await storeGap(context, { from: before, to: before + regained })
+  const taken: Taken[] = []
+  const answers = await Promise.all(peers.map((peer) => askForOwn(context, peer, taken)))
+  const regained = taken.reduce((sum, { from, to }) => sum + to - from, 0)
+  if (regained > 0)
+    await storeGap(context, {
+      from: Math.min(...taken.map(({ from }) => from)),
+      to: Math.max(...taken.map(({ to }) => to)),
+    })
   if (answers.some(({ answer }) => answer === "other")) context.stopped = halts.forked
   return { answers, regained }
 }
@@ -116,12 +120,11 @@ async function askable(context: Context): Promise<readonly Peer[]> {
   )
 }
 
-async function ownSize(context: Context): Promise<number> {
-  return (await logOf(context.db, context.self.id))?.range.size ?? 0
-}
+/** Entries of ours that a peer gave back: what we append ourselves meanwhile is none of them. */
+type Taken = { readonly from: number; readonly to: number }
 
 /** One peer's word on our log: believed as far as our own signature and our own entries bear it out. */
-async function askForOwn(context: Context, peer: Peer): Promise<Answer> {
+async function askForOwn(context: Context, peer: Peer, taken: Taken[]): Promise<Answer> {
   const named = { peer: peer.name }
   try {
     const log = await logOf(context.db, context.self.id)
@@ -133,7 +136,8 @@ async function askForOwn(context: Context, peer: Peer): Promise<Answer> {
     const theirs = { size: checkpoint.size, epoch }
     if (epoch < log.epoch) return { ...named, answer: "shorter", ...theirs }
     try {
-      await takeBack(context, news)
+      const { from, to } = await takeBack(context, news)
+      if (to > from) taken.push({ from, to })
       return { ...named, answer: theirs.size > size ? "longer" : "same", ...theirs }
     } catch (cause) {
       if (!(cause instanceof ProtocolError)) throw cause
@@ -151,13 +155,16 @@ async function askForOwn(context: Context, peer: Peer): Promise<Answer> {
 }
 
 /** In turn with the sequencer: nothing is appended between the look and the taking. */
-function takeBack(context: Context, news: LogNews): Promise<void> {
+function takeBack(context: Context, news: LogNews): Promise<Taken> {
   return context.sequencing.take(async () => {
+    const before = await logOf(context.db, context.self.id)
     const after = await context.db
       .transaction()
       .execute((trx) => mirrorLog(context, trx, context.self.id, news))
     await adopt(context)
     noteHighWater(context, after)
+    const from = before?.epoch === after.epoch ? before.range.size : 0
+    return { from, to: after.range.size }
   })
 }
 
@@ -204,6 +211,8 @@ async function resume(context: Context): Promise<void> {
   noteHighWater(context, log)
   context.stopped = null
   await noteEvent(context, context.db, "signer.resumed", context.self.id, String(log.range.size))
+  // Seeds are in no backup: until a new key is announced, nothing that peers seal opens here.
+  await renewKeys(context)
 }
 
 /** An officer takes it upon himself that nobody has seen more of our log than this database holds. */

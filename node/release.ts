@@ -90,7 +90,7 @@ class DryRun extends Error {
  * Nothing leaves by it.
  *
  * @throws `peer.*`, `recipient.*`, `draft.*`, `marking.ceiling`, `profile.unadopted`, `terms.invalid`,
- * `feature.unsupported`
+ * `root.closed`, `feature.unsupported`
  */
 export async function requestRelease(
   context: Context,
@@ -98,6 +98,7 @@ export async function requestRelease(
 ): Promise<Requested> {
   if (request.records.length === 0) throw new NodeError("order.nothing", "No record was named.")
   if (request.to.length === 0) throw new NodeError("recipient.none", "No recipient was named.")
+  if (ownRoot(context).closing !== undefined) throw new ProtocolError("root.closed")
   assertTerms(context, request)
   const recipients = await findRecipients(context, request.to)
   return inTransaction(context, request.dryRun === true, async (trx) => {

@@ -2,8 +2,8 @@ import { type Context, dayOf } from "./context.ts"
 
 /**
  * Whether what is held of a member may lack something: its feed has a gap or went back, nothing was heard of
- * it for longer than agreed, or others have seen more of its log than it shows us. Shown beside every verdict,
- * and never part of one: clocks decide nothing. PROTOCOL.md §8
+ * it or of its witnesses for longer than agreed, or others have seen more of its log than it shows us. Shown
+ * beside every verdict, and never part of one: clocks decide nothing. PROTOCOL.md §8
  */
 export type Stale = { readonly since: string; readonly why: string }
 
@@ -27,6 +27,9 @@ export async function staleOf(context: Context, member: string): Promise<Stale |
     })
   if (source !== undefined && now - source.at > periodMs)
     signs.push({ at: source.at, why: "nothing was heard of it since" })
+  const witnessedAt = source?.cosigned_at ?? null
+  if (witnessedAt !== null && now - witnessedAt > periodMs)
+    signs.push({ at: witnessedAt, why: "its witnesses have not cosigned its log since" })
   const heard = await db
     .selectFrom("heard")
     .innerJoin("log", (join) =>

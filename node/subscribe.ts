@@ -9,6 +9,7 @@ import { withEnd } from "./deliver.ts"
 import { PeerUnreachable } from "./env.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
+import { freshen } from "./freshen.ts"
 import { askPeer, PeerRefusal } from "./http/peer-client.ts"
 import { readBody } from "./http/read-body.ts"
 import { compareTrees, undecided } from "./inconsistency.ts"
@@ -61,6 +62,7 @@ async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
     try {
       await assertNotHeld(context, peer)
       const received = await pull(context, peer)
+      await freshen(context, peer)
       await tellPeer(context, peer)
       return { ...none, ...received }
     } catch (cause) {
@@ -219,6 +221,8 @@ async function failureOf(
 
 const firstRetryMs = 1_000
 const longestRetryMs = 5 * 60_000
+/** On a stream held open: how often it is looked whether cosignatures have grown old. */
+const freshenMs = 3_600_000
 
 /**
  * Follows a peer until `signal`: the same stream as a pull, held open, and begun again when it breaks.
@@ -259,13 +263,19 @@ async function* followLive(
   const reader = new FeedReader(context, peer.member, (digest, size) =>
     fetchSealed(context, peer, digest, size),
   )
+  const { clock } = context.env
   let last: Received = none
+  let freshenAt = clock.monotonic() + freshenMs
   try {
     await assertNotHeld(context, peer)
     const path = `${await feedPath(context, peer)}&live`
     const answer = await askPeer(context, peer, { method: "GET", path, signal })
     for await (const frame of readFrames(answer.body)) {
       await turnOf(context, peer.member).take(() => reader.take(frame))
+      if (frame.type === "head" && clock.monotonic() >= freshenAt) {
+        freshenAt = clock.monotonic() + freshenMs
+        await turnOf(context, peer.member).take(() => freshen(context, peer))
+      }
       const { received, already, refused, failed, code } = reader.counts
       const isNews =
         received !== last.received || refused !== last.refused || failed !== last.failed

@@ -25,7 +25,7 @@ import {
   type ShapeOf,
 } from "./shape.ts"
 import { type Holder, type Standing, type Step, verifyOrder, verifyRelease } from "./verify.ts"
-import { parseWords } from "./words.ts"
+import { parseWords, readWords } from "./words.ts"
 
 /** One file that verifies offline against pinned members. docs/spec/evidence.md, PROTOCOL.md §10 */
 const evidenceShape = object({
@@ -90,6 +90,13 @@ export type Pin = { readonly id: string } | { readonly words: Uint8Array }
 export function parsePin(pin: string): Pin {
   const trimmed = pin.trim()
   return /^[0-9a-f]{64}$/.test(trimmed) ? { id: trimmed } : { words: parseWords(trimmed) }
+}
+
+/** The same for words of any of the ten languages, or digits: every reading is pinned. @throws `words.malformed` */
+export async function readPin(pin: string): Promise<readonly Pin[]> {
+  const trimmed = pin.trim()
+  if (/^[0-9a-f]{64}$/.test(trimmed)) return [{ id: trimmed }]
+  return (await readWords(trimmed)).map((words) => ({ words }))
 }
 
 function isPinned(member: string, pins: readonly Pin[]): boolean {

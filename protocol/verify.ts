@@ -131,7 +131,7 @@ export function verifyOrder(
   if (act === "withdraw" && rule.conditions.length > 0) throw new ProtocolError("rule.mismatch")
   const profile = holder.profile(rule.profile)
   if (profile === null) throw new ProtocolError("profile.unknown", { detail: rule.profile })
-  verifyPermitted(order.payload, origin, root)
+  verifyPermitted(order.payload, root)
   const { revoked } = newestRoot(origin).payload
   const revocation = { revoked, epoch: order.payload.base.epoch, index }
   const signoff = signoffOf(profile, act, rule.kind)

@@ -10,6 +10,11 @@ const migrations: Record<string, Migration> = {
       for (const statement of spine) await sql.raw(statement).execute(db)
     },
   },
+  "0002-authority": {
+    async up(db: Kysely<unknown>) {
+      for (const statement of authority) await sql.raw(statement).execute(db)
+    },
+  },
 }
 
 const spine = [
@@ -93,7 +98,7 @@ const spine = [
     prev TEXT NOT NULL) STRICT`,
   `CREATE TABLE source (peer TEXT PRIMARY KEY, feed TEXT NOT NULL, n INTEGER NOT NULL,
     prev TEXT NOT NULL, seen_n INTEGER NOT NULL, at INTEGER NOT NULL, error TEXT,
-    stale_at INTEGER, stale_why TEXT) STRICT`,
+    stale_at INTEGER, stale_why TEXT, cosigned_at INTEGER) STRICT`,
   `CREATE TABLE receipt_out (id INTEGER PRIMARY KEY, peer TEXT NOT NULL, order_id TEXT NOT NULL,
     leaf TEXT NOT NULL, state TEXT NOT NULL, code TEXT, day TEXT NOT NULL, sent INTEGER NOT NULL)
     STRICT`,
@@ -124,6 +129,22 @@ const spine = [
     tokenize = "unicode61 remove_diacritics 2", prefix = '2 3')`,
   // A purged term is gone from the index at once, not when segments happen to merge.
   "INSERT INTO search (search, rank) VALUES ('secure-delete', 1)",
+]
+
+const authority = [
+  "ALTER TABLE officer ADD COLUMN sealing_key BLOB",
+  "ALTER TABLE officer ADD COLUMN not_before TEXT",
+  "ALTER TABLE officer ADD COLUMN not_after TEXT",
+  `CREATE TABLE refusal (order_id TEXT PRIMARY KEY, person TEXT NOT NULL,
+    statement BLOB NOT NULL) STRICT`,
+  `CREATE TABLE peer_check (peer TEXT NOT NULL, person TEXT NOT NULL, day TEXT NOT NULL,
+    direction TEXT NOT NULL, statement BLOB, PRIMARY KEY (peer, person, direction)) STRICT`,
+  `CREATE TABLE register_entry (id TEXT PRIMARY KEY, person TEXT NOT NULL, sealed BLOB NOT NULL,
+    at INTEGER NOT NULL) STRICT`,
+  `CREATE TABLE register_share (entry TEXT NOT NULL, kid TEXT NOT NULL, sealed BLOB NOT NULL,
+    PRIMARY KEY (entry, kid)) STRICT`,
+  `CREATE TABLE register_log (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, act TEXT NOT NULL,
+    entry TEXT NOT NULL, person TEXT NOT NULL, officers TEXT NOT NULL, reason TEXT NOT NULL) STRICT`,
 ]
 
 /** @throws `home.newer` for a database of a later version, `store.failed` */

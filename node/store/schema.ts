@@ -10,7 +10,41 @@ export type Schema = {
   kem_key: { public_key: Uint8Array; seed: Uint8Array; not_before: string; not_after: string }
 
   /** Our officers' keys, present and past: the openings of the digests in our root documents. */
-  officer: { digest: string; person: string; opened: string; added_at: number }
+  officer: {
+    digest: string
+    person: string
+    opened: string
+    added_at: number
+    /** X-Wing: register entries are sealed to it; null for one enrolled without */
+    sealing_key: Uint8Array | null
+    /** a deputy's days, both inclusive: our own sequencer heeds them */
+    not_before: string | null
+    not_after: string | null
+  }
+  /** An officer's signed no to an order. */
+  refusal: { order_id: string; person: string; statement: Uint8Array }
+  /** Who compared a peer's words, in which direction: what makes it verified is configured. */
+  peer_check: {
+    peer: string
+    /** an officer's pseudonym, with the statement; empty for the operator */
+    person: string
+    day: string
+    direction: "theirs" | "ours"
+    statement: Uint8Array | null
+  }
+  /** Who stands behind a pseudonym, sealed: two officers open it, and `register_log` says when. */
+  register_entry: { id: string; person: string; sealed: Uint8Array; at: number }
+  register_share: { entry: string; kid: string; sealed: Uint8Array }
+  register_log: {
+    id: Generated<number>
+    at: number
+    act: "add" | "open"
+    entry: string
+    person: string
+    /** pseudonyms, joined by spaces */
+    officers: string
+    reason: string
+  }
 
   peer: {
     member: string
@@ -244,6 +278,11 @@ export type Schema = {
     /** since when, and by which code, its feed is not whole; null while it is */
     stale_at: number | null
     stale_why: string | null
+    /**
+     * time of the newest quorum of its witnesses that it has shown, before the first since when one is
+     * waited for; null while it names no witnesses
+     */
+    cosigned_at: number | null
   }
   /** Statements of ours about what we got, until the peer has them. */
   receipt_out: {

@@ -1,5 +1,6 @@
 import { chmodSync, closeSync, openSync } from "node:fs"
-import SQLite, { type Database } from "better-sqlite3"
+import SQLite, { type Database, type Statement } from "better-sqlite3"
+import { SqliteDialect } from "kysely"
 import { NodeError } from "../errors.ts"
 
 /** `aegis` (AEGIS-256) needs the processor's AES instructions to be fast; `chacha20` needs nothing. */
@@ -80,6 +81,22 @@ function prepare(database: Database): Database {
   // macOS: fsync alone leaves the bytes in the drive's cache. Elsewhere it changes nothing.
   database.pragma("fullfsync=ON")
   return database
+}
+
+const statementsKept = 256
+
+/** For Kysely, which prepares each query anew: that takes longer than most of them run. */
+export function sqliteDialect(database: Database): SqliteDialect {
+  const kept = new Map<string, Statement>()
+  const prepare = (query: string): Statement => {
+    const statement = kept.get(query) ?? database.prepare(query)
+    // Last, so that the first is the one whose use is longest ago.
+    kept.delete(query)
+    kept.set(query, statement)
+    if (kept.size > statementsKept) kept.delete(kept.keys().next().value!)
+    return statement
+  }
+  return new SqliteDialect({ database: { prepare, close: () => database.close() } })
 }
 
 /** SQLite's own errors as NodeErrors; anything else unchanged. */

@@ -7,6 +7,7 @@ import { icaoUsap } from "./icao-usap.ts"
 import { infcirc869 } from "./infcirc-869.ts"
 import { inpo } from "./inpo.ts"
 import { insserv } from "./insserv.ts"
+import { introduction } from "./introduction.ts"
 import { ippas } from "./ippas.ts"
 import { jointConvention } from "./joint-convention.ts"
 import { osart } from "./osart.ts"
@@ -26,7 +27,20 @@ export type AdoptableProfile = {
 
 /** Every mechanism this version comes with: a new one is a file of data and a line here. */
 export const builtInProfiles: readonly AdoptableProfile[] = [
-  ...[general, ippas, cns, jointConvention, osart, prascGeneric, gnssn, inpo, wano, cog, uncac],
+  ...[
+    general,
+    introduction,
+    ippas,
+    cns,
+    jointConvention,
+    osart,
+    prascGeneric,
+    gnssn,
+    inpo,
+    wano,
+    cog,
+    uncac,
+  ],
   ...[untoc, insserv, infcirc869, cppnm14, unscr1540, icaoUsap, winsBilateral],
 ].map((profile) => {
   const bytes = encodeProfile(profile)

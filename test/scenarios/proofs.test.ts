@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { askWitnesses } from "../../node/cosign.ts"
 import { exportEvidence, exportProof } from "../../node/evidence.ts"
 import { listInconsistencies } from "../../node/inconsistencies.ts"
-import { logSigners } from "../../node/keys.ts"
 import { logPolicy } from "../../node/log.ts"
 import { show } from "../../node/records.ts"
 import { requestWithdrawal } from "../../node/release.ts"
@@ -11,7 +10,7 @@ import { sync } from "../../node/subscribe.ts"
 import { decodeHex, decodeUtf8, utf8 } from "../../protocol/encoding.ts"
 import { parsePin, verifyEvidence } from "../../protocol/evidence.ts"
 import type { Frame } from "../../protocol/exchange/frames.ts"
-import { ownLines, signCheckpoint } from "../../protocol/log/checkpoint.ts"
+import { ownLines } from "../../protocol/log/checkpoint.ts"
 import { leafHash } from "../../protocol/log/merkle.ts"
 import { formatNote, parseNote, parseSignatures } from "../../protocol/log/note.ts"
 import { verifyTlogProof } from "../../protocol/log/tlog-proof.ts"
@@ -23,7 +22,7 @@ import {
   type TestNetwork,
   type TestNode,
 } from "../support/network.ts"
-import { linesOf, nameWitnesses, release, verdictOf } from "../support/witnessing.ts"
+import { cosignedTree, linesOf, nameWitnesses, release, verdictOf } from "../support/witnessing.ts"
 
 type Trio = Record<"xa" | "xb" | "xc", TestNode>
 const idOf = (node: TestNode) => node.context.self.id
@@ -67,25 +66,6 @@ describe("a cosigned checkpoint on its way", () => {
       cosignedTree(xa, xc, 1000, note, now),
     "of another member's log": async (_note, { xc }) =>
       (await logOf(xc.context.db, idOf(xc)))!.checkpoint!,
-  }
-
-  /** Signed by the log, cosigned by its witness: of a tree that the log does not have. */
-  async function cosignedTree(
-    log: TestNode,
-    witness: TestNode,
-    size: number,
-    note: string,
-    now: number,
-  ) {
-    const [origin = ""] = note.split("\n", 1)
-    const root = leafHash(utf8("another tree"))
-    const signed = await signCheckpoint(
-      { origin, size, root },
-      logSigners(log.context.keys, origin),
-    )
-    const { text, signatures } = parseNote(signed)
-    const lines = parseSignatures(await linesOf(witness, signed, now))
-    return formatNote(text, [...signatures, ...lines])
   }
 
   /** The second checkpoint of its own log in an answer is the cosigned one. */

@@ -84,6 +84,39 @@ describe("a backup that is brought back", () => {
     expect(await titles(xb)).toEqual(["", "", "Life goes on"])
   })
 
+  test("counts as taken back what peers gave, not what it signed while it waited for them", async () => {
+    await using net = await network(["xa", "xb"])
+    const { xa, xb } = net.nodes as Record<"xa" | "xb", TestNode>
+    const honest = net.hosts.get(xb.host)!
+    const gate = Promise.withResolvers<void>()
+    net.hosts.set(xb.host, async (request) => {
+      await gate.promise
+      return honest(request)
+    })
+    xa.context.beforeSigning = async () => {}
+    const asked = recover(xa.context)
+    await release(xa, "Meanwhile", ["xb"])
+    gate.resolve()
+    expect(await asked).toMatchObject({ state: "sound", regained: 0 })
+    expect(xa.context.gap).toBeNull()
+    await sync(xb.context)
+    expect(await titles(xb)).toEqual(["Meanwhile"])
+  })
+
+  test("announces a key that it holds the seed of, also when there was nothing to take back", async () => {
+    await using net = await network(["xa", "xb"])
+    const { xa, xb } = net.nodes as Record<"xa" | "xb", TestNode>
+    await sync(xb.context)
+    const back = await startFrom(xa, imageOf(xa), restored)
+    answerFrom(net, back)
+    expect(await recover(back.context)).toMatchObject({ state: "sound", regained: 0 })
+    await sync(xb.context)
+    await release(xb, "Sealed to the new key", ["xa"])
+    expect((await sync(back.context)).peers).toEqual([
+      expect.objectContaining({ received: 1, failed: 0 }),
+    ])
+  })
+
   test("waits while nobody can be reached; an officer's decision ends the waiting", async () => {
     await using net = await network(["xa", "xb"])
     const { xa } = net.nodes as Record<"xa" | "xb", TestNode>

@@ -154,6 +154,8 @@ test("releases stop without witnesses only by the member's own rule, withdrawals
   net.down.add(xb.host)
   const { record } = await release(xa, "First", "xb")
   net.clock.now += 100 * hourMs
+  xa.context.config = { ...xa.context.config, witnessHours: 101 }
+  await release(xa, "Not yet", "xb")
   xa.context.config = { ...xa.context.config, witnessHours: 99 }
   await expect(release(xa, "Second", "xb")).rejects.toMatchObject({ code: "witness.missing" })
   const { orders } = await requestWithdrawal(xa.context, { record, reason: "over" })

@@ -46,10 +46,13 @@ import type { TestNetwork, TestNode } from "./network.ts"
  * officers' keys and runs none of its checks. What it cannot do is what the protocol promises.
  */
 
+/** What it takes to forge: a node's store, its keys and its officers'. */
+export type Forger = Pick<TestNode, "context" | "env" | "founded">
+
 /** An officer's key, in a role it may or may not have. */
 export type HostileSigner = { readonly key: OfficerKey; readonly role?: string }
 
-export function officerKey(node: TestNode, person: string): OfficerKey {
+export function officerKey(node: Forger, person: string): OfficerKey {
   const found = node.founded.officers.find(({ officer }) => officer.person === person)
   if (found === undefined) throw new RangeError(`no officer ${person}`)
   return found
@@ -57,7 +60,7 @@ export function officerKey(node: TestNode, person: string): OfficerKey {
 
 /** The release of a record of this node's own, as `release request` would word it. */
 export async function releaseGrant(
-  node: TestNode,
+  node: Forger,
   record: string,
   recipient: string,
   changes: Partial<Grant> = {},
@@ -87,7 +90,7 @@ export async function releaseGrant(
 }
 
 export async function withdrawGrant(
-  node: TestNode,
+  node: Forger,
   record: string,
   recipient: string,
 ): Promise<Grant> {
@@ -104,7 +107,7 @@ export type ForgedOrder = {
 
 /** An order over these grants on the newest checkpoint, signed by whomever; fields as they are given. */
 export async function forgeOrder(
-  node: TestNode,
+  node: Forger,
   grants: readonly Grant[],
   options: {
     readonly fields?: Partial<Order>
@@ -182,7 +185,7 @@ export async function orderLines(
 export type Entry = { readonly index: number; readonly salt: Uint8Array }
 
 /** Puts the order into the node's real log, with its real log key, past the sequencer's checks. */
-export async function logForged(node: TestNode, order: OrderDocument): Promise<Entry> {
+export async function logForged(node: Forger, order: OrderDocument): Promise<Entry> {
   const { context } = node
   const digest = decodeHex(order.digest)
   const salt = entrySalt(context.keys.salt, 1, digest)
@@ -238,7 +241,7 @@ function jsonOf(bytes: Uint8Array): Json {
 
 /** One delivery sealed to `peer`, keys and sealed objects of this node's own records beside it. */
 export async function parcelOf(
-  node: TestNode,
+  node: Forger,
   peer: string,
   { bytes, placed }: Sent,
 ): Promise<readonly Frame[]> {
@@ -263,7 +266,7 @@ export async function parcelOf(
 
 /** Any plaintext as a parcel to `peer`, from whomever it claims to be. */
 export async function sealTo(
-  node: TestNode,
+  node: Forger,
   peer: string,
   plaintext: Uint8Array,
   sender: string = node.context.self.id,
@@ -284,7 +287,7 @@ export function headFrame(head: FeedHead): Frame {
 }
 
 /** What the node's own code would say of its log to a reader who holds `position`; no deliveries. */
-export async function logFrames(node: TestNode, request: Request): Promise<readonly Frame[]> {
+export async function logFrames(node: Forger, request: Request): Promise<readonly Frame[]> {
   const position = parseFeedQuery(new URL(request.url).searchParams)!
   const parts: Uint8Array[] = [framesHeader()]
   for await (const part of feedFrames(node.context, "nobody", position)) parts.push(part)

@@ -1,13 +1,20 @@
 import { proposeRoot, publishRoot, type RootChanges } from "../../node/amend.ts"
 import { readProposal, signProposal } from "../../node/ceremony.ts"
 import { addDraft } from "../../node/drafts.ts"
-import { witnessSigners } from "../../node/keys.ts"
+import { logSigners, witnessSigners } from "../../node/keys.ts"
 import { proposeWitnesses } from "../../node/name-witnesses.ts"
 import { inbox } from "../../node/records.ts"
 import { requestRelease } from "../../node/release.ts"
 import { utf8 } from "../../protocol/encoding.ts"
+import { signCheckpoint } from "../../protocol/log/checkpoint.ts"
 import { signCosignature } from "../../protocol/log/cosignature.ts"
-import { formatSignatures } from "../../protocol/log/note.ts"
+import { leafHash } from "../../protocol/log/merkle.ts"
+import {
+  formatNote,
+  formatSignatures,
+  parseNote,
+  parseSignatures,
+} from "../../protocol/log/note.ts"
 import { newestRoot } from "../../protocol/member/root.ts"
 import { practiceText, signedAnswer, takeOver } from "./hostile.ts"
 import { authoriseAndPublish, type TestNetwork, type TestNode } from "./network.ts"
@@ -51,6 +58,22 @@ export async function linesOf(node: TestNode, note: string, timestamp: number): 
   return formatSignatures(
     await Promise.all(signers.map((signer) => signCosignature(note, timestamp, signer))),
   )
+}
+
+/** Signed by the log, cosigned by its witness: of a tree that the log does not have. */
+export async function cosignedTree(
+  log: TestNode,
+  witness: TestNode,
+  size: number,
+  note: string,
+  now: number,
+): Promise<string> {
+  const [origin = ""] = note.split("\n", 1)
+  const root = leafHash(utf8("another tree"))
+  const signed = await signCheckpoint({ origin, size, root }, logSigners(log.context.keys, origin))
+  const { text, signatures } = parseNote(signed)
+  const lines = parseSignatures(await linesOf(witness, signed, now))
+  return formatNote(text, [...signatures, ...lines])
 }
 
 /** In place of what the witness would answer to a checkpoint. */

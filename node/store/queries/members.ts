@@ -7,7 +7,14 @@ import type { Db, Schema } from "../schema.ts"
 
 export type Peer = Schema["peer"]
 
-/** The member as its root documents held here tell it, verified anew; null when none are held. */
+/**
+ * What was verified, by member id: a chain of root documents costs a millisecond, and is asked for with
+ * every request. It is a function of the documents' bytes alone, so it holds as long as they are these.
+ */
+const verified = new Map<string, Member>()
+const membersKept = 512
+
+/** The member as its root documents held here tell it, verified; null when none are held. */
 export async function memberById(db: Db, id: string): Promise<Member | null> {
   const rows = await db
     .selectFrom("root_document")
@@ -16,9 +23,21 @@ export async function memberById(db: Db, id: string): Promise<Member | null> {
     .orderBy("version")
     .execute()
   if (rows.length === 0) return null
-  const member = verifyRoots(rows.map(({ bytes }) => new Uint8Array(bytes)))
+  const known = verified.get(id)
+  const isKnown =
+    known?.documents.length === rows.length &&
+    known.documents.every(({ bytes }, i) => Buffer.compare(bytes, rows[i]!.bytes) === 0)
+  const member = isKnown ? known : verifyRoots(rows.map(({ bytes }) => new Uint8Array(bytes)))
   if (member.id !== id) throw new ProtocolError("root.pin")
+  keep(verified, id, member)
   return member
+}
+
+/** As the one used last; the one whose use is longest ago makes room. */
+function keep(members: Map<string, Member>, id: string, member: Member): void {
+  members.delete(id)
+  members.set(id, member)
+  if (members.size > membersKept) members.delete(members.keys().next().value!)
 }
 
 /** Digest of the newest root document held, by which its verified form can be told from an older one. */
@@ -56,15 +75,28 @@ export async function keysInForce(db: Db, member: Member): Promise<KeysDocument 
     .orderBy("epoch", (order) => order.desc().nullsLast())
     .orderBy("idx", (order) => order.desc().nullsLast())
     .execute()
+  const [newest] = rows
+  const known = verifiedKeys.get(member)
+  if (
+    newest !== undefined &&
+    known !== undefined &&
+    Buffer.compare(known.bytes, newest.bytes) === 0
+  )
+    return known
   const nodeKid = kidOf(newestRoot(member).payload.nodeKey)
   for (const row of rows) {
     const bytes = new Uint8Array(row.bytes)
     const named = rootVersion(member, decodeSigned(keysFormat, bytes).payload.rootVersion)
-    if (named !== null && kidOf(named.payload.nodeKey) === nodeKid)
-      return verifyKeys(bytes, member.id, named.payload)
+    if (named === null || kidOf(named.payload.nodeKey) !== nodeKid) continue
+    const keys = verifyKeys(bytes, member.id, named.payload)
+    verifiedKeys.set(member, keys)
+    return keys
   }
   return null
 }
+
+/** By the member under whose root documents it was verified: under others it is verified again. */
+const verifiedKeys = new WeakMap<Member, KeysDocument>()
 
 export function peerById(db: Db, member: string): Promise<Peer | undefined> {
   return db.selectFrom("peer").selectAll().where("member", "=", member).executeTakeFirst()

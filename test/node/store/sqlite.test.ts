@@ -1,9 +1,10 @@
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { Kysely, sql } from "kysely"
 import { describe, expect, test } from "vitest"
 import { realClock } from "../../../node/real-env.ts"
 import { chooseCipher } from "../../../node/store/cipher-choice.ts"
-import { memoryDatabase, openSqlite } from "../../../node/store/sqlite.ts"
+import { memoryDatabase, openSqlite, sqliteDialect } from "../../../node/store/sqlite.ts"
 import { failure, scratch } from "../../support/scratch.ts"
 
 const key = new Uint8Array(32).map((_, i) => i)
@@ -147,4 +148,38 @@ test("the cipher follows what the processor does faster", () => {
   calls = 0
   expect(chooseCipher(ticking(5, 1))).toBe("chacha20")
   expect(["aegis", "chacha20"]).toContain(chooseCipher(realClock))
+})
+
+test("a query is prepared once, and of very many those used last are kept", async () => {
+  const database = memoryDatabase()
+  const prepare = database.prepare.bind(database)
+  const prepared: string[] = []
+  database.prepare = ((text: string) => {
+    prepared.push(text)
+    return prepare(text)
+  }) as typeof database.prepare
+  const db = new Kysely<unknown>({ dialect: sqliteDialect(database) })
+  const select = async (n: number) => {
+    const { rows } = await sql<{ n: number }>`SELECT ${sql.lit(n)} AS n`.execute(db)
+    return rows[0]?.n
+  }
+  for (let n = 0; n < 300; n++) {
+    expect(await select(n)).toBe(n)
+    expect(await select(0)).toBe(0)
+  }
+  expect(prepared.length).toBe(300)
+  expect(await select(299)).toBe(299)
+  expect(prepared.length).toBe(300)
+  expect(await select(1)).toBe(1)
+  expect(prepared.length).toBe(301)
+})
+
+test("a kept query sees the table as it is by now", async () => {
+  const db = new Kysely<unknown>({ dialect: sqliteDialect(memoryDatabase()) })
+  const rows = async () => (await sql`SELECT * FROM record`.execute(db)).rows
+  await sql`CREATE TABLE record (title TEXT)`.execute(db)
+  await sql`INSERT INTO record VALUES ('before')`.execute(db)
+  expect(await rows()).toEqual([{ title: "before" }])
+  await sql`ALTER TABLE record ADD COLUMN body TEXT DEFAULT 'after'`.execute(db)
+  expect(await rows()).toEqual([{ title: "before", body: "after" }])
 })
