@@ -75,6 +75,11 @@ export function findProfileById(id: string, adopted?: readonly string[]): Adopta
   )
 }
 
+/** Whether whoever has this software knows it without being told. */
+export function isBuiltIn(digest: string): boolean {
+  return builtInProfiles.some((built) => built.digest === digest)
+}
+
 export function findProfile(digest: string): AdoptableProfile | null {
   return builtInProfiles.find((built) => built.digest === digest) ?? brought.get(digest) ?? null
 }
