@@ -127,6 +127,8 @@ const nodeExits = {
   "recipient.profile": exitCodes.failed,
   "feature.later": exitCodes.failed,
   "public.unconfirmed": exitCodes.usage,
+  "onward.refused": exitCodes.approvalMissing,
+  "order.pending": exitCodes.conflict,
   "consent.unasked": exitCodes.failed,
   "consent.pending": exitCodes.conflict,
   "evidence.refused": exitCodes.approvalMissing,

@@ -63,7 +63,7 @@ export const nodeErrorCodes = [
     "evidence.refused",
   ],
   ...["profile.adopted", "profile.looser"],
-  ...["consent.unasked", "consent.pending"],
+  ...["consent.unasked", "consent.pending", "onward.refused", "order.pending"],
   ...["witness.missing", "request.malformed", "search.malformed"],
 ] as const
 

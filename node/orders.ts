@@ -19,7 +19,7 @@ import { decodeShape } from "../protocol/shape.ts"
 import { encodeSigned, type SignatureLine } from "../protocol/signed.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { verifyDecision } from "./decision.ts"
-import { recordOf } from "./drafts.ts"
+import { recordBytes, recordOf } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { nameOf } from "./peers.ts"
 import { neededFor } from "./release.ts"
@@ -227,14 +227,7 @@ export async function exportOrder(
   for (const { bytes } of grants) {
     const { record, recipient } = decodeGrant(new Uint8Array(bytes))
     recipients.set(recipient, await nameOf(context, recipient))
-    const content = await db
-      .selectFrom("content")
-      .select("bytes")
-      .where("origin", "=", record.origin)
-      .where("id", "=", record.id)
-      .where("version", "=", record.version)
-      .executeTakeFirstOrThrow()
-    records.set(record.digest, jsonOf(new Uint8Array(content.bytes)))
+    records.set(record.digest, jsonOf(await recordBytes(db, record)))
   }
   const facts = await db
     .selectFrom("fact")

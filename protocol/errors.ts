@@ -50,7 +50,8 @@ export const protocolErrorCodes = [
     "profile.violated",
     "marking.unmapped",
     "marking.ceiling",
-    "custody.unsupported",
+    "custody.malformed",
+    "custody.unpermitted",
     "draft.malformed",
   ],
   // exchange

@@ -245,7 +245,15 @@ export type Schema = {
     /** 1 once a newer root document of its origin annuls it */
     repudiated: number
     at: number
+    /** of a release that was passed on, the releases it rests on, as JSON; empty otherwise */
+    chain: string
+    /** of a withdrawal from a holder further up, whom it names; empty otherwise */
+    names: string
   }
+  /** Releases on the way of records that were passed on: evidence without its record. */
+  custody_link: { digest: string; bytes: Uint8Array }
+  /** Withdrawals from holders further up, as they were passed down to us. */
+  passed_withdrawal: { order_origin: string; order_id: string; leaf: string; bytes: Uint8Array }
 
   /**
    * Where a withdrawal was taken back from one recipient, and may have named this one too: releases with a

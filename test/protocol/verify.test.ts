@@ -361,7 +361,7 @@ describe("step 8: the record", () => {
       const other = await makeStory({ grant: { record: { ...record, ...fields } } })
       expect(judge(other)).toBe("record.mismatch")
     }
-    expect(await of({ record: { origin: otherId } })).toBe("custody.unsupported")
+    expect(await of({ record: { origin: otherId } })).toBe("custody.malformed")
   })
 
   test("attachments that were not sealed", async () => {

@@ -322,26 +322,13 @@ const forgeries: readonly {
   },
   {
     what: "another member's record",
-    code: "custody.unsupported",
+    code: "custody.malformed",
     make: async ({ xa, xb, xc, signers }) => {
       const { record } = await addDraft(xc.context, practiceText("A practice of xc"))
       const { orders } = await requestRelease(xc.context, { records: [record], to: ["xa"] })
       await publishByTwo(xc, orders)
       await sync(xa.context, "xc")
       const grant = await releaseGrant(xa, record, id(xb))
-      return [await logged(xa, await forgeOrder(xa, [grant], { signers: signers("p1", "p2") }))]
-    },
-  },
-  {
-    what: "the withdrawal of another member's record",
-    code: "custody.unsupported",
-    make: async ({ xa, xb, xc, signers }) => {
-      const { record } = await addDraft(xc.context, practiceText("A practice of xc"))
-      const { orders } = await requestRelease(xc.context, { records: [record], to: ["xa", "xb"] })
-      await publishByTwo(xc, orders)
-      await sync(xa.context, "xc")
-      await sync(xb.context, "xc")
-      const grant = await withdrawGrant(xa, record, id(xb))
       return [await logged(xa, await forgeOrder(xa, [grant], { signers: signers("p1", "p2") }))]
     },
   },
