@@ -86,3 +86,15 @@ export class NodeError extends Error {
     this.hint = options.hint
   }
 }
+
+export const afterFailedWrite = {
+  code: "signer.stopped",
+  message: "This node has stopped signing after a failed write.",
+  hint: "Restart it when the disk is sound again: it then checks what was written.",
+} as const
+
+/** What everything that would sign or write answers from then on. */
+export function signerStopped(cause?: unknown): NodeError {
+  const { code, message, hint } = afterFailedWrite
+  return new NodeError(code, message, { hint, cause })
+}

@@ -25,9 +25,11 @@ import {
   type Standing,
   standingOf,
 } from "./standing.ts"
+import { StoreDamage } from "./store/damage.ts"
 import { consentsOf, knowingOf } from "./store/queries/consents.ts"
 import { linksOf, membersOf } from "./store/queries/custody.ts"
-import { asFact, asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
+import { asFact, type FactRow, factsAbout } from "./store/queries/facts.ts"
+import { placedGrants } from "./store/queries/grants.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -181,7 +183,8 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
     const text = "our own record; no release of it stands: comity receipts says what became of it"
     steps.push({ step: 0, ok: true, text })
   } else steps.push(...(await provenance(context, held, content.bytes)))
-  const terms = held === undefined ? null : (asPlacedGrant(held).grant.terms ?? null)
+  const [placed] = held === undefined ? [] : await placedGrants(context.db, [held])
+  const terms = placed?.grant.terms ?? null
   return {
     record: id,
     version,
@@ -298,7 +301,8 @@ export async function claimOf(context: Context, fact: FactRow) {
     .where("id", "=", fact.order_id)
     .executeTakeFirstOrThrow()
   const order = decodeOrder(new Uint8Array(row.document))
-  const placed = asPlacedGrant(fact)
+  const [placed] = await placedGrants(db, [fact])
+  if (placed === undefined) throw new StoreDamage("a grant is missing")
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
   const consents = await consentsOf(db, order.payload)
   const claim = { order, entry, grants: [placed], consents }
@@ -319,26 +323,20 @@ async function provenance(
   try {
     const { claim, placed, logged, log, proof } = await claimOf(context, fact)
     seen = await describeProof(context, logged, log, { index: fact.idx, proof })
+    const { db } = context
+    const links = await linksOf(db, placed.grant)
     // What was taken back since it was received takes nothing away: that is for a withdrawal to do.
-    const { members } = await knowingOf(context.db, claim.consents)
-    const holder = { ...ownHolder(context), recipient: null, members }
+    const known = [
+      ...(await knowingOf(db, claim.consents)).members,
+      ...(await membersOf(db, links)),
+    ]
+    const holder = { ...ownHolder(context), recipient: null, members: new Map(known) }
     const standing = verifyOrder(claim, logged, holder, report)
-    const known = await context.db
-      .selectFrom("fact")
-      .selectAll()
-      .where("record_id", "=", fact.record_id)
-      .where("record_origin", "=", fact.record_origin)
-      .where("recipient", "=", fact.recipient)
-      .execute()
-    const links = await linksOf(context.db, placed.grant)
-    const judging = {
-      ...holder,
-      members: new Map([...members, ...(await membersOf(context.db, links))]),
-    }
     const custody =
-      links.length === 0 ? null : verifyCustody(links, placed, standing.order.origin, judging)
-    const content = { plaintext: bytes }
-    verifyRelease(standing, placed, known.map(asFact), content, judging, report, custody)
+      links.length === 0 ? null : verifyCustody(links, placed, standing.order.origin, holder)
+    const record = { origin: fact.record_origin, id: fact.record_id }
+    const facts = await factsAbout(db, record, fact.recipient)
+    verifyRelease(standing, placed, facts, { plaintext: bytes }, holder, report, custody)
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
     steps.push({ step: steps.length + 1, ok: false, text: cause.message, code: cause.code })
@@ -428,6 +426,7 @@ async function whyTheyHave(
       .selectFrom("order_grant")
       .innerJoin("release_order", "release_order.id", "order_grant.order_id")
       .select(["release_order.id", "release_order.state", "release_order.reason"])
+      .where("order_grant.order_origin", "=", context.self.id)
       .where("order_grant.record_id", "=", id)
       .where("order_grant.recipient", "=", member)
       .orderBy("release_order.created_at", "desc")

@@ -32,6 +32,7 @@ import { newestBase } from "./prove.ts"
 import { findRecord } from "./records.ts"
 import { tracesIn } from "./state-names.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
+import { insertGrants } from "./store/queries/grants.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -296,10 +297,12 @@ async function overridden(
   const { base } = await newestBase(context, trx)
   const facts = await factsAbout(trx, { origin, id }, recipient)
   const known = facts.filter(
-    ({ act, epoch, idx }) =>
-      act === "withdraw" && (epoch > base.epoch || (epoch === base.epoch && idx >= base.size)),
+    ({ act, epoch, index, names }) =>
+      act === "withdraw" &&
+      names === undefined &&
+      (epoch > base.epoch || (epoch === base.epoch && index >= base.size)),
   )
-  return [...new Set(known.map(({ order_id }) => order_id))].slice(-overridesPerGrant).sort()
+  return [...new Set(known.map(({ orderId }) => orderId))].slice(-overridesPerGrant).sort()
 }
 
 /** Those whom the record names as parties to it are shown it in any case. */
@@ -501,29 +504,20 @@ async function makeOrder(
   const { env } = context
   const seed = env.random(32)
   const positions = drawPositions(part.length, (bytes) => env.random(bytes))
-  const grants = part.map(({ grant }, i) => ({
-    grant,
-    bytes: encodeGrant(grant),
-    position: positions[i]!,
-  }))
-  const leaves = new Map(grants.map(({ position, bytes }) => [position, grantLeaf(bytes)]))
+  const unplaced = part.map(({ grant }, i) => {
+    const bytes = encodeGrant(grant)
+    return { grant, bytes, leaf: grantLeaf(bytes), position: positions[i]! }
+  })
+  const tree = buildGrantTree(new Map(unplaced.map((one) => [one.position, one.leaf])), seed)
   const id = await insertOrder(context, trx, {
     act,
-    root: encodeHex(buildGrantTree(leaves, seed).root),
+    root: encodeHex(tree.root),
     rule: part[0]!.rule,
     seed,
     reason,
   })
-  const rows = grants.map(({ grant, bytes, position }) => ({
-    order_id: id,
-    position,
-    recipient: grant.recipient,
-    record_origin: grant.record.origin,
-    record_id: grant.record.id,
-    version: grant.record.version,
-    bytes,
-  }))
-  await trx.insertInto("order_grant").values(rows).execute()
+  const grants = unplaced.map((one) => ({ ...one, path: tree.path(one.position) }))
+  await insertGrants(trx, [{ origin: context.self.id, id, grants }])
   return id
 }
 

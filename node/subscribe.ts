@@ -7,7 +7,7 @@ import type { Context } from "./context.ts"
 import { askWitnesses } from "./cosign.ts"
 import { withEnd } from "./deliver.ts"
 import { PeerUnreachable } from "./env.ts"
-import { NodeError } from "./errors.ts"
+import { afterFailedWrite, NodeError, signerStopped } from "./errors.ts"
 import { noteEvent } from "./event.ts"
 import { freshen } from "./freshen.ts"
 import { askPeer, PeerRefusal } from "./http/peer-client.ts"
@@ -18,12 +18,13 @@ import { followOrigins } from "./pass-on.ts"
 import { assertVerified, findPeer, isReadable } from "./peers.ts"
 import { tellConcerned, tellPeer } from "./push.ts"
 import { markRefused, markSent, owedReceipts } from "./receipts.ts"
-import { FeedReader, type Received, receive, sourceOf } from "./receive.ts"
+import { FeedReader, type Received, receive } from "./receive.ts"
 import { refreshRoots } from "./refresh.ts"
 import { staleWhy } from "./staleness.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, memberById, type Peer } from "./store/queries/members.ts"
 import { pendingOf } from "./store/queries/proofs.ts"
+import { changeSource, sourceOf } from "./store/queries/sources.ts"
 import { turnOf } from "./turn.ts"
 
 export type Synced = Received & {
@@ -61,6 +62,7 @@ async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
   return turnOf(context, peer.member).take(async () => {
     const none = { name: peer.name, received: 0, already: 0, refused: 0, failed: 0 }
     try {
+      if (context.stopped?.code === afterFailedWrite.code) throw signerStopped()
       await assertNotHeld(context, peer)
       const received = await pull(context, peer)
       await freshen(context, peer)
@@ -90,11 +92,20 @@ async function pull(context: Context, peer: Peer): Promise<Received> {
     return await pullOnce(context, peer)
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
-    if (cause.code === "checkpoint.forked") await seekProof(context, peer)
+    if (cause.code === "checkpoint.forked") await seekProof(context, peer).catch(unlessOurs)
     // Its keys may have changed: then its root documents say so, and it is asked once more.
     if (!rotated.has(cause.code) || !(await refreshRoots(context, peer))) throw cause
     return pullOnce(context, peer)
   }
+}
+
+/** Whatever a peer answers now, what it has shown before is not undone by it. */
+function unlessOurs(cause: unknown): void {
+  const isTheirs =
+    cause instanceof ProtocolError ||
+    cause instanceof PeerUnreachable ||
+    (cause instanceof NodeError && cause.code.startsWith("peer."))
+  if (!isTheirs) throw cause
 }
 
 /** Its log does not continue what is held of it: the whole of it, as it shows it now, settles the matter. */
@@ -206,18 +217,15 @@ async function failureOf(
     cause instanceof ProtocolError || cause instanceof NodeError || cause instanceof PeerUnreachable
   if (!isKnown) throw cause
   const code = cause instanceof PeerUnreachable ? "peer.unreachable" : cause.code
+  context.env.log.warn("sync.failed", { peer: peer.member, code })
+  // Our own disk: it says nothing about the peer, and could not be noted.
+  if (/^(store|signer)\./.test(code)) return { code, error: cause.message }
   const source = await sourceOf(context.db, peer.member)
   const why = staleWhy(code)
   const stale =
     why === null ? {} : { stale_at: source.stale_at ?? context.env.clock.now(), stale_why: why }
-  const failed = { error: code, ...stale }
-  await context.db
-    .insertInto("source")
-    .values({ ...source, ...failed })
-    .onConflict((conflict) => conflict.column("peer").doUpdateSet(failed))
-    .execute()
+  await changeSource(context.db, source, { error: code, ...stale })
   if (alarms.has(code)) await noteEvent(context, context.db, "peer.alarm", peer.member, code)
-  context.env.log.warn("sync.failed", { peer: peer.member, code })
   return { code, error: cause.message }
 }
 
