@@ -119,5 +119,5 @@ ours to make faster: [decision 0024](decisions/0024-the-floor-is-ours.md).
 | \`npm run bench -- --write\` | and into this page |
 | \`npm run bench -- --check\` | fails when a row is 30 % worse than \`bench/budget.json\` says |
 
-On a machine whose load is above its processors the milliseconds mean little, and ratios move by up to a fifth.
+On a machine whose load is above its processors the milliseconds mean little, and ratios move by up to a third.
 `

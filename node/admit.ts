@@ -6,6 +6,7 @@ import { emptyRoot } from "../protocol/log/merkle.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
 import { type Profile, signoffOf } from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
+import { decodeRecord } from "../protocol/record/record.ts"
 import {
   type Agreed,
   type Consent,
@@ -29,6 +30,7 @@ import { factOf, heldLink, type Standing } from "../protocol/verify.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { recordOf } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
+import { verifyGroup } from "./groups.ts"
 import { stillMissing } from "./orders.ts"
 import { assertWitnessed } from "./overdue.ts"
 import { givenConsent, knowingOf } from "./store/queries/consents.ts"
@@ -117,6 +119,7 @@ export async function admit(
   const { consents, agreed } = await findConsents(trx, payload, placed, profile)
   const whole: Standing = { ...standing, consents: agreed }
   await refuseEnded(trx, whole, placed)
+  await refuseUnaccepted(context, trx, placed)
   return { order, placed, consents, standing: whole }
 }
 
@@ -240,4 +243,29 @@ async function refuseEnded(
         { hint: "If it is to be shared again, request a new release." },
       )
   }
+}
+
+/** Who was asked for may have left a group since. @throws `group.unaccepted`, `group.succession` */
+async function refuseUnaccepted(
+  context: Context,
+  trx: Db,
+  placed: readonly PlacedGrant[],
+): Promise<void> {
+  const versions = new Set<string>()
+  for (const { grant } of placed) if (grant.act === "release") versions.add(grant.record.digest)
+  if (versions.size === 0) return
+  const rows = await trx
+    .selectFrom("record")
+    .innerJoin("content", (join) =>
+      join
+        .onRef("content.origin", "=", "record.origin")
+        .onRef("content.id", "=", "record.id")
+        .onRef("content.version", "=", "record.version"),
+    )
+    .select("content.bytes")
+    .where("record.profile_id", "=", "liaison")
+    .where("record.kind", "=", "group")
+    .where("record.digest", "in", [...versions])
+    .execute()
+  for (const { bytes } of rows) await verifyGroup(context, trx, decodeRecord(new Uint8Array(bytes)))
 }

@@ -26,9 +26,10 @@ export type Context = {
   readonly localMarks: Map<string, string>
   /** rung after every commit that readers may wait for; carries nothing */
   readonly bell: Bell
-  /** one at a time: the sequencer's queue, and for each peer its mirror and feed */
+  /** one at a time: the sequencer's queue, and for each peer its mirror and feed, and what goes to it */
   readonly sequencing: Turn
   readonly receiving: Map<string, Turn>
+  readonly handing: Map<string, Turn>
   readonly epochs: Epochs
   /** sealed objects by their digest, and deliveries: what goes to many, or out at once */
   readonly recent: {

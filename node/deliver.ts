@@ -57,7 +57,8 @@ export type FeedPosition = {
   readonly pending: readonly Place[] | null
 }
 
-const noFeed = "0".repeat(32)
+/** Of a peer for whom nothing was ever queued. */
+export const noFeed = "0".repeat(32)
 const deliveriesPerPage = 32
 /** Deliveries that are looked after together: their records are in memory at one time. */
 const grantsAtOnce = 128
@@ -107,8 +108,20 @@ export async function* feedFrames(
   return { feed: head.feed, after: head.n, epoch: log.epoch, size: head.size, pending }
 }
 
-/** The bytes of a frame, one part after the other. */
-type Parts = readonly Uint8Array[]
+/** The same, frame by frame, for whoever sends them otherwise than as a stream. */
+export async function* feedParts(
+  context: Context,
+  peer: string,
+  position: FeedPosition,
+): AsyncGenerator<Parts> {
+  const { head, log } = await feedHead(context, peer)
+  if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
+  yield* newFrames(context, peer, position, head, log)
+  yield [encodeFrame("head", utf8(formatHead(head)))]
+}
+
+/** The bytes of a frame, one part after the other; its type is the first byte of the first. */
+export type Parts = readonly Uint8Array[]
 
 /** Small parts together, a large one as it is. */
 class Pieces {
@@ -510,8 +523,12 @@ export function parseFeedQuery(query: URLSearchParams): FeedPosition | null {
   return isSane ? { feed, after, epoch, size, pending } : null
 }
 
+export function formatPlaces(places: readonly Place[]): string {
+  return places.map(({ epoch, index }) => `${epoch}.${index}`).join()
+}
+
 /** `epoch.index`, joined by commas, ascending; undefined for anything else that is there. */
-function parsePlaces(text: string | null): readonly Place[] | null | undefined {
+export function parsePlaces(text: string | null): readonly Place[] | null | undefined {
   if (text === null) return null
   if (!/^[1-9]\d{0,6}\.(0|[1-9]\d{0,14})(,[1-9]\d{0,6}\.(0|[1-9]\d{0,14})){0,15}$/.test(text))
     return undefined

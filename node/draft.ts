@@ -102,8 +102,10 @@ export function hasErrors(findings: readonly Finding[]): boolean {
   return findings.some(({ severity }) => severity === "error")
 }
 
-/** A text that reads back as this record's fields: for records whose draft was lost. */
-export function formatDraft(record: ComityRecord): string {
+/** A text that reads back as this record's fields: for records whose draft was lost, or that we word. */
+export function formatDraft(
+  record: Judged & { readonly title: string; readonly profile: { readonly id: string } },
+): string {
   const { title, profile, kind, areas, language, marking, fields, body } = record
   const matter = { title, profile: profile.id, kind, areas, language, marking, ...fields }
   return `---\n${stringify(matter)}---\n${body}\n`

@@ -64,6 +64,8 @@ export const nodeErrorCodes = [
   ],
   ...["profile.adopted", "profile.looser"],
   ...["consent.unasked", "consent.pending", "onward.refused", "order.pending"],
+  ...["record.held", "hold.unknown"],
+  ...["group.unknown", "group.ambiguous", "group.pending", "group.not-ours"],
   ...["witness.missing", "request.malformed", "search.malformed"],
 ] as const
 

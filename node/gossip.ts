@@ -253,7 +253,13 @@ async function hear(context: Context, member: Member, epoch: number, note: strin
     return
   }
   const row = { member: member.id, epoch, size: checkpoint.size, root, note, at: env.clock.now() }
-  await db.insertInto("heard").values(row).execute()
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto("heard")
+    .values(row)
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst()
+  // Two peers told it at the same time: whoever came first is now what to compare with.
+  if (numInsertedOrUpdatedRows === 0n) return hear(context, member, epoch, note)
   context.gossip.revision++
   // The furthest says most; of the others any will do.
   if (known.length >= heardOfLog)

@@ -116,6 +116,7 @@ async function contextOf(
     bell: new Bell(),
     sequencing: new Turn(),
     receiving: new Map(),
+    handing: new Map(),
     epochs: { sending: new Map(), reading: new Map() },
     recent: { sealed: new Recent(recentBytes), deliveries: new Recent(recentBytes) },
     gossip: { revision: 0, told: new Map() },

@@ -214,9 +214,17 @@ export async function takeWithdrawal(context: Context, bytes: Uint8Array): Promi
     const facts = await factsAbout(trx, grant.record, self.id)
     const purged = await purgeEnded(trx, grant.record, facts)
     hasPurged = purged.hasPurged
-    if (!hasPurged) return
+    if (purged.isLive) return
+    const { heldUntil: until } = purged
     await noteEvent(context, trx, "record.ended", grant.record.id, standing.orderId)
-    const said = { state: "purged", code: null, day: today(context), sent: 0 }
+    const said = {
+      state: until === null ? "purged" : "held",
+      record_id: grant.record.id,
+      code: null,
+      until,
+      day: today(context),
+      sent: 0,
+    }
     await insertRows(
       trx,
       "receipt_out",

@@ -17,6 +17,8 @@ import {
 } from "../protocol/verify.ts"
 import { type Context, today } from "./context.ts"
 import { noteEvent } from "./event.ts"
+import { type Groups, groupsKnown, isGroup } from "./groups.ts"
+import { holdOn, unlock } from "./hold.ts"
 import { ownHolder } from "./holder.ts"
 import { type LoggedLookup, loggedOfAll } from "./logged.ts"
 import { type Kept, keepOrders } from "./prove.ts"
@@ -96,11 +98,14 @@ export async function takeDeliveries(
   return taken
 }
 
-/** Neighbours that can be judged on one reading of the store: a withdrawal changes what follows it. */
+/**
+ * Neighbours that can be judged on one reading of the store: a withdrawal changes what follows it, and so
+ * does a version of a group.
+ */
 function* runsOf(opened: readonly Opened[]): Generator<readonly Opened[]> {
   let run: Opened[] = []
   for (const one of opened)
-    if (one.content.delivery.order.payload.act !== "withdraw") run.push(one)
+    if (!changesWhatFollows(one.content.delivery.order.payload)) run.push(one)
     else {
       if (run.length > 0) yield run
       run = []
@@ -109,16 +114,24 @@ function* runsOf(opened: readonly Opened[]): Generator<readonly Opened[]> {
   if (run.length > 0) yield run
 }
 
+function changesWhatFollows({ act, rule }: Claim["order"]["payload"]): boolean {
+  return act === "withdraw" || rule.kind === "group"
+}
+
 type Changes = {
   readonly orders: Kept[]
   readonly grants: Map<string, PlacedGrant[]>
   readonly records: Schema["record"][]
   readonly contents: { readonly record: ComityRecord; readonly row: NewContent }[]
+  /** held under lock until now, and released anew */
+  readonly unlocked: { readonly record: ComityRecord; readonly named: Named }[]
   readonly withdrawn: { readonly order: string; readonly placed: PlacedGrant }[]
   readonly consents: Pick<Claim, "order" | "consents">[]
   readonly custody: Custody[]
   readonly receipts: Insertable<Schema["receipt_out"]>[]
 }
+
+type Named = PlacedGrant["grant"]["record"]
 
 /** Deliveries that are judged together, and what they change. */
 class Run {
@@ -132,6 +145,7 @@ class Run {
     grants: new Map(),
     records: [],
     contents: [],
+    unlocked: [],
     withdrawn: [],
     consents: [],
     custody: [],
@@ -142,6 +156,8 @@ class Run {
   /** records of other members that the peer has released to us before */
   #given: ReadonlySet<string> = new Set()
   #held: Map<string, HeldVersion> = new Map()
+  /** where a version of one may be among them */
+  #groups: Groups | null = null
   /** digest of each order by its id: an order is one (origin, id) */
   #digests: Map<string, string> = new Map()
   /** by order, the places of grants that are or will be stored */
@@ -182,6 +198,8 @@ class Run {
       const granted = await placesGranted(trx, this.#peer, id)
       this.#listed.set(id, new Set(granted.map(({ position }) => position)))
     }
+    if (claims.some(({ order }) => order.payload.rule.kind === "group"))
+      this.#groups = await groupsKnown(this.#context, trx)
     const logged = await loggedOfAll(trx, this.#peer, claims)
     for (const one of run) this.#judge(one, logged)
     await this.#write()
@@ -197,7 +215,7 @@ class Run {
     } catch (cause) {
       // The order itself does not stand: nothing of it is kept but our signed refusal.
       const code = this.#refusal(cause)
-      for (const { leaf } of delivery.grants) this.#owe(id, leaf, "refused", code)
+      for (const placed of delivery.grants) this.#owe(id, placed, "refused", { code })
       this.#taken.refused += delivery.grants.length
     }
   }
@@ -227,7 +245,7 @@ class Run {
     objects: Opened["objects"],
     links: ParcelContent["links"],
   ): "received" | "already" | "refused" {
-    const { grant, leaf } = placed
+    const { grant } = placed
     const { withdrawn } = this.#changes
     const { origin, id } = standing.order
     const isTheirs = grant.record.origin === origin
@@ -244,10 +262,10 @@ class Run {
       // Withdrawn before we fetched it: the grant is noted, there is nothing to read.
       const isNew = key !== undefined && this.#takeRecord(standing, placed, key, objects, links)
       this.#keepGrant(id, placed)
-      if (key !== undefined) this.#owe(id, leaf, "delivered")
+      if (key !== undefined) this.#owe(id, placed, "delivered")
       return isNew ? "received" : "already"
     } catch (cause) {
-      this.#owe(id, leaf, "refused", this.#refusal(cause))
+      this.#owe(id, placed, "refused", { code: this.#refusal(cause) })
       return "refused"
     }
   }
@@ -288,6 +306,7 @@ class Run {
     if (held !== undefined && held.digest !== named.digest)
       throw new ProtocolError("record.mismatch")
     const { record } = verified
+    if (isGroup(record)) this.#groups?.verify(record)
     if (held === undefined)
       this.#changes.records.push({
         ...named,
@@ -298,7 +317,11 @@ class Run {
         sealed_size: object.size,
         created_at: this.#context.env.clock.now(),
       })
-    this.#held.set(name, { digest: named.digest, hasContent: true })
+    this.#held.set(name, { digest: named.digest, hasContent: true, isLocked: false })
+    if (held?.isLocked === true) {
+      this.#changes.unlocked.push({ record, named })
+      return true
+    }
     if (held?.hasContent === true) return false
     const { origin, id, version } = named
     const { bytes: plaintext } = verified
@@ -318,16 +341,21 @@ class Run {
   /** A receipt that the peer is owed; it goes out with the next batch. */
   #owe(
     orderId: string,
-    leaf: Uint8Array,
+    { grant, leaf }: PlacedGrant,
     state: ReceiptItem["state"],
-    code: string | null = null,
+    {
+      code = null,
+      until = null,
+    }: { readonly code?: string | null; readonly until?: string | null } = {},
   ): void {
     this.#changes.receipts.push({
       peer: this.#peer,
       order_id: orderId,
+      record_id: grant.record.id,
       leaf: encodeHex(leaf),
       state,
       code,
+      until,
       day: today(this.#context),
       sent: 0,
     })
@@ -335,7 +363,7 @@ class Run {
 
   async #write(): Promise<void> {
     const trx = this.#trx
-    const { orders, grants, records, contents, withdrawn, receipts } = this.#changes
+    const { orders, grants, records, contents, unlocked, withdrawn, receipts } = this.#changes
     await keepOrders(this.#context, trx, orders)
     for (const { order, consents } of this.#changes.consents)
       await keepConsents(trx, order.payload, consents)
@@ -358,14 +386,19 @@ class Run {
       contents.map(({ row }) => row),
     )
     const indexed = contents.map(({ record }) => ({ rid: rids.get(versionName(record))!, record }))
+    for (const { record, named } of unlocked) {
+      const row = await unlock(trx, named)
+      if (row !== undefined) indexed.push({ rid: row.rid, record })
+    }
     await indexRecords(trx, indexed)
     for (const { order, placed } of withdrawn) {
       const { record, recipient } = placed.grant
       const facts = await factsAbout(trx, record, recipient)
-      const { hasPurged, isHeld } = await purgeEnded(trx, record, facts)
+      const { hasPurged, isLive, heldUntil } = await purgeEnded(trx, record, facts)
       this.#taken.hasPurged ||= hasPurged
+      if (heldUntil !== null) this.#owe(order, placed, "held", { until: heldUntil })
       // One that ends nothing here, by its place or its rule, leaves what we hold: we don't say otherwise.
-      this.#owe(order, placed.leaf, isHeld ? "delivered" : "purged")
+      else this.#owe(order, placed, isLive ? "delivered" : "purged")
     }
     await insertRows(trx, "receipt_out", receipts)
   }
@@ -375,28 +408,38 @@ function originsOf({ grants }: Claim): readonly string[] {
   return grants.map(({ grant }) => grant.record.origin)
 }
 
-/** Removes every version of the record that no live release holds up any more. */
+/** Removes every version of the record that no live release holds up any more, or locks it away by law. */
 export async function purgeEnded(
   trx: Db,
   record: { readonly origin: string; readonly id: string; readonly version: number },
   facts: readonly Fact[],
-): Promise<{ readonly hasPurged: boolean; readonly isHeld: boolean }> {
+): Promise<{
+  readonly hasPurged: boolean
+  readonly isLive: boolean
+  readonly heldUntil: string | null
+}> {
   const rows = await trx
     .selectFrom("content")
-    .select(["rid", "version", "bytes"])
+    .select(["rid", "version", "bytes", "locked"])
     .where("origin", "=", record.origin)
     .where("id", "=", record.id)
     .execute()
-  let [hasPurged, isHeld] = [false, false]
-  for (const { rid, version, bytes } of rows) {
-    const isLive = facts.some(
+  const hold = await holdOn(trx, record)
+  let [hasPurged, isLive, heldUntil] = [false, false, null as string | null]
+  for (const { rid, version, bytes, locked } of rows) {
+    const isUp = facts.some(
       (fact) => fact.act === "release" && fact.version === version && endOf(fact, facts) === null,
     )
-    isHeld ||= isLive && version <= record.version
-    if (isLive) continue
-    await unindexRecord(trx, rid, new Uint8Array(bytes))
+    isLive ||= isUp && version <= record.version
+    if (isUp) continue
+    if (locked === 0) await unindexRecord(trx, rid, new Uint8Array(bytes))
+    if (hold !== null) {
+      await trx.updateTable("content").set({ locked: 1 }).where("rid", "=", rid).execute()
+      heldUntil = hold.review
+      continue
+    }
     await trx.deleteFrom("content").where("rid", "=", rid).execute()
     hasPurged = true
   }
-  return { hasPurged, isHeld }
+  return { hasPurged, isLive, heldUntil }
 }

@@ -69,7 +69,7 @@ export const command: Measurement = {
       Array.from({ length: count + 1 }, () => timeOf(args, made.env)).slice(1)
     const bare = median(times(nothing))
     const idling = await serve(made)
-    await sleep(isQuick ? 2_000 : 10_000)
+    await sleep(10_000)
     const status = readFileSync(`/proc/${idling.child.pid}/status`, "utf8")
     await stop(idling)
     const kilobytes = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1])

@@ -21,6 +21,7 @@ import { nodeKid, nodeSigner } from "../keys.ts"
 import { logTile, newestCheckpoint } from "../log.ts"
 import { hasPassedOn } from "../pass-on.ts"
 import { takePushed } from "../push.ts"
+import { noteAsked } from "../reader.ts"
 import { fromNodes, logOf, placesOf } from "../store/queries/logs.ts"
 import { keysInForce } from "../store/queries/members.ts"
 import { addCheckpoint, witnessedCheckpoint } from "../witness.ts"
@@ -83,6 +84,7 @@ export function peerApp(
     asPeer(c, async ({ peer, query, answer }) => {
       const position = parseFeedQuery(query)
       if (position === null) throw new ProtocolError("http.malformed", { detail: "query" })
+      await noteAsked(context, peer, position)
       const { head } = await feedHead(context, peer)
       await assertSealable(context, peer, head, position)
       return answer.frames(head, feeds.feed(peer, position, query.has("live")))
@@ -140,8 +142,8 @@ export function peerApp(
   )
   app.post("/frames", (c) =>
     asPeer(c, async ({ peer, body, answer }) => {
-      await takePushed(context, peer, await decodeFrames(body, limits.framesPerPost))
-      return answer.bytes(new Uint8Array(0))
+      const frames = await decodeFrames(body, limits.framesPerPost)
+      return answer.bytes(await takePushed(context, peer, frames))
     }),
   )
   app.notFound((c) =>

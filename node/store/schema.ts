@@ -53,6 +53,8 @@ export type Schema = {
     verified_on: string | null
     blocked: number
     subscribed: number
+    /** 1 where what is queued for it is handed over, not only served when it asks */
+    push: number
     added_at: number
   }
   root_document: {
@@ -154,6 +156,17 @@ export type Schema = {
     content_key: Uint8Array
     /** the entry by which its origin's log would say that it is withdrawn for everybody */
     tag: Uint8Array
+    /** 1 where it was taken back and the law forbids to destroy it: nobody finds or reads it */
+    locked: Generated<number>
+  }
+  /** What the law forbids to destroy, by the decision of an officer; ended by another. */
+  hold: {
+    record_origin: string
+    record_id: string
+    /** the day on which it is looked at again */
+    review: string
+    decision: string
+    ended_by: string | null
   }
 
   /** The full-text index, by the row of the content; it gives no text back. */
@@ -294,6 +307,22 @@ export type Schema = {
     at: number
   }
   feed: { peer: string; feed: string; n: number; prev: string }
+  /** How far a peer has read our feed for it, as its last request or answer said, and how handing over went. */
+  reader: {
+    peer: string
+    feed: string
+    n: number
+    epoch: number
+    size: number
+    /** from where on it waits for proofs, as in its request; null for none */
+    pending: string | null
+    /** when it last asked for its feed, to the minute; null while it never has */
+    asked_at: number | null
+    /** when handing over was tried last, how often it failed since it last went well, and by which code */
+    tried_at: number | null
+    failures: number
+    error: string | null
+  }
   /** How far a peer's feed for us has been read. */
   source: {
     peer: string
@@ -317,9 +346,11 @@ export type Schema = {
     id: Generated<number>
     peer: string
     order_id: string
+    record_id: string
     leaf: string
     state: string
     code: string | null
+    until: string | null
     day: string
     /** 0 owed · 1 the peer has it · 2 the peer would not take it */
     sent: number

@@ -33,6 +33,9 @@ export function framesHeader(): Uint8Array {
   return magic.slice()
 }
 
+/** Of a frame before its bytes: type and length. */
+export const frameHeaderBytes = 5
+
 /** What stands before the bytes of a frame. */
 export function frameHeader(type: FrameType, length: number): Uint8Array {
   if (length > limits.frameBytes) throw new RangeError("frame")

@@ -9,7 +9,7 @@ export function versionName({ origin, id, version }: Version): string {
   return `${origin} ${id} ${version}`
 }
 
-export type NewContent = Omit<Schema["content"], "rid">
+export type NewContent = Omit<Schema["content"], "rid" | "locked">
 
 /** @returns row ids, by `versionName` */
 export async function insertContents(
@@ -21,7 +21,12 @@ export async function insertContents(
   return new Map(rows.map((row) => [versionName(row), row.rid]))
 }
 
-export type HeldVersion = { readonly digest: string; readonly hasContent: boolean }
+export type HeldVersion = {
+  readonly digest: string
+  readonly hasContent: boolean
+  /** taken back, and kept by law */
+  readonly isLocked: boolean
+}
 
 /** The versions of these records of `origin` that are or were held, by `versionName`. */
 export async function heldVersions(
@@ -31,9 +36,9 @@ export async function heldVersions(
 ): Promise<Map<string, HeldVersion>> {
   const rows = await versionRows(db, origin, recordIds)
   return new Map(
-    rows.map(({ id, version, digest, rid }) => [
+    rows.map(({ id, version, digest, rid, locked }) => [
       versionName({ origin, id, version }),
-      { digest, hasContent: rid !== null },
+      { digest, hasContent: rid !== null, isLocked: locked === 1 },
     ]),
   )
 }
@@ -47,7 +52,7 @@ const versionRows = prepared((db, origin: string, recordIds: readonly string[]) 
         .onRef("content.id", "=", "record.id")
         .onRef("content.version", "=", "record.version"),
     )
-    .select(["record.id", "record.version", "record.digest", "content.rid"])
+    .select(["record.id", "record.version", "record.digest", "content.rid", "content.locked"])
     .where("record.origin", "=", origin)
     .where("record.id", "in", recordIds),
 )
