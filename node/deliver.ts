@@ -29,7 +29,7 @@ import { endOf, type FactLink } from "../protocol/release/precedence.ts"
 import { heldLink } from "../protocol/verify.ts"
 import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
-import { gossipFrames } from "./gossip.ts"
+import { gossipFrames, noteTold, type Told } from "./gossip.ts"
 import { type Queued, type QueuedGrant, queuedFor } from "./queue.ts"
 import { StoreDamage } from "./store/damage.ts"
 import { contentKeys, contentsByRow, versionName } from "./store/queries/contents.ts"
@@ -93,8 +93,9 @@ export async function* feedFrames(
   // Before the look: what witnesses answer while this is sent is wanted still.
   const pending = await stillPending(context, peer, log, position)
   const pieces = new Pieces()
+  const told: Told[] = []
   try {
-    for await (const parts of newFrames(context, peer, position, head, log)) {
+    for await (const parts of newFrames(context, peer, position, head, log, told)) {
       pieces.add(parts)
       yield* pieces.take()
     }
@@ -105,18 +106,23 @@ export async function* feedFrames(
   }
   pieces.add([encodeFrame("head", utf8(formatHead(head)))])
   yield* pieces.rest()
+  await noteTold(context.db, peer, told)
   return { feed: head.feed, after: head.n, epoch: log.epoch, size: head.size, pending }
 }
 
-/** The same, frame by frame, for whoever sends them otherwise than as a stream. */
+/**
+ * The same, frame by frame, for whoever sends them otherwise than as a stream. What they tell of third
+ * members is added to `told`, for `noteTold` once the peer has them.
+ */
 export async function* feedParts(
   context: Context,
   peer: string,
   position: FeedPosition,
+  told: Told[],
 ): AsyncGenerator<Parts> {
   const { head, log } = await feedHead(context, peer)
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
-  yield* newFrames(context, peer, position, head, log)
+  yield* newFrames(context, peer, position, head, log, told)
   yield [encodeFrame("head", utf8(formatHead(head)))]
 }
 
@@ -167,6 +173,7 @@ async function* newFrames(
   position: FeedPosition,
   head: FeedHead,
   log: LogState,
+  told: Told[],
 ): AsyncGenerator<Parts> {
   const proofs = await proofsWanted(context, peer, log, position)
   const isSame = position.epoch === log.epoch && position.size === log.range.size
@@ -182,7 +189,7 @@ async function* newFrames(
   }
   // Behind our own, before those of others: PROTOCOL.md §11.
   for await (const frame of proofFrames(context, proofs)) yield [frame]
-  for await (const frame of gossipFrames(context, peer)) yield [frame]
+  for await (const frame of gossipFrames(context, peer, told)) yield [frame]
 }
 
 type Proof = { readonly epoch: number; readonly size: number }

@@ -29,6 +29,7 @@ import {
   gossipFrames,
   memberOfCheckpoint,
   noteTold,
+  type Told,
   takeGossip,
   takeProof,
 } from "./gossip.ts"
@@ -175,7 +176,8 @@ export async function handOverFrom(
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
   const checkpoint = encodeFrame("checkpoint", utf8(ownLines(log.checkpoint)))
   let [parts, bytes, held] = [[] as Uint8Array[], 0, position]
-  for await (const frame of feedParts(context, peer.member, position)) {
+  const told: Told[] = []
+  for await (const frame of feedParts(context, peer.member, position, told)) {
     const type = frame[0]![0]
     const length = frame.reduce((sum, part) => sum + part.length, 0)
     // What is new of our log begins with one of its own.
@@ -191,6 +193,7 @@ export async function handOverFrom(
     bytes += length
   }
   held = await takeHeld(context, peer, await post(context, peer, parts, signal))
+  await noteTold(context.db, peer.member, told)
   return held
 }
 
@@ -225,9 +228,12 @@ export async function tellPeer(context: Context, peer: Peer): Promise<void> {
 async function tellAll(context: Context, peer: Peer): Promise<void> {
   let frames: Uint8Array[] = []
   let bytes = 0
-  for await (const frame of gossipFrames(context, peer.member)) {
+  const sent: Told[] = []
+  for await (const frame of gossipFrames(context, peer.member, sent)) {
     if (bytes + frame.length > limits.requestBytes / 2) {
+      const posted = sent.splice(0)
       await post(context, peer, frames)
+      await noteTold(context.db, peer.member, posted)
       frames = []
       bytes = 0
     }
@@ -235,6 +241,7 @@ async function tellAll(context: Context, peer: Peer): Promise<void> {
     bytes += frame.length
   }
   if (frames.length > 0) await post(context, peer, frames)
+  await noteTold(context.db, peer.member, sent)
 }
 
 /**
@@ -249,7 +256,7 @@ export async function tellConcerned(context: Context): Promise<void> {
     if (peer !== undefined && peer.url !== null && peer.verified_on !== null)
       try {
         await post(context, peer, [encodeFrame("evidence", new Uint8Array(bytes))])
-        await noteTold(db, member, digest, "1")
+        await noteTold(db, member, [{ subject: digest, state: "1" }])
       } catch (cause) {
         if (!isTheirs(cause)) throw cause
       }

@@ -240,7 +240,7 @@ async function storeOwn(
 }
 
 /** When every entry is opened or given up: new feeds, with everything that stands and every withdrawal. */
-async function closeGap(context: Context): Promise<void> {
+export async function closeGap(context: Context): Promise<void> {
   const { db } = context
   if ((await gapOf(context)) === null || (await unopened(context)).length > 0) return
   await db.transaction().execute(async (trx) => {

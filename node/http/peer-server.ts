@@ -68,7 +68,11 @@ export function peerServer(
     if (!socket.writable || answers.some(({ headersSent }) => headersSent)) socket.destroy()
     else socket.end(strangersBytes(new Date(clock.now())))
   }
-  server.on("connect", (_incoming, socket) => refuseBytes(socket))
+  server.on("connect", (_incoming, socket) => {
+    // Node has let go of it, and an error that nobody hears ends the process.
+    socket.on("error", () => socket.destroy())
+    refuseBytes(socket)
+  })
   server.on("clientError", (_cause, socket: Socket) => refuseBytes(socket))
   return server
 }

@@ -67,9 +67,15 @@ async function run(
   const { host } = target.url
   const poll = { path: "/feed?after=0&epoch=1&size=0" }
   let templates = await goodTexts(peer, target)
+  let end: string | null = null
+  node.process.once("exit", (code, signal) => {
+    end = `it ended with ${signal ?? code} at request ${count.sent}: ${node.words().slice(-2000)}`
+  })
+  let peakRssKiB = 0
   const worker = async () => {
-    while (count.sent < options.requests) {
+    while (count.sent < options.requests && end === null) {
       const number = count.sent++
+      if (number % 1000 === 0) peakRssKiB = peakOf(node)
       if (number % 5000 === 0) {
         // Else their signatures would be out of date, and none of them nearly good.
         templates = await goodTexts(peer, target)
@@ -90,7 +96,8 @@ async function run(
   await Promise.all(Array.from({ length: atOnce }, worker))
   latencies.sort((a, b) => a - b)
   const words = node.words()
-  const isAlive = node.process.exitCode === null && (await node.health("/livez")) === 200
+  const isAlive = end === null && (await node.health("/livez")) === 200
+  if (isAlive) peakRssKiB = peakOf(node)
   return {
     malformed: count.malformed,
     good: count.good,
@@ -98,9 +105,10 @@ async function run(
     goodP99: Math.round(latencies[Math.ceil(latencies.length * 0.99) - 1] ?? 0),
     statuses,
     faults: [
+      ...(end === null ? [] : [end]),
       ...new Set(words.split("\n").filter((line) => /http\.failed|feed\.failed/.test(line))),
     ].map((line) => line.replace(/"time":"[^"]*",?/, "")),
-    peakRssMB: Math.round(peakOf(node) / 1024),
+    peakRssMB: Math.round(peakRssKiB / 1024),
     isAlive,
   }
 }
