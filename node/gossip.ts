@@ -71,7 +71,7 @@ async function knownOf(context: Context, peer: string): Promise<readonly Known[]
 export type Told = { readonly subject: string; readonly state: string }
 
 /**
- * Frames with what this peer has not been told yet. Nothing of it is about us or the peer itself. What they
+ * Frames with what this peer has not been told yet. What they
  * tell is added to `sent`, for `noteTold` once the peer has them: what is lost on the way is told again.
  */
 export async function* gossipFrames(
