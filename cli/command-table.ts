@@ -100,6 +100,7 @@ export const commandGroups: readonly {
         names: ["inbox", "search", "show"],
         load: async () => (await import("./commands/records.ts")).registerRecords,
       },
+      { names: ["mark"], load: async () => (await import("./commands/mark.ts")).registerMark },
     ],
   },
   {

@@ -3,7 +3,10 @@ import { encodeHex } from "../protocol/encoding.ts"
 import { encodeEvidence } from "../protocol/evidence.ts"
 import { proveInclusionFrom } from "../protocol/log/compact-range.ts"
 import { formatTlogProof } from "../protocol/log/tlog-proof.ts"
+import type { Profile } from "../protocol/profiles/profile.ts"
+import { hasSealedRating } from "../protocol/profiles/rating.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
+import { decodeRecord } from "../protocol/record/record.ts"
 import { entryOf } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
@@ -45,6 +48,13 @@ export async function exportEvidence(
       hint: `comity show ${reference.id} says from where on, and why.`,
     })
   const { claim, placed, log, logged, order, entry, proof: proven } = await claimOf(context, fact)
+  const profile = findProfile(order.payload.rule.profile)
+  if (profile === null)
+    throw new NodeError("store.corrupt", "The profile of this order is missing.")
+  if (hasSealedRating(profile.profile, decodeRecord(content.bytes)))
+    throw new NodeError("evidence.refused", "It holds a sealed rating, which no file carries.", {
+      hint: "Whoever may know the rating was given the record itself.",
+    })
   const isRecipient = fact.order_origin !== context.self.id
   const mayShow = placed.grant.terms?.evidence !== "recipient" || !isRecipient
   if (!mayShow && (options.reason ?? "").trim() === "")
@@ -56,9 +66,6 @@ export async function exportEvidence(
 
   const entryAt = { index: fact.idx, salt: entry.salt }
   const proof = await proveOrder(context.db, { order, entry: entryAt, logged, log, proof: proven })
-  const profile = findProfile(order.payload.rule.profile)
-  if (profile === null)
-    throw new NodeError("store.corrupt", "The profile of this order is missing.")
   const file = encodeEvidence({
     ...proof.fields,
     consents: claim.consents.map(({ bytes }) => jsonOf(bytes)),
@@ -75,8 +82,12 @@ export async function exportEvidence(
     record: reference.id,
     version: reference.version,
     recipient,
-    reveals: `The file shows the whole record, the pseudonyms, organisations and roles of the officers who signed, that ${recipient} received it, and index ${fact.idx} of the log.`,
+    reveals: `The file shows the whole record, the pseudonyms, organisations and roles of the officers who signed, that ${recipient} received it, and index ${fact.idx} of the log.${disclaimerOf(profile.profile)}`,
   }
+}
+
+function disclaimerOf({ comparison }: Profile): string {
+  return comparison === undefined ? "" : ` ${comparison.disclaimer}`
 }
 
 export type ExportedProof = {

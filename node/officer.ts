@@ -12,9 +12,11 @@ import {
   logKeyOf,
   type Member,
   newestRoot,
+  type Root,
   verifyRoots,
 } from "../protocol/member/root.ts"
-import { findProfile } from "../protocol/profiles/registry.ts"
+import { checkRecord, checkRelease } from "../protocol/profiles/profile.ts"
+import { bringProfile, findProfile } from "../protocol/profiles/registry.ts"
 import { judgeQuorum } from "../protocol/quorum.ts"
 import { type ComityRecord, decodeRecord, recordDigest } from "../protocol/record/record.ts"
 import { consentSubject, takingBack } from "../protocol/release/consent.ts"
@@ -37,7 +39,7 @@ import {
   text,
 } from "../protocol/shape.ts"
 import { type SignatureLine, signLine } from "../protocol/signed.ts"
-import { ruleConditions } from "../protocol/verify.ts"
+import { releaseOf, ruleConditions } from "../protocol/verify.ts"
 import { wordsOf } from "../protocol/words.ts"
 import { NodeError } from "./errors.ts"
 import type { OfficerKey } from "./found.ts"
@@ -71,6 +73,8 @@ const exportShape = object({
     { max: 100_000 },
   ),
   grants: list(object({ grant: json, position: integer(0, 1023) }), { min: 1, max: 512 }),
+  /** the profile of the records, where it does not come with the software */
+  profile: optional(json),
   recipients: list(object({ member: text({ min: 1, max: 64 }), name: text({ max: 64 }) }), {
     max: 512,
   }),
@@ -201,6 +205,8 @@ function reviewRelease(
   const tree = buildGrantTree(leaves, decodeHex(fields.seed))
   if (leaves.size !== grants.length || encodeHex(tree.root) !== order.root)
     throw new ProtocolError("grant.path")
+  // Whatever it is called: records name it by its digest.
+  if (fields.profile !== undefined) bringProfile(encodeCanonical(fields.profile as object))
   const records = new Map(
     fields.records.map((record) => {
       const exact = encodeCanonical(record as object)
@@ -211,7 +217,7 @@ function reviewRelease(
     const record = records.get(grant.record.digest)
     if (record === undefined || !isAbout(record, grant) || grant.act !== order.act)
       throw new ProtocolError("record.mismatch")
-    checkRule(order, record, grant)
+    checkRule(order, record, grant, newestRoot(member).payload)
     const name = pins.get(grant.recipient)
     const known = name ?? `words: ${wordsOf(grant.recipient)}`
     return { recipient: grant.recipient, known, isPinned: name !== undefined, record, grant }
@@ -254,8 +260,11 @@ function isAbout(record: ComityRecord, { record: named }: Grant): boolean {
   )
 }
 
-/** Officers approve under the rule that recipients will compute, not one that asks for fewer of them. */
-function checkRule(order: Order, record: ComityRecord, grant: Grant): void {
+/**
+ * Officers approve under the rule that recipients will compute, not one that asks for fewer of them, and
+ * nothing that the profile forbids.
+ */
+function checkRule(order: Order, record: ComityRecord, grant: Grant, { kind: from }: Root): void {
   const profile = findProfile(record.profile.digest)?.profile
   if (profile === undefined)
     throw new ProtocolError("profile.unknown", { detail: record.profile.digest })
@@ -265,6 +274,9 @@ function checkRule(order: Order, record: ComityRecord, grant: Grant): void {
     order.rule.profile === record.profile.digest &&
     order.rule.conditions.join() === conditions.join()
   if (!isRuled) throw new ProtocolError("rule.mismatch")
+  if (order.act === "withdraw") return
+  checkRecord(profile, record)
+  checkRelease(profile, record, { ...releaseOf(grant), from, to: null })
 }
 
 function checkLog(

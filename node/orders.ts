@@ -5,7 +5,7 @@ import { proveConsistencyFrom } from "../protocol/log/compact-range.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
 import { type Root, rootVersion } from "../protocol/member/root.ts"
 import { signoffOf } from "../protocol/profiles/profile.ts"
-import { findProfile } from "../protocol/profiles/registry.ts"
+import { findProfile, isBuiltIn } from "../protocol/profiles/registry.ts"
 import { consentSubject, membersAsked } from "../protocol/release/consent.ts"
 import { decodeGrant, type Terms } from "../protocol/release/grant.ts"
 import {
@@ -218,6 +218,7 @@ export async function exportOrder(
   assertOpen(row, today(context))
   if (row.act === "consent") return exportConsent(context, row, seenSize)
   const grants = await grantsOf(context, row.id)
+  const own = findProfile(payloadOf(row).rule.profile)
   const records = new Map<string, Json>()
   const recipients = new Map<string, string>()
   for (const { bytes } of grants) {
@@ -248,6 +249,7 @@ export async function exportOrder(
       grant: jsonOf(bytes),
       position,
     })),
+    ...(own === null || isBuiltIn(own.digest) ? {} : { profile: jsonOf(own.bytes) }),
     recipients: [...recipients].map(([member, name]) => ({ member, name })),
     records: [...records.values()],
     seed: encodeHex(new Uint8Array(row.seed)),

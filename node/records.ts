@@ -1,13 +1,15 @@
 import { verifyCustody } from "../protocol/custody.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { endOfEpoch, newestRoot } from "../protocol/member/root.ts"
+import { hasSealedRating, triggerOf } from "../protocol/profiles/rating.ts"
+import { findProfile } from "../protocol/profiles/registry.ts"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import type { Terms } from "../protocol/release/grant.ts"
 import { decodeOrder } from "../protocol/release/order.ts"
 import { type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
 import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
-import { ownHolder } from "./holder.ts"
+import { localMark, ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
 import { nameOf } from "./peers.ts"
 import { describeProof } from "./prove.ts"
@@ -154,6 +156,8 @@ export type Shown = {
   readonly from: string
   readonly content: object
   readonly marking: string
+  /** the mark of our own beside it */
+  readonly localMark: string | null
   readonly terms: Terms | null
   readonly network: string
   readonly provenance: readonly Step[]
@@ -186,6 +190,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
     from: await nameOf(context, origin),
     content: shownContent(record),
     marking: record.marking,
+    localMark: localMark(context, record.marking),
     terms: origin === context.self.id ? null : terms,
     network: record.network,
     provenance: steps,
@@ -193,6 +198,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
       ...(held?.standing === "repudiated"
         ? [`repudiated by its origin from index ${await cutOf(context, held)}`]
         : []),
+      ...profileNotes(record),
       ...(await notesOn(context, origin, record.network, terms)),
     ],
   }
@@ -201,6 +207,18 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
 export function shownContent(record: ComityRecord): object {
   const { title, kind, language, body, areas, fields, profile } = record
   return { title, kind, profile: profile.id, language, areas, fields, body }
+}
+
+/** What a mechanism wants said wherever such a record is shown. */
+function profileNotes(record: ComityRecord): readonly string[] {
+  const profile = findProfile(record.profile.digest)?.profile
+  if (profile === undefined) return []
+  const notes: string[] = []
+  if (triggerOf(profile, record) === "assistance")
+    notes.push("by this rating, assistance is to be offered")
+  if (hasSealedRating(profile, record)) notes.push("sealed: in no index and no file of evidence")
+  if (profile.comparison !== undefined) notes.push(profile.comparison.disclaimer)
+  return notes
 }
 
 async function notesOn(

@@ -2,19 +2,27 @@ import { encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { limits } from "../protocol/limits.ts"
 import { type Act, personsNeeded, type Rule } from "../protocol/member/policy.ts"
-import { newestRoot } from "../protocol/member/root.ts"
-import { type Profile, signoffOf } from "../protocol/profiles/profile.ts"
+import { newestRoot, type Root } from "../protocol/member/root.ts"
+import { memberFields, membersNamed } from "../protocol/profiles/consent.ts"
+import { namingAudience } from "../protocol/profiles/naming.ts"
+import {
+  checkRelease,
+  consentRulesOf,
+  findKind,
+  type Profile,
+  signoffOf,
+} from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
 import { isAtMost } from "../protocol/record/marking.ts"
 import { textLine } from "../protocol/record/plain-text.ts"
-import { decodeRecord } from "../protocol/record/record.ts"
+import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import { membersAsked } from "../protocol/release/consent.ts"
 import { encodeGrant, type Grant, grantLeaf, type Terms } from "../protocol/release/grant.ts"
 import { buildGrantTree, drawPositions } from "../protocol/release/grant-tree.ts"
 import { encodeOrder, type Order } from "../protocol/release/order.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { day, decodeShape, type Shape } from "../protocol/shape.ts"
-import { ruleConditions } from "../protocol/verify.ts"
+import { releaseOf, ruleConditions } from "../protocol/verify.ts"
 import { type Context, dayOf, ownRoot, today } from "./context.ts"
 import { draftById, freezeDraft, type RecordRow, recordRow } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
@@ -25,6 +33,7 @@ import { type Held, holdingOf, narrowed } from "./pass-on.ts"
 import { assertVerified, findPeer } from "./peers.ts"
 import { newestBase } from "./prove.ts"
 import { findRecord } from "./records.ts"
+import { tracesIn } from "./state-names.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
 import { insertGrants } from "./store/queries/grants.ts"
 import { memberById } from "./store/queries/members.ts"
@@ -40,6 +49,8 @@ export type ReleaseRequest = {
   /** last day of use, YYYY-MM-DD */
   readonly until?: string
   readonly dryRun?: boolean
+  /** its origin has decided to go further than the profile does by itself */
+  readonly beyondDefault?: boolean
 }
 
 export type Requested = {
@@ -170,7 +181,7 @@ async function findRecipients(
   wanted: readonly string[],
 ): Promise<readonly Recipient[]> {
   const found = new Map<string, Recipient>()
-  for (const name of await membersNamed(context, wanted)) {
+  for (const name of await listedMembers(context, wanted)) {
     const peer = await findPeer(context, name).catch((cause: unknown) => {
       const isUs = name === context.self.id || name.toUpperCase() === ownRoot(context).state
       if (!isUs) throw cause
@@ -183,7 +194,7 @@ async function findRecipients(
 }
 
 /** The names, with each group as the members whom its version in force lists. @throws `group.*` */
-async function membersNamed(
+async function listedMembers(
   context: Context,
   wanted: readonly string[],
 ): Promise<readonly string[]> {
@@ -244,6 +255,13 @@ async function planRelease(
       `${recipient.name} has not adopted profile ${row.profile_id} in this version.`,
       { hint: "It would refuse the record; ask it to adopt the profile first." },
     )
+  const ours = ownRoot(context)
+  if (!isAtMost(record.marking, ours.ceiling))
+    throw new ProtocolError("marking.ceiling", { detail: record.marking })
+  const profile = profileOf(row.profile_digest)
+  // What it may be passed on to its origin has decided.
+  const isDecided = held !== null || request.beyondDefault === true
+  assertAudience(profile, record, recipient, theirs.kind, isDecided)
   const wanted = {
     ...(request.caveats === undefined ? {} : { caveats: request.caveats }),
     ...(request.evidence === undefined ? {} : { evidence: request.evidence }),
@@ -266,7 +284,12 @@ async function planRelease(
     terms,
     type: "comity/grant/v1",
   }
-  const profile = profileOf(row.profile_digest)
+  const origin = held === null ? context.self : await memberById(trx, row.origin)
+  if (origin === null)
+    throw new NodeError("store.corrupt", "Its origin's root documents are missing.")
+  const from = newestRoot(origin).payload.kind
+  checkRelease(profile, record, { ...releaseOf(grant), from, to: theirs.kind })
+  assertUnnamed(profile, record, grant)
   const conditions = ruleConditions(profile, record, grant)
   const rule = { conditions, kind: row.kind, profile: row.profile_digest }
   const asked = conditions.includes("consent") ? membersAsked(profile, record) : []
@@ -297,6 +320,48 @@ async function overridden(
       (epoch > base.epoch || (epoch === base.epoch && index >= base.size)),
   )
   return [...new Set(known.map(({ orderId }) => orderId))].slice(-overridesPerGrant).sort()
+}
+
+/** Those whom the record names as parties to it are shown it in any case. */
+function assertAudience(
+  profile: Profile,
+  record: ComityRecord,
+  { id, name }: Recipient,
+  kind: Root["kind"],
+  isBeyondDefault: boolean,
+): void {
+  const audience = findKind(profile, record.kind)?.audience
+  if (audience === undefined) return
+  if (!audience.ceiling.includes(kind))
+    throw new NodeError(
+      "recipient.audience",
+      `${name} is a member of kind ${kind}; under ${profile.id} a ${record.kind} goes to no such member.`,
+    )
+  const parties = membersNamed(record, memberFields(consentRulesOf(profile, record.kind)))
+  if (isBeyondDefault || audience.default.includes(kind) || parties.includes(id)) return
+  throw new NodeError(
+    "recipient.audience",
+    `Under ${profile.id} a ${record.kind} does not go to ${name} unless its origin so decides.`,
+    { hint: "If it does: --beyond-default. Officers see each recipient before they sign." },
+  )
+}
+
+/** A text that names whom the profile wants unnamed there does not go there. */
+function assertUnnamed(profile: Profile, record: ComityRecord, grant: Grant): void {
+  const { recipient, onward } = releaseOf(grant)
+  const naming = findKind(profile, record.kind)?.naming
+  if (naming === undefined) return
+  const audience = namingAudience(recipient, onward)
+  const traces = tracesIn(record, {
+    facility: naming.facility[audience] !== "named",
+    state: naming.state[audience] !== "named",
+  })
+  if (traces.length > 0)
+    throw new NodeError(
+      "recipient.naming",
+      `“${record.title}” names ${traces.join(" and ")}: not where ${profile.id} wants none named.`,
+      { hint: "Take the names out in a draft of its own, or release it to members one by one." },
+    )
 }
 
 /**

@@ -7,7 +7,13 @@ import type { PlacedGrant } from "./exchange/delivery.ts"
 import { blindedEntry } from "./log/entry.ts"
 import type { Approval, Rule } from "./member/policy.ts"
 import { type Member, newestRoot, type Root } from "./member/root.ts"
-import { checkRecord, conditionsOf, type Profile, signoffOf } from "./profiles/profile.ts"
+import {
+  checkRecord,
+  checkRelease,
+  conditionsOf,
+  type Profile,
+  signoffOf,
+} from "./profiles/profile.ts"
 import { isAtMost, type Marking } from "./record/marking.ts"
 import { type ComityRecord, decodeRecord, recordDigest } from "./record/record.ts"
 import { type Agreed, type Consent, verifyAgreed, verifyConsents } from "./release/consent.ts"
@@ -41,6 +47,10 @@ export type Holder = {
   readonly profiles: readonly string[] | null
   /** the marking as it is handled here, null when nothing corresponds */
   readonly mapMarking: ((marking: Marking) => Marking | null) | null
+  /** the kind of member that a profile's audience knows us as; null: nobody can tell (evidence) */
+  readonly kind: Root["kind"] | null
+  /** our own mark beside a marking, null where none has been decided on */
+  localMark(marking: Marking): string | null
   profile(digest: string): Profile | null
   /** what is known of members beyond what is shown of them, by id: for revocations since */
   readonly members: ReadonlyMap<string, Member>
@@ -226,9 +236,10 @@ export function verifyRelease(
   const record = decodeRecord(bytes)
   if ((record.origin !== standing.order.origin) !== (custody !== null))
     throw new ProtocolError("custody.malformed", { detail: "no chain from its origin" })
+  const from = (custody?.[0].standing ?? standing).root.kind
   for (const { link, standing: passed } of custody ?? [])
-    verifyRecord(record, passed, link.placed, { ...holder, profiles: null, mapMarking: null })
-  verifyRecord(record, standing, placed, holder)
+    verifyRecord(record, passed, link.placed, { ...holder, profiles: null, mapMarking: null }, from)
+  verifyRecord(record, standing, placed, holder, from)
   const passedOn = (custody ?? []).map(({ origin }) => `, passed on by ${origin.id}`).slice(1)
   const by = custody === null ? "" : `${passedOn.join("")}, passed on by ${standing.order.origin}`
   report(8, `a ${record.kind} under profile ${record.profile.id}, as the order's rule says${by}`)
@@ -239,12 +250,21 @@ export function verifyRelease(
 export function ruleConditions(
   profile: Pick<Profile, "consent">,
   record: Pick<ComityRecord, "fields" | "kind" | "origin">,
-  { custody, recipient, terms }: Pick<Grant, "custody" | "recipient" | "terms">,
+  grant: Pick<Grant, "custody" | "recipient" | "terms">,
 ): Rule["conditions"] {
-  const onward = terms?.onward ?? "no"
   // Who had to agree did so to the origin's release, and to its onward term.
-  const asking = custody === undefined ? profile : {}
-  return conditionsOf(asking, record, recipient, typeof onward === "string" ? onward : "inside")
+  const asking = grant.custody === undefined ? profile : {}
+  return conditionsOf(asking, record, grant.recipient, releaseOf(grant).onward)
+}
+
+/** What a profile judges of a grant. */
+export function releaseOf({ recipient, terms }: Pick<Grant, "recipient" | "terms">) {
+  const onward = terms?.onward ?? "no"
+  return {
+    recipient,
+    onward: typeof onward === "string" ? onward : "inside",
+    marking: terms?.marking ?? "TLP:RED",
+  }
 }
 
 /**
@@ -271,6 +291,8 @@ function verifyRecord(
   standing: Standing,
   { grant }: PlacedGrant,
   holder: Holder,
+  /** the kind of member that the record is of, whoever passed it on */
+  from: Root["kind"],
 ): void {
   const { order } = standing
   const named = grant.record
@@ -293,4 +315,11 @@ function verifyRecord(
   if (conditions.includes("consent")) verifyAgreed(profile, record, standing.consents)
   verifyHandling(record.marking, holder)
   checkRecord(profile, record)
+  const isForUs = grant.recipient === holder.recipient
+  const to = grant.recipient === "public" ? "public" : isForUs ? holder.kind : null
+  checkRelease(profile, record, { ...releaseOf(grant), from, to })
+  if (isForUs && profile.localMark === true && holder.localMark(record.marking) === null)
+    throw new ProtocolError("marking.unmapped", {
+      detail: `no mark of our own for ${record.marking}`,
+    })
 }

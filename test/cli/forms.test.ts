@@ -51,6 +51,9 @@ describe("the forms that are fixed", () => {
     "subscribe xb",
     "sync",
     "sync xb",
+    "release request 4f1c --to xb --beyond-default",
+    "profile adopt ippas -o FILE",
+    "mark list",
     "inbox",
     "search physical inventory",
     "show 4f1c",
@@ -78,6 +81,10 @@ describe("the forms that are fixed", () => {
 
   test.each([
     ["profile list", "ok"],
+    ["profile show ippas", "ok"],
+    ["profile show nowhere", "profile.unknown"],
+    ["profile check -", "profile.malformed"],
+    ["profile diff ippas insserv", "ok"],
     ["draft check -", "draft.errors"],
     ["verify -", "json.malformed"],
     ["restore FILE", "file.missing"],

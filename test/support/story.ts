@@ -196,6 +196,8 @@ export async function makeStory(changes: StoryChanges = {}): Promise<Story> {
       ceiling: recipient.root.ceiling,
       profiles: recipient.root.profiles,
       mapMarking: (marking) => marking,
+      kind: "state",
+      localMark: (marking) => marking,
       profile: (wanted) => (wanted === profileDigest(profileBytes) ? profile : null),
       members: new Map(),
       takenBack: new Set(),

@@ -1,17 +1,19 @@
 import { encodeCanonical } from "../../../../protocol/canonical.ts"
 import { encodeHex, utf8 } from "../../../../protocol/encoding.ts"
 import { general } from "../../../../protocol/profiles/general.ts"
-import { ippas } from "../../../../protocol/profiles/ippas.ts"
 import {
   checkRecord,
+  checkRelease,
   conditionsOf,
   decodeProfile,
   encodeProfile,
   type Judged,
   type Profile,
   profileDigest,
+  type Release,
   signoffOf,
 } from "../../../../protocol/profiles/profile.ts"
+import { builtInProfiles } from "../../../../protocol/profiles/registry.ts"
 import type { ComityRecord } from "../../../../protocol/record/record.ts"
 import { sampleRecord } from "../../cast.ts"
 import {
@@ -28,6 +30,7 @@ import {
   shown,
   text,
 } from "../../format.ts"
+import { sampleOf } from "./samples.ts"
 
 const run: Run = (input) => {
   const found = bytes(input, "bytes")
@@ -37,6 +40,7 @@ const run: Run = (input) => {
   if (input.record === undefined) return { digest }
   const record = input.record as Judged & Pick<ComityRecord, "origin">
   checkRecord(profile, record)
+  if (input.release !== undefined) checkRelease(profile, record, input.release as Release)
   const conditions = conditionsOf(profile, record, text(input, "recipient"), text(input, "onward"))
   return { digest, conditions, signoff: signoffOf(profile, "release", record.kind) }
 }
@@ -185,6 +189,73 @@ function form(): Cases["hostile"] {
   ]
 }
 
+const mechanisms = builtInProfiles
+  .map(({ profile }) => profile)
+  .filter(({ category }) => category !== undefined)
+
+/** What each mechanism is known by not allowing: a record, or a release of one. */
+const refused: {
+  readonly [id: string]: readonly [name: string, kind: string, pointer: string, value: unknown]
+} = {
+  cns: [
+    "a good practice that is done everywhere",
+    "good-practice",
+    "/record/fields/notWidespread",
+    "No, most do it.",
+  ],
+  cog: ["an event passed on outside", "event-report", "/release/to", "state"],
+  "cppnm-14": ["a point of contact told to everybody", "point-of-contact", "/release/to", "public"],
+  gnssn: [
+    "a practice without the consent it rests on",
+    "shared-good-practice",
+    "/record/fields",
+    {},
+  ],
+  "icao-usap": [
+    "an audit report beyond the audited State",
+    "audit-report",
+    "/release/to",
+    "operator",
+  ],
+  "infcirc-869": [
+    "an answer that is not on the checklist",
+    "checklist",
+    "/record/fields/rating",
+    "mostly",
+  ],
+  inpo: ["a rating under a wider marking", "rating", "/record/marking", "TLP:AMBER"],
+  insserv: ["a practice given to everybody", "good-practice", "/release/to", "public"],
+  ippas: [
+    "a practice passed on under its State's name",
+    "good-practice",
+    "/release/onward",
+    "free",
+  ],
+  "joint-convention": [
+    "a rapporteur's report made public",
+    "country-review-report",
+    "/release/to",
+    "public",
+  ],
+  osart: [
+    "a recommendation that recommends nothing",
+    "recommendation",
+    "/record/body",
+    "All is as it is.",
+  ],
+  "prasc-generic": ["a self-assessment made public", "self-assessment", "/release/to", "public"],
+  uncac: [
+    "a report that no reviewing State is named in",
+    "country-review-report",
+    "/record/fields/reviewers",
+    " ",
+  ],
+  "unscr-1540": ["a report in another language", "national-report", "/record/language", "de"],
+  untoc: ["feedback told to everybody", "written-feedback", "/release/to", "public"],
+  wano: ["a rating on another region's scale", "rating", "/record/fields/rating", "5"],
+  "wins-bilateral": ["a maturity beyond its scale", "maturity", "/record/fields/rating", "6"],
+}
+
 function cases(): Cases {
   const at = (profile: Profile, more: Input = {}): Input => ({
     bytes: shown(encodeCanonical(profile)),
@@ -211,13 +282,31 @@ function cases(): Cases {
     fields: { ...small.fields, toString: "Words" },
     signoff: [],
   }
+  const release: Release = {
+    from: "state",
+    marking: "TLP:RED",
+    onward: "no",
+    recipient: "00".repeat(32),
+    to: null,
+  }
+  const sample = (profile: Profile, kind: string) =>
+    at(profile, {
+      record: sampleOf(profile, kind) as unknown as Input,
+      recipient: release.recipient,
+      onward: "no",
+      release: release as unknown as Input,
+    })
+  const kindOf = ({ id }: Profile) => refused[id]![1]
   return {
     about:
       "a mechanism's profile and its digest; whether a record keeps to it, the conditions of its rule, and the sign-off that a release asks for",
     valid: [
       ["a small one", at(small)],
       ["general", at(general)],
-      ["ippas", at(ippas)],
+      ...mechanisms.map(
+        (profile) =>
+          [`${profile.id}: ${kindOf(profile)}`, sample(profile, kindOf(profile))] as const,
+      ),
       ["a record as it should be", under({})],
       ["a facility is named", under({ fields: { ...judged.fields, facility: "Plant 4" } })],
       ["it may travel on", under({}, { onward: "consent" })],
@@ -255,6 +344,11 @@ function cases(): Cases {
     ],
     hostile: [
       ...form(),
+      ...mechanisms.map((profile) => {
+        const [what, kind, pointer, value] = refused[profile.id]!
+        const of = `${profile.id}: ${kind}`
+        return [`${profile.id}: ${what}`, edit(of, [pointer, value]), "profile.violated"] as const
+      }),
       ["a kind that it does not know", under({ kind: "report" }), "profile.violated"],
       [
         "a kind by the name of what every object has",
