@@ -64,6 +64,10 @@ export const commandGroups: readonly {
       { names: ["group"], load: async () => (await import("./commands/group.ts")).registerGroup },
       { names: ["order"], load: async () => (await import("./commands/order.ts")).registerOrder },
       {
+        names: ["consent"],
+        load: async () => (await import("./commands/consent.ts")).registerConsent,
+      },
+      {
         names: ["publish"],
         load: async () => (await import("./commands/publish.ts")).registerPublish,
       },

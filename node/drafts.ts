@@ -3,7 +3,12 @@ import { sha256 } from "../protocol/crypto/hash.ts"
 import { sealObject } from "../protocol/crypto/seal.ts"
 import { encodeHex, utf8 } from "../protocol/encoding.ts"
 import { withdrawalTag } from "../protocol/log/entry.ts"
-import { encodeRecord, recordDigest } from "../protocol/record/record.ts"
+import {
+  type ComityRecord,
+  decodeRecord,
+  encodeRecord,
+  recordDigest,
+} from "../protocol/record/record.ts"
 import type { Context } from "./context.ts"
 import { buildRecord, hasErrors, parseDraft } from "./draft.ts"
 import { NodeError } from "./errors.ts"
@@ -231,4 +236,25 @@ export async function recordRow(
   if (row === undefined)
     throw new NodeError("record.unknown", `No record ${id} version ${version}.`)
   return row
+}
+
+type Reference = { readonly origin: string; readonly id: string; readonly version: number }
+
+/** The content of a version that is held here. @throws `record.withdrawn` */
+export async function recordOf(db: Db, reference: Reference): Promise<ComityRecord> {
+  return decodeRecord(await recordBytes(db, reference))
+}
+
+/** @throws `record.withdrawn` */
+export async function recordBytes(db: Db, { origin, id, version }: Reference): Promise<Uint8Array> {
+  const row = await db
+    .selectFrom("content")
+    .select("bytes")
+    .where("origin", "=", origin)
+    .where("id", "=", id)
+    .where("version", "=", version)
+    .executeTakeFirst()
+  if (row === undefined)
+    throw new NodeError("record.withdrawn", `The content of record ${id} is destroyed.`)
+  return new Uint8Array(row.bytes)
 }

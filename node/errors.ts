@@ -59,6 +59,7 @@ export const nodeErrorCodes = [
     "public.unconfirmed",
     "evidence.refused",
   ],
+  ...["consent.unasked", "consent.pending", "onward.refused", "order.pending"],
   ...["record.held", "hold.unknown"],
   ...["group.unknown", "group.ambiguous", "group.pending", "group.not-ours"],
   ...["witness.missing", "request.malformed", "search.malformed"],

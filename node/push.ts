@@ -82,7 +82,7 @@ export async function takePushed(
         break
       case "evidence":
         await finish()
-        await takeProof(context, bytes)
+        await takeProof(context, peer, bytes)
         break
       default:
         throw new ProtocolError("feature.unsupported", { detail: `frame ${type}` })
@@ -176,7 +176,8 @@ export async function handOverFrom(
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
   const checkpoint = encodeFrame("checkpoint", utf8(ownLines(log.checkpoint)))
   let [parts, bytes, held] = [[] as Uint8Array[], 0, position]
-  for await (const frame of feedParts(context, peer.member, position)) {
+  const told: Told[] = []
+  for await (const frame of feedParts(context, peer.member, position, told)) {
     const type = frame[0]![0]
     const length = frame.reduce((sum, part) => sum + part.length, 0)
     // What is new of our log begins with one of its own.
@@ -192,6 +193,7 @@ export async function handOverFrom(
     bytes += length
   }
   held = await takeHeld(context, peer, await post(context, peer, parts, signal))
+  await noteTold(context.db, peer.member, told)
   return held
 }
 

@@ -1,3 +1,4 @@
+import { verifyCustody } from "../protocol/custody.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { endOfEpoch, newestRoot } from "../protocol/member/root.ts"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
@@ -21,7 +22,9 @@ import {
   standingOf,
 } from "./standing.ts"
 import { StoreDamage } from "./store/damage.ts"
-import { asFact, type FactRow } from "./store/queries/facts.ts"
+import { consentsOf, knowingOf } from "./store/queries/consents.ts"
+import { linksOf, membersOf } from "./store/queries/custody.ts"
+import { type FactRow, factsAbout } from "./store/queries/facts.ts"
 import { placedGrants } from "./store/queries/grants.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
@@ -286,7 +289,8 @@ export async function claimOf(context: Context, fact: FactRow) {
   const [placed] = await placedGrants(db, [fact])
   if (placed === undefined) throw new StoreDamage("a grant is missing")
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
-  const claim = { order, entry, grants: [placed] }
+  const consents = await consentsOf(db, order.payload)
+  const claim = { order, entry, grants: [placed], consents }
   const { logged, log } = await loggedOf(db, fact.order_origin, claim)
   return { claim, placed, logged, log, order, entry, proof: row.proof }
 }
@@ -304,16 +308,20 @@ async function provenance(
   try {
     const { claim, placed, logged, log, proof } = await claimOf(context, fact)
     seen = await describeProof(context, logged, log, { index: fact.idx, proof })
-    const holder = { ...ownHolder(context), recipient: null }
+    const { db } = context
+    const links = await linksOf(db, placed.grant)
+    // What was taken back since it was received takes nothing away: that is for a withdrawal to do.
+    const known = [
+      ...(await knowingOf(db, claim.consents)).members,
+      ...(await membersOf(db, links)),
+    ]
+    const holder = { ...ownHolder(context), recipient: null, members: new Map(known) }
     const standing = verifyOrder(claim, logged, holder, report)
-    const known = await context.db
-      .selectFrom("fact")
-      .selectAll()
-      .where("record_id", "=", fact.record_id)
-      .where("record_origin", "=", fact.record_origin)
-      .where("recipient", "=", fact.recipient)
-      .execute()
-    verifyRelease(standing, placed, known.map(asFact), { plaintext: bytes }, holder, report)
+    const custody =
+      links.length === 0 ? null : verifyCustody(links, placed, standing.order.origin, holder)
+    const record = { origin: fact.record_origin, id: fact.record_id }
+    const facts = await factsAbout(db, record, fact.recipient)
+    verifyRelease(standing, placed, facts, { plaintext: bytes }, holder, report, custody)
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
     steps.push({ step: steps.length + 1, ok: false, text: cause.message, code: cause.code })

@@ -10,6 +10,7 @@ import { advanceLog } from "../append.ts"
 import { auditLogs } from "../audit.ts"
 import { listKeys, listOfficers, showPolicy, unmetLines } from "../authority.ts"
 import { backUp } from "../backup.ts"
+import { giveConsent, makeConsent, takeConsent, takeConsentBack } from "../consent.ts"
 import { type Context, ownRoot } from "../context.ts"
 import {
   acceptGroup,
@@ -400,6 +401,19 @@ export const operations = {
     }),
     (context, { order, protected: header, signature, seen }) =>
       addSignature(context, order, { protected: header, signature }, seen),
+  ),
+  "consent.make": operation(z.strictObject({ export: base64 }), (context, input) =>
+    makeConsent(context, decodeBase64(input.export)),
+  ),
+  "consent.give": operation(z.strictObject({ order: id }), async (context, { order }) => ({
+    consent: encodeBase64(await giveConsent(context, order)),
+  })),
+  "consent.take": operation(z.strictObject({ consent: base64 }), (context, { consent }) =>
+    takeConsent(context, decodeBase64(consent), null),
+  ),
+  "consent.back": operation(
+    z.strictObject({ order: id, reason: text }),
+    (context, { order, reason }) => takeConsentBack(context, order, reason),
   ),
   publish: operation(z.strictObject({ order: id }), async (context, { order }) => {
     const { order: full } = await showOrder(context, order)

@@ -28,6 +28,15 @@ import {
   text,
 } from "../shape.ts"
 import { isLanguage } from "../time.ts"
+import {
+  basisFields,
+  type ConsentRule,
+  consentRuleShape,
+  consentsPerOrder,
+  memberFields,
+  memberListPattern,
+  membersNamed,
+} from "./consent.ts"
 
 /** Limit of the JCS form: a profile travels whole in every evidence file. docs/spec/limits.md */
 export const profileBytes = 64 * 1024
@@ -69,6 +78,7 @@ const signoffLineShape = object({
 export const profileShape = refine(
   object({
     areas: optional(dictionary(areaPattern, title, 256)),
+    consent: optional(list(consentRuleShape, { min: 1, max: 64 })),
     fields: dictionary(fieldNamePattern, title, 64),
     id: name,
     kinds: dictionary(namePattern, kindRuleShape, 64),
@@ -82,6 +92,7 @@ export const profileShape = refine(
 )
 export type Profile = {
   readonly areas?: { readonly [code: string]: string }
+  readonly consent?: readonly ConsentRule[]
   readonly fields: { readonly [name: string]: string }
   readonly id: string
   readonly kinds: { readonly [kind: string]: KindRule }
@@ -106,7 +117,14 @@ function isConsistent(profile: Profile): boolean {
         !required.some((field) => optional.includes(field)) &&
         areas <= (profile.areas === undefined ? 64 : Object.keys(profile.areas).length),
     ) &&
-    profile.signoff.every(({ kind }) => kind === "any" || findKind(profile, kind) !== null)
+    profile.signoff.every(({ kind }) => kind === "any" || findKind(profile, kind) !== null) &&
+    (profile.consent ?? []).every(
+      ({ basis, kind, members }) =>
+        (kind === "any" || findKind(profile, kind) !== null) &&
+        members.every((field) => Object.hasOwn(profile.fields, field)) &&
+        (basis === undefined ||
+          (Object.hasOwn(profile.fields, basis.field) && findKind(profile, basis.kind) !== null)),
+    )
   )
 }
 
@@ -147,17 +165,29 @@ export function signoffOf(profile: Profile, act: Act, kind: string): readonly Re
     .map(({ act: _act, kind: _kind, ...requirement }) => requirement)
 }
 
+/** The lines of the profile that say who else agrees to a release of the kind. PROTOCOL.md §5 */
+export function consentRulesOf(
+  profile: Pick<Profile, "consent">,
+  kind: string,
+): readonly ConsentRule[] {
+  return (profile.consent ?? []).filter((rule) => rule.kind === "any" || rule.kind === kind)
+}
+
 /**
  * The conditions of an order's rule, sorted: every recipient computes them again from what it got.
- * `facility` the record names one · `onward` it may travel on · `public` anyone may read it.
- * PROTOCOL.md §10, step 8
+ * `consent` others agree to it · `facility` the record names one · `onward` it may travel on · `public`
+ * anyone may read it. PROTOCOL.md §10, step 8
  */
 export function conditionsOf(
-  record: Pick<ComityRecord, "fields">,
+  profile: Pick<Profile, "consent">,
+  record: Pick<ComityRecord, "fields" | "kind" | "origin">,
   recipient: string,
   onward: string,
 ): readonly (typeof conditions)[number][] {
   const found: (typeof conditions)[number][] = []
+  const named = membersNamed(record, memberFields(consentRulesOf(profile, record.kind)))
+  const isAmongThem = recipient === record.origin || named.includes(recipient)
+  if (!isAmongThem && named.some((member) => member !== record.origin)) found.push("consent")
   if (Object.hasOwn(record.fields, "facility")) found.push("facility")
   if (onward !== "no") found.push("onward")
   if (recipient === "public") found.push("public")
@@ -192,6 +222,26 @@ export function findViolations(profile: Profile, record: Judged): readonly Viola
   for (const field of Object.keys(record.fields))
     if (!rule.required.includes(field) && !rule.optional.includes(field))
       found.push({ field, expected: `no such field in a ${record.kind}` })
+  return [...found, ...namingViolations(consentRulesOf(profile, record.kind), record)]
+}
+
+/** Whoever is named by a field must be found by it, on every machine alike. */
+function namingViolations(
+  rules: readonly ConsentRule[],
+  record: Pick<Judged, "fields">,
+): readonly Violation[] {
+  const found: Violation[] = []
+  for (const field of memberFields(rules)) {
+    if (!Object.hasOwn(record.fields, field)) continue
+    const list = fieldOf(record, field)
+    if (!memberListPattern.test(list) || membersNamed(record, [field]).join(" ") !== list)
+      found.push({ field, expected: "ids of members, sorted, one blank between them" })
+  }
+  if (membersNamed(record, memberFields(rules)).length > consentsPerOrder)
+    found.push({ field: memberFields(rules)[0]!, expected: `at most ${consentsPerOrder} members` })
+  for (const field of basisFields(rules))
+    if (Object.hasOwn(record.fields, field) && !/^[0-9a-f]{64}$/.test(fieldOf(record, field)))
+      found.push({ field, expected: "the digest of a record" })
   return found
 }
 

@@ -41,6 +41,8 @@ describe("the forms that are fixed", () => {
     "order sign 7c2e --as p1 --yes",
     "order export 7c2e -o -",
     "publish 7c2e",
+    "consent give 7c2e -o -",
+    'consent back 7c2e --reason "names a case"',
     "serve --listen 127.0.0.1:8440",
     "subscribe xb",
     "sync",

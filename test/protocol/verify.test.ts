@@ -11,11 +11,11 @@ import type { Marking } from "../../protocol/record/marking.ts"
 import type { Grant } from "../../protocol/release/grant.ts"
 import { decodeOrder } from "../../protocol/release/order.ts"
 import type { Fact } from "../../protocol/release/precedence.ts"
+import type { Logged } from "../../protocol/standing.ts"
 import {
   type Claim,
   factOf,
   type Holder,
-  type Logged,
   verifyOrder,
   verifyRelease,
 } from "../../protocol/verify.ts"
@@ -358,7 +358,7 @@ describe("step 8: the record", () => {
       const other = await makeStory({ grant: { record: { ...record, ...fields } } })
       expect(judge(other)).toBe("record.mismatch")
     }
-    expect(await of({ record: { origin: otherId } })).toBe("custody.unsupported")
+    expect(await of({ record: { origin: otherId } })).toBe("custody.malformed")
   })
 
   test("attachments that were not sealed", async () => {

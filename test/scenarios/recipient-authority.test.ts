@@ -275,7 +275,7 @@ const forgeries: readonly {
   },
   {
     what: "another member's record",
-    code: "custody.unsupported",
+    code: "custody.malformed",
     make: async ({ xa, xb, xc, signers }) => {
       const { record } = await addDraft(xc.context, practiceText("A practice of xc"))
       const { orders } = await requestRelease(xc.context, { records: [record], to: ["xa"] })
@@ -287,7 +287,7 @@ const forgeries: readonly {
   },
   {
     what: "the withdrawal of another member's record",
-    code: "custody.unsupported",
+    code: "custody.malformed",
     make: async ({ xa, xb, xc, signers }) => {
       const { record } = await addDraft(xc.context, practiceText("A practice of xc"))
       const { orders } = await requestRelease(xc.context, { records: [record], to: ["xa", "xb"] })

@@ -196,7 +196,7 @@ export const plants: readonly Plant[] = [
     breaks: "L1",
     edits: [
       {
-        file: "node/subscribe.ts",
+        file: "node/feed-query.ts",
         from: "after: String(source.n),",
         to: "after: String(source.n > 0 ? source.n + 1 : 0),",
       },

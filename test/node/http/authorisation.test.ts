@@ -240,6 +240,10 @@ const operatorOperations: Readonly<
   Record<OperationName, { readonly by: "operator" | "officers" | "root keys"; input: object }>
 > = {
   backup: { by: "operator", input: { file: "/nowhere/at/all" } },
+  "consent.back": { by: "operator", input: { order: "00", reason: "second thoughts" } },
+  "consent.give": { by: "operator", input: { order: "00" } },
+  "consent.make": { by: "operator", input: { export: "AAAA" } },
+  "consent.take": { by: "operator", input: { consent: "AAAA" } },
   doctor: { by: "operator", input: {} },
   "draft.add": { by: "operator", input: { source: practiceText("Another") } },
   "draft.edit": { by: "operator", input: { draft: mine.record, source: practiceText("Edited") } },

@@ -12,6 +12,7 @@ import {
   profileDigest,
   signoffOf,
 } from "../../../../protocol/profiles/profile.ts"
+import type { ComityRecord } from "../../../../protocol/record/record.ts"
 import { sampleRecord } from "../../cast.ts"
 import {
   bytes,
@@ -34,9 +35,9 @@ const run: Run = (input) => {
   insist(encodeHex(encodeProfile(profile)) === encodeHex(found), "profile.malformed")
   const digest = profileDigest(found)
   if (input.record === undefined) return { digest }
-  const record = input.record as Judged
+  const record = input.record as Judged & Pick<ComityRecord, "origin">
   checkRecord(profile, record)
-  const conditions = conditionsOf(record, text(input, "recipient"), text(input, "onward"))
+  const conditions = conditionsOf(profile, record, text(input, "recipient"), text(input, "onward"))
   return { digest, conditions, signoff: signoffOf(profile, "release", record.kind) }
 }
 
@@ -69,6 +70,28 @@ const small: Profile = {
   type: "comity/profile/v1",
   version: 1,
 }
+/** The same with findings that the host and two reviewers agree to. */
+const agreed: Profile = {
+  ...small,
+  consent: [
+    { kind: "finding", members: ["host", "reviewers"], mode: "explicit" },
+    {
+      basis: { field: "agreement", kind: "finding" },
+      days: 90,
+      kind: "any",
+      members: ["host"],
+      mode: "tacit",
+    },
+  ],
+  fields: { ...small.fields, agreement: "Agreement", host: "Host", reviewers: "Reviewers" },
+  kinds: {
+    finding: {
+      ...small.kinds.finding!,
+      optional: ["agreement", "facility", "host", "reviewers"],
+    },
+  },
+}
+const [origin, host, reviewer, other] = ["aa", "bb", "cc", "dd"].map((pair) => pair.repeat(32))
 const judged: Judged = {
   areas: ["A"],
   body: "What was found.",
@@ -126,6 +149,27 @@ function form(): Cases["hostile"] {
       ["65 lines of sign-off", "/bytes/signoff", Array.from({ length: 65 }, () => signoff[0])],
       ["code for a rule", "/bytes/kinds/finding/check", "return true"],
     ]),
+    ...misshapen(
+      "consent of others",
+      "/bytes/consent/1",
+      agreed.consent![1]!,
+      "profile.malformed",
+      what("consent"),
+    ),
+    ...edited("consent of others", "profile.malformed", [
+      ["no line of consent, where there is a list", "/bytes/consent", []],
+      ["consent by nobody", "/bytes/consent/0/members", []],
+      ["consent by members out of order", "/bytes/consent/0/members", ["reviewers", "host"]],
+      ["consent by a field that is not defined", "/bytes/consent/0/members", ["team"]],
+      ["consent to a kind that is not defined", "/bytes/consent/0/kind", "report"],
+      ["consent in another mode", "/bytes/consent/0/mode", "silent"],
+      ["a tacit consent within no day", "/bytes/consent/1/days", 0],
+      ["a tacit consent within 367 days", "/bytes/consent/1/days", 367],
+      ["a standing consent with days", "/bytes/consent/1/mode", "standing"],
+      ["an explicit consent with a basis", "/bytes/consent/1/mode", "explicit"],
+      ["a basis in a field that is not defined", "/bytes/consent/1/basis/field", "memorandum"],
+      ["a basis of a kind that is not defined", "/bytes/consent/1/basis/kind", "memorandum"],
+    ]),
     [
       "no kind and no sign-off",
       edit(of, ["/bytes/kinds", {}], ["/bytes/signoff", []]),
@@ -152,6 +196,12 @@ function cases(): Cases {
     recipient: "00".repeat(32),
     onward: "no",
     ...more,
+  })
+  const asked = (fields: ComityRecord["fields"], recipient = other!): Input => ({
+    ...edit("consent of others"),
+    record: { ...judged, fields: { ...judged.fields, ...fields }, origin },
+    recipient,
+    onward: "no",
   })
   const { areas, body, fields, kind, language, marking } = sampleRecord
   const practice = { areas, body, fields, kind, language, marking }
@@ -180,6 +230,12 @@ function cases(): Cases {
         ),
       ],
       ["two areas, another language", under({ areas: ["A", "B"], language: "fr" })],
+      ["consent of others", at(agreed)],
+      ["others agree", asked({ host: host!, reviewers: `${origin} ${reviewer}` })],
+      ["nobody is asked who reads it", asked({ host: host!, reviewers: reviewer! }, reviewer)],
+      ["the origin itself is not asked", asked({ host: origin! })],
+      ["nobody is named", asked({})],
+      ["a basis is named", asked({ agreement: "00".repeat(32), host: host! })],
       [
         "any kind under general",
         at(general, {
@@ -218,6 +274,18 @@ function cases(): Cases {
         under({ fields: { ...judged.fields, colour: "red" } }),
         "profile.violated",
       ],
+      ["members named by their state", asked({ host: "xb" }), "profile.violated"],
+      ["members out of order", asked({ host: `${host} ${origin}` }), "profile.violated"],
+      ["a member twice", asked({ host: `${host} ${host}` }), "profile.violated"],
+      ["two blanks between members", asked({ host: `${host}  ${other}` }), "profile.violated"],
+      [
+        "17 members",
+        asked({
+          host: Array.from({ length: 17 }, (_, i) => (i + 16).toString(16).repeat(32)).join(" "),
+        }),
+        "profile.violated",
+      ],
+      ["a basis by its title", asked({ agreement: "the agreement" }), "profile.violated"],
       [
         "a missing field by the name of what every object has",
         at(named as never, {
