@@ -20,6 +20,7 @@ import { noteEvent } from "./event.ts"
 import { type Groups, groupsKnown, isGroup } from "./groups.ts"
 import { holdOn, unlock } from "./hold.ts"
 import { ownHolder } from "./holder.ts"
+import { verifyInterest } from "./interests.ts"
 import { type LoggedLookup, loggedOfAll } from "./logged.ts"
 import { type Kept, keepOrders } from "./prove.ts"
 import { indexRecords, unindexRecord } from "./search.ts"
@@ -307,6 +308,7 @@ class Run {
       throw new ProtocolError("record.mismatch")
     const { record } = verified
     if (isGroup(record)) this.#groups?.verify(record)
+    verifyInterest(record)
     if (held === undefined)
       this.#changes.records.push({
         ...named,
