@@ -81,8 +81,8 @@ export async function* gossipFrames(
 ): AsyncGenerator<Uint8Array> {
   const { db, gossip } = context
   const { revision } = gossip
-  yield* consentFrames(context, peer)
-  yield* withdrawalFrames(context, peer)
+  yield* consentFrames(context, peer, sent)
+  yield* withdrawalFrames(context, peer, sent)
   if (gossip.told.get(peer) === revision) return
   const told = new Map(
     (await db.selectFrom("told").selectAll().where("peer", "=", peer).execute()).map(
@@ -100,20 +100,28 @@ export async function* gossipFrames(
 }
 
 /** What our officers said to a release of this peer, or took back that it may be shown a release under. */
-async function* consentFrames(context: Context, peer: string): AsyncGenerator<Uint8Array> {
+async function* consentFrames(
+  context: Context,
+  peer: string,
+  sent: Told[],
+): AsyncGenerator<Uint8Array> {
   for (const id of await consentsFor(context.db, peer)) {
     const bytes = await provenConsent(context, id)
     if (bytes === null) continue
     yield encodeFrame("evidence", bytes)
-    await noteTold(context.db, peer, id, "1")
+    sent.push({ subject: id, state: "1" })
   }
 }
 
 /** What was withdrawn further up, from those through whom this peer holds it, us among them. */
-async function* withdrawalFrames(context: Context, peer: string): AsyncGenerator<Uint8Array> {
+async function* withdrawalFrames(
+  context: Context,
+  peer: string,
+  sent: Told[],
+): AsyncGenerator<Uint8Array> {
   for (const { name, bytes } of await withdrawalsFor(context, peer)) {
     yield encodeFrame("evidence", bytes)
-    await noteTold(context.db, peer, name, "1")
+    sent.push({ subject: name, state: "1" })
   }
 }
 
