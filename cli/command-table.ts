@@ -62,7 +62,15 @@ export const commandGroups: readonly {
         load: async () => (await import("./commands/release.ts")).registerRelease,
       },
       { names: ["group"], load: async () => (await import("./commands/group.ts")).registerGroup },
+      {
+        names: ["interest"],
+        load: async () => (await import("./commands/interest.ts")).registerInterest,
+      },
       { names: ["order"], load: async () => (await import("./commands/order.ts")).registerOrder },
+      {
+        names: ["consent"],
+        load: async () => (await import("./commands/consent.ts")).registerConsent,
+      },
       {
         names: ["publish"],
         load: async () => (await import("./commands/publish.ts")).registerPublish,
@@ -92,6 +100,7 @@ export const commandGroups: readonly {
         names: ["inbox", "search", "show"],
         load: async () => (await import("./commands/records.ts")).registerRecords,
       },
+      { names: ["mark"], load: async () => (await import("./commands/mark.ts")).registerMark },
     ],
   },
   {

@@ -40,6 +40,7 @@ export const nodeErrorCodes = [
     "officer.unknown",
     "officer.signed",
     "officer.revoked",
+    "officer.role",
     "officer.lapsed",
     "log.index",
     "root.unsigned",
@@ -53,15 +54,19 @@ export const nodeErrorCodes = [
     "terms.invalid",
     "recipient.self",
     "recipient.none",
+    "recipient.audience",
     "recipient.ceiling",
+    "recipient.naming",
     "recipient.profile",
     "feature.later",
     "public.unconfirmed",
     "evidence.refused",
   ],
+  ...["profile.adopted", "profile.looser"],
+  ...["consent.unasked", "consent.pending", "onward.refused", "order.pending"],
   ...["record.held", "hold.unknown"],
   ...["group.unknown", "group.ambiguous", "group.pending", "group.not-ours"],
-  ...["witness.missing", "request.malformed", "search.malformed"],
+  ...["witness.missing", "request.malformed", "search.malformed", "list.malformed"],
 ] as const
 
 export type NodeErrorCode = (typeof nodeErrorCodes)[number]

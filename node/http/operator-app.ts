@@ -10,7 +10,8 @@ import { advanceLog } from "../append.ts"
 import { auditLogs } from "../audit.ts"
 import { listKeys, listOfficers, showPolicy, unmetLines } from "../authority.ts"
 import { backUp } from "../backup.ts"
-import { type Context, ownRoot } from "../context.ts"
+import { giveConsent, makeConsent, takeConsent, takeConsentBack } from "../consent.ts"
+import type { Context } from "../context.ts"
 import {
   acceptGroup,
   addToGroup,
@@ -24,7 +25,7 @@ import {
 } from "../convene.ts"
 import { verifyDecision } from "../decision.ts"
 import { doctor } from "../doctor.ts"
-import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
+import { addDraft, addDrafts, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
 import { PeerUnreachable } from "../env.ts"
 import { NodeError } from "../errors.ts"
 import { exportEvidence, exportProof } from "../evidence.ts"
@@ -35,7 +36,9 @@ import {
   listInconsistencies,
   showInconsistency,
 } from "../inconsistencies.ts"
+import { askersOf, listInterests, stateInterest } from "../interests.ts"
 import { introduce } from "../introduce.ts"
+import { decideLocalMark, readLocalMarks } from "../local-marks.ts"
 import { logConsistency, logHead, logPolicy, logProof, logTiles } from "../log.ts"
 import {
   listWitnesses,
@@ -69,6 +72,7 @@ import {
   updatePeer,
   verifyPeer,
 } from "../peers.ts"
+import { adoptProfile, listProfiles } from "../profiles.ts"
 import { propose, type Wishes } from "../propose.ts"
 import { receiptsOf } from "../receipts.ts"
 import { findRecord, inbox, search, show } from "../records.ts"
@@ -98,6 +102,7 @@ const text = z.string().max(4096)
 /** As it was typed or pasted; what fits none is unknown, not malformed. */
 const id = z.string().trim().toLowerCase().max(64)
 const names = z.array(text).max(512)
+const lines = z.array(text).max(64)
 const source = z.string().max(1024 * 1024)
 const base64 = z.string().max(64 * 1024 * 1024)
 const nothing = z.strictObject({})
@@ -316,9 +321,36 @@ export const operations = {
   ),
   "register.log": operation(nothing, async (context) => ({ log: await registerLog(context) })),
 
-  "profile.list": operation(nothing, async (context) => ({ adopted: ownRoot(context).profiles })),
+  "profile.list": operation(nothing, async (context) => listProfiles(context)),
+  "profile.adopt": operation(
+    z.strictObject({ name: text.optional(), bytes: base64.optional() }),
+    async (context, { name, bytes }) => {
+      if (name === undefined && bytes === undefined)
+        throw new NodeError("request.malformed", "A profile is named, or given.")
+      const { proposal, ...rest } = await adoptProfile(
+        context,
+        bytes === undefined ? { name: name! } : { bytes: decodeBase64(bytes) },
+      )
+      return { ...rest, proposal: encodeBase64(proposal) }
+    },
+  ),
+  "mark.list": operation(nothing, async (context) => ({
+    marks: await readLocalMarks(context.db),
+    required: context.self.network === "operational",
+  })),
+  "mark.map": operation(
+    z.strictObject({ marking: z.enum(markings), mark: text, ...decision }),
+    (context, { statement, ...wanted }) =>
+      decideLocalMark(context, wanted, decodeBase64(statement)),
+  ),
   "draft.add": operation(z.strictObject({ source, profile: text.optional() }), (context, input) =>
     addDraft(context, input.source, input.profile),
+  ),
+  "draft.addAll": operation(
+    z.strictObject({ sources: z.array(source).min(1).max(512), profile: text.optional() }),
+    async (context, { sources, profile }) => ({
+      drafts: await addDrafts(context, sources, profile),
+    }),
   ),
   "draft.edit": operation(z.strictObject({ draft: id, source }), (context, input) =>
     editDraft(context, input.draft, input.source),
@@ -333,7 +365,7 @@ export const operations = {
 
   "release.request": operation(
     z.strictObject({
-      records: z.array(id).max(512),
+      records: z.array(id).max(4096),
       to: z.array(text).max(512),
       onward: z.enum(["no", "consent", "free"]).optional(),
       evidence: z.enum(["recipient", "members", "public"]).optional(),
@@ -341,6 +373,7 @@ export const operations = {
       caveats: z.array(text).max(512).optional(),
       until: text.optional(),
       dryRun: z.boolean().optional(),
+      beyondDefault: z.boolean().optional(),
     }),
     (context, input) => requestRelease(context, input as Parameters<typeof requestRelease>[1]),
   ),
@@ -375,6 +408,27 @@ export const operations = {
   "group.pass": operation(z.strictObject({ group: text, to: text }), (context, { group, to }) =>
     passGroup(context, group, to),
   ),
+  "interest.state": operation(
+    z.strictObject({
+      kind: z.enum(["interest", "request"]),
+      title: text,
+      text: source,
+      language: text,
+      mechanisms: lines,
+      areas: lines,
+      kinds: lines,
+      languages: lines,
+      words: text,
+      to: names,
+    }),
+    stateInterest,
+  ),
+  "interest.list": operation(nothing, async (context) => ({
+    interests: await listInterests(context),
+  })),
+  "interest.match": operation(z.strictObject({ record: id }), async (context, { record }) => ({
+    asked: await askersOf(context, record),
+  })),
   "order.list": operation(nothing, listOrders),
   "order.show": operation(z.strictObject({ order: id }), (context, { order }) =>
     showOrder(context, order),
@@ -400,6 +454,19 @@ export const operations = {
     }),
     (context, { order, protected: header, signature, seen }) =>
       addSignature(context, order, { protected: header, signature }, seen),
+  ),
+  "consent.make": operation(z.strictObject({ export: base64 }), (context, input) =>
+    makeConsent(context, decodeBase64(input.export)),
+  ),
+  "consent.give": operation(z.strictObject({ order: id }), async (context, { order }) => ({
+    consent: encodeBase64(await giveConsent(context, order)),
+  })),
+  "consent.take": operation(z.strictObject({ consent: base64 }), (context, { consent }) =>
+    takeConsent(context, decodeBase64(consent), null),
+  ),
+  "consent.back": operation(
+    z.strictObject({ order: id, reason: text }),
+    (context, { order, reason }) => takeConsentBack(context, order, reason),
   ),
   publish: operation(z.strictObject({ order: id }), async (context, { order }) => {
     const { order: full } = await showOrder(context, order)
