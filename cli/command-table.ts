@@ -96,6 +96,7 @@ export const commandGroups: readonly {
         names: ["inbox", "search", "show"],
         load: async () => (await import("./commands/records.ts")).registerRecords,
       },
+      { names: ["saved"], load: async () => (await import("./commands/saved.ts")).registerSaved },
     ],
   },
   {

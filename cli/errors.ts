@@ -136,6 +136,8 @@ const nodeExits = {
   "witness.missing": exitCodes.failed,
   "request.malformed": exitCodes.usage,
   "list.malformed": exitCodes.failed,
+  "search.name": exitCodes.usage,
+  "search.unknown": exitCodes.notFound,
   "search.malformed": exitCodes.usage,
 } as const satisfies Record<NodeErrorCode, ExitCode>
 

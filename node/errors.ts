@@ -61,7 +61,14 @@ export const nodeErrorCodes = [
   ],
   ...["record.held", "hold.unknown"],
   ...["group.unknown", "group.ambiguous", "group.pending", "group.not-ours"],
-  ...["witness.missing", "request.malformed", "search.malformed", "list.malformed"],
+  ...[
+    "witness.missing",
+    "request.malformed",
+    "search.malformed",
+    "list.malformed",
+    "search.name",
+    "search.unknown",
+  ],
 ] as const
 
 export type NodeErrorCode = (typeof nodeErrorCodes)[number]

@@ -85,6 +85,7 @@ import {
 } from "../register.ts"
 import { requestRelease, requestWithdrawal } from "../release.ts"
 import { replaceKem, rotateKem, setContact } from "../renew.ts"
+import { forgetSearch, runSaved, savedSearches, saveSearch } from "../saved.ts"
 import { publish } from "../sequencer.ts"
 import { follow, sync } from "../subscribe.ts"
 import { unanswered } from "../unanswered.ts"
@@ -469,6 +470,16 @@ export const operations = {
   inbox: operation(nothing, inbox),
   search: operation(z.strictObject({ query: text }), (context, { query }) =>
     search(context, query),
+  ),
+  "saved.add": operation(z.strictObject({ name: text, query: text }), saveSearch),
+  "saved.list": operation(nothing, async (context) => ({
+    searches: await savedSearches(context),
+  })),
+  "saved.run": operation(z.strictObject({ name: text }), (context, { name }) =>
+    runSaved(context, name),
+  ),
+  "saved.remove": operation(z.strictObject({ name: text }), (context, { name }) =>
+    forgetSearch(context, name),
   ),
   show: operation(z.strictObject({ record: id }), (context, { record }) => show(context, record)),
   why: operation(z.strictObject({ record: id, peer: text }), (context, { record, peer }) =>
