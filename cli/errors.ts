@@ -137,6 +137,8 @@ const nodeExits = {
   "request.malformed": exitCodes.usage,
   "list.malformed": exitCodes.failed,
   "search.name": exitCodes.usage,
+  "hook.invalid": exitCodes.usage,
+  "hook.failed": exitCodes.failed,
   "search.unknown": exitCodes.notFound,
   "search.malformed": exitCodes.usage,
 } as const satisfies Record<NodeErrorCode, ExitCode>

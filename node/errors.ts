@@ -68,6 +68,8 @@ export const nodeErrorCodes = [
     "list.malformed",
     "search.name",
     "search.unknown",
+    "hook.invalid",
+    "hook.failed",
   ],
 ] as const
 

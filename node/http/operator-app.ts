@@ -44,6 +44,7 @@ import {
   setWitnessHours,
   type WitnessChange,
 } from "../name-witnesses.ts"
+import { type Hooks, hooksOf, setHooks } from "../notify.ts"
 import {
   addSignature,
   cancelOrder,
@@ -470,6 +471,15 @@ export const operations = {
   inbox: operation(nothing, inbox),
   search: operation(z.strictObject({ query: text }), (context, { query }) =>
     search(context, query),
+  ),
+  "notify.show": operation(nothing, async (context) => hooksOf(context)),
+  "notify.set": operation(
+    z.strictObject({
+      command: z.array(text).min(1).max(64).optional(),
+      webhook: text.optional(),
+      digest: text.optional(),
+    }),
+    (context, hooks) => setHooks(context, hooks as Hooks),
   ),
   "saved.add": operation(z.strictObject({ name: text, query: text }), saveSearch),
   "saved.list": operation(nothing, async (context) => ({

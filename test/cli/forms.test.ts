@@ -51,6 +51,7 @@ describe("the forms that are fixed", () => {
     "sync xb",
     "inbox",
     "search physical inventory",
+    "notify --webhook http://127.0.0.1:9000/comity --digest /var/spool/comity",
     "saved add gates gate watched",
     "saved list",
     "saved run gates",

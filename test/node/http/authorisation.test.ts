@@ -345,6 +345,8 @@ const operatorOperations: Readonly<
   "root.propose": { by: "operator", input: { name: "The operator's" } },
   "root.publish": { by: "root keys", input: { proposal: "", lines: [] } },
   search: { by: "operator", input: { query: "practice" } },
+  "notify.set": { by: "operator", input: {} },
+  "notify.show": { by: "operator", input: {} },
   "saved.add": { by: "operator", input: { name: "gates", query: "gate" } },
   "saved.list": { by: "operator", input: {} },
   "saved.remove": { by: "operator", input: { name: "none" } },
