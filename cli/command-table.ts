@@ -68,6 +68,10 @@ export const commandGroups: readonly {
       },
       { names: ["order"], load: async () => (await import("./commands/order.ts")).registerOrder },
       {
+        names: ["consent"],
+        load: async () => (await import("./commands/consent.ts")).registerConsent,
+      },
+      {
         names: ["publish"],
         load: async () => (await import("./commands/publish.ts")).registerPublish,
       },
@@ -101,6 +105,7 @@ export const commandGroups: readonly {
         load: async () => (await import("./commands/notify.ts")).registerNotify,
       },
       { names: ["saved"], load: async () => (await import("./commands/saved.ts")).registerSaved },
+      { names: ["mark"], load: async () => (await import("./commands/mark.ts")).registerMark },
     ],
   },
   {

@@ -1,23 +1,41 @@
+import { assertPassedOn } from "../protocol/custody.ts"
 import { encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import type { PlacedGrant } from "../protocol/exchange/delivery.ts"
 import { emptyRoot } from "../protocol/log/merkle.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
-import { signoffOf } from "../protocol/profiles/profile.ts"
+import { type Profile, signoffOf } from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
 import { decodeRecord } from "../protocol/record/record.ts"
-import { grantLeaf, signedGrant } from "../protocol/release/grant.ts"
+import {
+  type Agreed,
+  type Consent,
+  consentSubject,
+  membersAsked,
+  verifyAgreed,
+  verifyConsents,
+} from "../protocol/release/consent.ts"
+import { type Grant, grantLeaf, signedGrant } from "../protocol/release/grant.ts"
 import { buildGrantTree } from "../protocol/release/grant-tree.ts"
-import { approvalsOf, decodeOrder, type OrderDocument } from "../protocol/release/order.ts"
+import {
+  approvalsOf,
+  decodeOrder,
+  type Order,
+  type OrderDocument,
+} from "../protocol/release/order.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { encodeSigned } from "../protocol/signed.ts"
-import { factOf, type Standing, verifyPermitted } from "../protocol/verify.ts"
+import { verifyPermitted } from "../protocol/standing.ts"
+import { factOf, heldLink, type Standing } from "../protocol/verify.ts"
 import { type Context, ownRoot, today } from "./context.ts"
+import { recordOf } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { verifyGroup } from "./groups.ts"
 import { stillMissing } from "./orders.ts"
 import { assertWitnessed } from "./overdue.ts"
-import { asFact, isAbout, withdrawalsOf } from "./store/queries/facts.ts"
+import { givenConsent, knowingOf } from "./store/queries/consents.ts"
+import { linksOf } from "./store/queries/custody.ts"
+import { factsAbout, factsTowards, withdrawalsOf } from "./store/queries/facts.ts"
 import { decodeGrants, grantListsOf } from "./store/queries/grants.ts"
 import { type LogState, rootAt } from "./store/queries/logs.ts"
 import {
@@ -33,6 +51,7 @@ import type { Db } from "./store/schema.ts"
 export type Admitted = {
   readonly order: OrderDocument
   readonly placed: readonly PlacedGrant[]
+  readonly consents: readonly Consent[]
   readonly standing: Standing
 }
 
@@ -78,7 +97,7 @@ export async function admit(
   const { revoked } = root
   const approvals = approvalsOf(order, root, { revoked, epoch: base.log.epoch, index })
   const profile = findProfile(payload.rule.profile)?.profile
-  if (profile === undefined || payload.act === "consent")
+  if (profile === undefined)
     throw new ProtocolError("profile.unknown", { detail: payload.rule.profile })
   verifyPermitted(payload, root)
   const signoff = signoffOf(profile, payload.act, payload.rule.kind)
@@ -87,15 +106,21 @@ export async function admit(
 
   await assertBased(trx, base, payload.base)
 
+  const standing = { order: payload, orderId: payload.id, index, root, approvals }
+  if (payload.act === "consent") {
+    await refuseConsented(trx, payload)
+    return { order, placed: [], consents: [], standing: { ...standing, consents: [] } }
+  }
   const placed = await placeGrants(context, trx, row, payload.root ?? "")
   for (const { grant } of placed) {
     if (grant.act !== payload.act) throw new ProtocolError("grant.malformed", { detail: "act" })
-    if (grant.record.origin !== context.self.id) throw new ProtocolError("custody.unsupported")
+    await assertOurs(context, trx, grant)
   }
-  const standing: Standing = { order: payload, orderId: payload.id, index, root, approvals }
-  await refuseEnded(trx, standing, placed)
+  const { consents, agreed } = await findConsents(trx, payload, placed, profile)
+  const whole: Standing = { ...standing, consents: agreed }
+  await refuseEnded(trx, whole, placed)
   await refuseUnaccepted(context, trx, placed)
-  return { order, placed, standing }
+  return { order, placed, consents, standing: whole }
 }
 
 /** @throws `order.base` */
@@ -141,6 +166,62 @@ async function placeGrants(
   }))
 }
 
+/**
+ * The consents of those whom the records name, as they were given here and not taken back until now.
+ *
+ * @throws `order.unconsented`
+ */
+async function findConsents(
+  trx: Db,
+  order: Order,
+  placed: readonly PlacedGrant[],
+  profile: Profile,
+): Promise<{ readonly consents: readonly Consent[]; readonly agreed: readonly Agreed[] }> {
+  if (!order.rule.conditions.includes("consent")) return { consents: [], agreed: [] }
+  const records = await Promise.all(placed.map(({ grant }) => recordOf(trx, grant.record)))
+  const asked = records.flatMap((record) => membersAsked(profile, record))
+  const subject = consentSubject(order)
+  const consents: Consent[] = []
+  for (const member of [...new Set(asked)].toSorted()) {
+    const given = await givenConsent(trx, member, subject)
+    if (given === null) throw new ProtocolError("order.unconsented", { detail: member })
+    consents.push(given)
+  }
+  const agreed = verifyConsents(consents, order, profile, await knowingOf(trx, consents))
+  for (const record of records) verifyAgreed(profile, record, agreed)
+  return { consents, agreed }
+}
+
+/** One answer to one question: a second consent to the same would outlive the first one's taking back. */
+async function refuseConsented(trx: Db, { id, origin, subject }: Order): Promise<void> {
+  const earlier = await trx
+    .selectFrom("consent_asked")
+    .innerJoin("logged_order", "logged_order.id", "consent_asked.order_id")
+    .select("logged_order.id")
+    .where("logged_order.origin", "=", origin)
+    .where("consent_asked.subject", "=", subject ?? "")
+    .where("logged_order.id", "!=", id)
+    .executeTakeFirst()
+  if (earlier !== undefined)
+    throw new NodeError("order.closed", `Order ${earlier.id} says the same already.`)
+}
+
+/** Ours, or what we hold and may pass on. @throws `custody.malformed`, `custody.unpermitted` */
+async function assertOurs({ self }: Context, trx: Db, grant: Grant): Promise<void> {
+  if (grant.record.origin === self.id && grant.custody === undefined) return
+  if (grant.act === "withdraw") {
+    // What we gave on is ours to take back.
+    const known = await factsAbout(trx, grant.record, grant.recipient)
+    const isGiven = known.some((fact) => fact.act === "release" && fact.orderOrigin === self.id)
+    if (!isGiven) throw new ProtocolError("custody.malformed", { detail: "not given by us" })
+    return
+  }
+  const last = (await linksOf(trx, grant)).at(-1)
+  if (last === undefined || last.placed.grant.recipient !== self.id)
+    throw new ProtocolError("custody.malformed", { detail: "not held here" })
+  assertPassedOn(last.placed.grant, grant)
+}
+
 async function refuseEnded(
   trx: Db,
   standing: Standing,
@@ -152,8 +233,9 @@ async function refuseEnded(
   if (withdrawals.length === 0) return
   for (const one of placed) {
     const { record, recipient } = one.grant
-    const known = withdrawals.filter((row) => isAbout(row, record, recipient)).map(asFact)
-    const end = endOf(factOf(standing, one), known)
+    const chain = (await linksOf(trx, one.grant)).map(heldLink)
+    const fact = { ...factOf(standing, one), ...(chain.length === 0 ? {} : { chain }) }
+    const end = endOf(fact, factsTowards(withdrawals, record, recipient))
     if (end !== null)
       throw new NodeError(
         "order.ended-here",

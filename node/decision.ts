@@ -20,6 +20,8 @@ export const decisionActs = [
   "resume",
   /** count recovered entries that nobody could open as lost */
   "lose",
+  /** handle a marking under a mark of our own */
+  "map-marking",
   /** keep what the law forbids to destroy when it is taken back */
   "hold",
   /** destroy it after all */

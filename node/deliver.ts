@@ -1,6 +1,7 @@
 import { sql } from "kysely"
 import { sha256 } from "../protocol/crypto/hash.ts"
 import { sealObject } from "../protocol/crypto/seal.ts"
+import type { Link } from "../protocol/custody.ts"
 import { concat, encodeBase64url, encodeHex, utf8 } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import {
@@ -24,14 +25,22 @@ import { emptyRange } from "../protocol/log/compact-range.ts"
 import { isOpenEntry } from "../protocol/log/entry.ts"
 import { kemKeyFor } from "../protocol/member/keys.ts"
 import { endOfEpoch, type Member } from "../protocol/member/root.ts"
-import { endOf } from "../protocol/release/precedence.ts"
+import { endOf, type FactLink } from "../protocol/release/precedence.ts"
+import { heldLink } from "../protocol/verify.ts"
 import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { gossipFrames, noteTold, type Told } from "./gossip.ts"
 import { type Queued, type QueuedGrant, queuedFor } from "./queue.ts"
 import { StoreDamage } from "./store/damage.ts"
-import { contentKeys, contentsByRow } from "./store/queries/contents.ts"
-import { asFact, doubtsOf, factOfGrant, isAbout, withdrawalsOf } from "./store/queries/facts.ts"
+import { contentKeys, contentsByRow, versionName } from "./store/queries/contents.ts"
+import { linksOf } from "./store/queries/custody.ts"
+import {
+  asFact,
+  doubtsOf,
+  factOfGrant,
+  factsTowards,
+  withdrawalsOf,
+} from "./store/queries/facts.ts"
 import { entriesFrom, type LogState, logAndFeed, logOf } from "./store/queries/logs.ts"
 import { keysInForce, memberById } from "./store/queries/members.ts"
 import { checkpointAt, type Place, proofsFor, unprovenFor } from "./store/queries/proofs.ts"
@@ -322,7 +331,12 @@ async function* parcelFrames(
       keys.push({ grant: place, key: content.key })
       if (content.sealed !== undefined) sealed.push(content.sealed)
     }
-    const plaintext = parcelContentParts(bytes, keys)
+    const links = new Map<string, Link>()
+    for (const grant of grants)
+      if (grant.custody !== undefined && open.has(grant))
+        for (const link of await linksOf(context.db, grant)) links.set(link.digest, link)
+    const sorted = [...links.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1))
+    const plaintext = parcelContentParts(bytes, keys, sorted)
     yield frameParts("parcel", parcelParts(epoch, context.env.random(24), plaintext))
     for (const object of sealed) yield frameParts("sealed", [object])
   }
@@ -346,22 +360,27 @@ async function openContents(
   peer: string,
   group: readonly Queued[],
 ): Promise<ReadonlyMap<QueuedGrant, OpenContent>> {
-  const { db, self } = context
+  const { db } = context
   const releases = group
     .filter(({ order }) => order.act === "release" && order.repudiated === 0)
     .flatMap(({ order, grants }) => grants.map((grant) => ({ order, grant })))
   if (releases.length === 0) return new Map()
   const ids = [...new Set(releases.map(({ grant }) => grant.record.id))]
-  const contents = new Map(
-    (await contentKeys(db, self.id, ids)).map((row) => [`${row.id} ${row.version}`, row]),
-  )
+  const contents = new Map<string, Awaited<ReturnType<typeof contentKeys>>[number]>()
+  for (const origin of new Set(releases.map(({ grant }) => grant.record.origin)))
+    for (const row of await contentKeys(db, origin, ids))
+      contents.set(versionName({ ...row, origin }), row)
   const withdrawals = await withdrawalsOf(db, ids)
   const doubts = await doubtsOf(db, peer, ids)
+  const chains = new Map<QueuedGrant, readonly FactLink[]>()
+  for (const { grant } of releases)
+    if (grant.custody !== undefined) chains.set(grant, (await linksOf(db, grant)).map(heldLink))
   const open = releases.flatMap(({ order, grant }) => {
     const { record } = grant
-    const content = contents.get(`${record.id} ${record.version}`)
-    const known = withdrawals.filter((row) => isAbout(row, record, peer)).map(asFact)
-    const isEnded = known.length > 0 && endOf(factOfGrant(order, grant), known) !== null
+    const content = contents.get(versionName(record))
+    const known = factsTowards(withdrawals, record, peer)
+    const isEnded =
+      known.length > 0 && endOf(factOfGrant(order, grant, chains.get(grant)), known) !== null
     const isDoubtful = order.base_size <= (doubts.get(record.id) ?? -1)
     if (content === undefined || isEnded || isDoubtful) return []
     return [{ grant, content, object: grant.sealed[0]! }]
@@ -429,7 +448,6 @@ export async function sealedFor(
     // As the index has it, then in full.
     .where(sql`substr(record.sealed_digest, 1, 16)`, "=", digest.slice(0, 16))
     .where("record.sealed_digest", "=", digest)
-    .where("record.origin", "=", context.self.id)
     .executeTakeFirst()
   if (row === undefined || context.gap !== null) return null
   const about = (
@@ -438,17 +456,17 @@ export async function sealedFor(
       .selectAll()
       .where("record_id", "=", row.id)
       .where("record_origin", "=", row.origin)
+      .where("order_origin", "=", context.self.id)
       .where("recipient", "=", peer)
+      .where("act", "=", "release")
       .where("repudiated", "=", 0)
       .execute()
   ).map(asFact)
+  const known = factsTowards(await withdrawalsOf(context.db, [row.id]), row, peer)
   const doubt = (await doubtsOf(context.db, peer, [row.id])).get(row.id)
   const isLive = about.some(
     (fact) =>
-      fact.act === "release" &&
-      fact.version === row.version &&
-      fact.baseSize > (doubt ?? -1) &&
-      endOf(fact, about) === null,
+      fact.version === row.version && fact.baseSize > (doubt ?? -1) && endOf(fact, known) === null,
   )
   if (!isLive) return null
   const sealed = sealObject(new Uint8Array(row.content_key), 0, new Uint8Array(row.bytes))

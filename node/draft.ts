@@ -10,6 +10,7 @@ import {
   visit,
 } from "yaml"
 import { ProtocolError } from "../protocol/errors.ts"
+import type { NamingRule } from "../protocol/profiles/naming.ts"
 import {
   checkRecord,
   findKind,
@@ -30,6 +31,7 @@ import {
 } from "../protocol/record/record.ts"
 import { parseLanguage } from "../protocol/time.ts"
 import { type Finding, lintText } from "./lint-rules.ts"
+import { statesNamed } from "./state-names.ts"
 
 /** A record before it has an origin: what the author's file says, the rest by default. */
 export type DraftFields = Judged & Pick<ComityRecord, "profile" | "title">
@@ -39,16 +41,20 @@ export type Draft = { readonly fields: DraftFields; readonly findings: readonly 
 const draftLength = 512 * 1024
 const frontMatterLength = 64 * 1024
 
-const recordKeys = ["title", "profile", "kind", "language", "areas", "marking"] as const
+const recordKeys = ["title", "profile", "kind", "language", "areas", "marking", "stage"] as const
 
 /**
  * An author's Markdown with YAML front matter (the example in docs/mechanisms.md). Whatever is wrong
  * in it comes back as a finding with its line, never as an exception; a draft with a finding of
- * severity `error` can't be released. `profileId` stands for a `profile:` line.
+ * severity `error` can't be released. `profileId` stands for a `profile:` line; `adopted` are the digests
+ * of the profiles in force for its member.
  *
  * @throws `draft.malformed` only for a file of more than 512 Ki characters
  */
-export function parseDraft(text: string, options: { readonly profileId?: string } = {}): Draft {
+export function parseDraft(
+  text: string,
+  options: { readonly profileId?: string; readonly adopted?: readonly string[] } = {},
+): Draft {
   if (text.length > draftLength) throw new ProtocolError("draft.malformed", { detail: "too large" })
   const source = text
     .replace(/^\ufeff/, "")
@@ -63,11 +69,32 @@ export function parseDraft(text: string, options: { readonly profileId?: string 
   // Of front matter that can't be read, that is all there is to say.
   const isUnread = entries.size === 0 && findings.length > 0
   const reportFields = isUnread ? () => {} : report
-  const fields = readFields(entries, { body, bodyLine }, options.profileId, reportFields)
+  const fields = readFields(entries, { body, bodyLine }, options, reportFields)
 
   const facility = Object.hasOwn(fields.fields, "facility")
-  findings.push(...lintText(source, { facility }))
+  const profile = findProfile(fields.profile.digest)?.profile
+  const rule = profile === undefined ? null : findKind(profile, fields.kind)
+  const severe = new Set(profile?.lint)
+  // What nobody may read in such a record is no matter of care.
+  if (rule?.naming?.facility.members === "never") severe.add("facility")
+  for (const finding of lintText(source, { facility }))
+    findings.push(severe.has(finding.rule) ? { ...finding, severity: "error" } : finding)
+  if (rule?.naming !== undefined) findings.push(...stateFindings(source, rule.naming.state))
   return { fields, findings: findings.toSorted((a, b) => a.line - b.line) }
+}
+
+/** States named in a text that speaks of none, somewhere or anywhere. */
+function stateFindings(source: string, naming: NamingRule["state"]): readonly Finding[] {
+  if (Object.values(naming).every((how) => how === "named")) return []
+  const isNowhere = naming.members !== "named"
+  return statesNamed(source).map((line) => ({
+    rule: "state",
+    line,
+    severity: isNowhere ? "error" : "warning",
+    text: isNowhere
+      ? "a State that is named: such a record names none"
+      : "a State that is named: the record can't go where none may be",
+  }))
 }
 
 /** Whether it may become a record. */
@@ -206,7 +233,7 @@ function textsOf(value: unknown): readonly string[] | null {
 function readFields(
   entries: Entries,
   written: { readonly body: string; readonly bodyLine: number },
-  profileId: string | undefined,
+  { profileId, adopted }: { readonly profileId?: string; readonly adopted?: readonly string[] },
   report: Report,
 ): DraftFields {
   const line = (key: string): number => entries.get(key)?.line ?? 1
@@ -221,7 +248,7 @@ function readFields(
   const wanted = profileId ?? writtenProfile ?? "general"
   if (writtenProfile !== undefined && writtenProfile !== wanted)
     report("profile", line("profile"), `profile: ${wanted} was asked for instead`, "warning")
-  const found = findProfileById(wanted)
+  const found = findProfileById(wanted, adopted)
   const ids = builtInProfiles.map(({ profile }) => profile.id)
   if (found === null) report("profile", line("profile"), `profile: expected ${among(ids, wanted)}`)
   const { profile, digest } = found ?? builtInProfiles[0]!
@@ -242,6 +269,7 @@ function readFields(
     profile: { digest, id: profile.id },
     title,
   }
+  if (found !== null) readStage(profile, single("stage"), line("stage"), report)
   if (draft.areas.length > 64 || draft.areas.some((area) => area.length > 64 || !isLine(area)))
     report("areas", line("areas"), "areas: expected at most 64 short codes")
   if (found !== null)
@@ -251,6 +279,22 @@ function readFields(
       report("profile.violated", at, `${field}: expected ${expected}${meant}`)
     }
   return draft
+}
+
+/** Where the author says how far it has come, it is released no sooner than its mechanism does. */
+function readStage(
+  profile: Profile,
+  stage: string | undefined,
+  line: number,
+  report: Report,
+): void {
+  if (stage === undefined) return
+  const { stages, release } = profile.lifecycle ?? { stages: [], release: "" }
+  const at = stages.indexOf(stage)
+  if (at < 0)
+    report("stage", line, `stage: expected ${stages.length === 0 ? "none" : among(stages, stage)}`)
+  else if (at < stages.indexOf(release))
+    report("stage", line, `stage: it is released from ${release} on`)
 }
 
 function readTitleAndBody(

@@ -6,7 +6,9 @@ import { bareCheckpoint, isInconsistency } from "../protocol/inconsistency.ts"
 import { logOrigin, parseLogOrigin } from "../protocol/log/entry.ts"
 import { keysFormat, verifyKeys } from "../protocol/member/keys.ts"
 import { type Member, rootVersion } from "../protocol/member/root.ts"
+import { isConsent } from "../protocol/release/consent.ts"
 import { decodeSigned } from "../protocol/signed.ts"
+import { consentsFor, provenConsent, takeConsent } from "./consent.ts"
 import type { Context } from "./context.ts"
 import {
   accuse,
@@ -17,6 +19,7 @@ import {
   openCheckpoint,
 } from "./inconsistency.ts"
 import { isKeysDocument, takeRoots } from "./mirror.ts"
+import { isEvidence, takeWithdrawal, withdrawalsFor } from "./pass-on.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { insertKeys, keysInForce, memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
@@ -68,7 +71,7 @@ async function knownOf(context: Context, peer: string): Promise<readonly Known[]
 export type Told = { readonly subject: string; readonly state: string }
 
 /**
- * Frames with what this peer has not been told yet. Nothing of it is about us or the peer itself. What they
+ * Frames with what this peer has not been told yet. What they
  * tell is added to `sent`, for `noteTold` once the peer has them: what is lost on the way is told again.
  */
 export async function* gossipFrames(
@@ -78,6 +81,8 @@ export async function* gossipFrames(
 ): AsyncGenerator<Uint8Array> {
   const { db, gossip } = context
   const { revision } = gossip
+  yield* consentFrames(context, peer, sent)
+  yield* withdrawalFrames(context, peer, sent)
   if (gossip.told.get(peer) === revision) return
   const told = new Map(
     (await db.selectFrom("told").selectAll().where("peer", "=", peer).execute()).map(
@@ -92,6 +97,32 @@ export async function* gossipFrames(
   }
   yield* proofFrames(context, peer, new Set(told.keys()), sent)
   if (sent.length === 0) gossip.told.set(peer, revision)
+}
+
+/** What our officers said to a release of this peer, or took back that it may be shown a release under. */
+async function* consentFrames(
+  context: Context,
+  peer: string,
+  sent: Told[],
+): AsyncGenerator<Uint8Array> {
+  for (const id of await consentsFor(context.db, peer)) {
+    const bytes = await provenConsent(context, id)
+    if (bytes === null) continue
+    yield encodeFrame("evidence", bytes)
+    sent.push({ subject: id, state: "1" })
+  }
+}
+
+/** What was withdrawn further up, from those through whom this peer holds it, us among them. */
+async function* withdrawalFrames(
+  context: Context,
+  peer: string,
+  sent: Told[],
+): AsyncGenerator<Uint8Array> {
+  for (const { name, bytes } of await withdrawalsFor(context, peer)) {
+    yield encodeFrame("evidence", bytes)
+    sent.push({ subject: name, state: "1" })
+  }
 }
 
 async function* memberFrames(
@@ -269,17 +300,34 @@ async function hearKeys(db: Db, member: Member, bytes: Uint8Array): Promise<void
 }
 
 /**
- * A proof of inconsistency, or what a member says to one.
+ * A proof of inconsistency, what a member says to one, a consent of
+ * `from`, or a withdrawal that it passes down.
  *
  * @throws as verifyInconsistency and verifyExplanation
  */
-export async function takeProof(context: Context, bytes: Uint8Array): Promise<void> {
+export async function takeProof(context: Context, from: string, bytes: Uint8Array): Promise<void> {
   const { db } = context
+  if (isConsent(bytes)) return hearOrders(context, from, () => takeConsent(context, bytes, from))
+  if (isEvidence(bytes)) return hearOrders(context, from, () => takeWithdrawal(context, bytes))
   if (isInconsistency(bytes)) return void (await keepInconsistency(context, db, bytes))
   const member = await memberById(db, decodeExplanation(bytes).payload.member)
   if (member === null) return
   await keepExplanation(db, bytes, member)
   context.gossip.revision++
+}
+
+/** What we can't take is no reason to lose what else came. */
+async function hearOrders(
+  context: Context,
+  from: string,
+  take: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await take()
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause
+    context.env.log.warn("order.unheard", { peer: from, code: cause.code })
+  }
 }
 
 /** After the mirror has grown: what others showed of this log has to be part of it. */

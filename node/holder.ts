@@ -1,10 +1,13 @@
 import { findProfile } from "../protocol/profiles/registry.ts"
 import { type Marking, markings } from "../protocol/record/marking.ts"
+import type { Knowing } from "../protocol/release/consent.ts"
 import type { Holder } from "../protocol/verify.ts"
 import { type Context, ownRoot } from "./context.ts"
 
+const nothing: Knowing = { members: new Map(), takenBack: new Set() }
+
 /** This node as the judge of what arrives: its id, its ceiling, the profiles and marks it takes. */
-export function ownHolder(context: Context): Holder {
+export function ownHolder(context: Context, knowing: Knowing = nothing): Holder {
   const root = ownRoot(context)
   return {
     network: root.network,
@@ -12,7 +15,10 @@ export function ownHolder(context: Context): Holder {
     ceiling: root.ceiling,
     profiles: root.profiles,
     mapMarking: (marking) => mapMarking(context, marking),
+    kind: root.kind,
+    localMark: (marking) => localMark(context, marking),
     profile: (digest) => findProfile(digest)?.profile ?? null,
+    ...knowing,
   }
 }
 
@@ -20,4 +26,13 @@ export function ownHolder(context: Context): Holder {
 function mapMarking(context: Context, marking: Marking): Marking | null {
   const mapped = context.config.markings[marking] ?? marking
   return markings.find((one) => one === mapped) ?? null
+}
+
+/**
+ * The mark of our own under which we handle a marking, as our information security has decided. Where
+ * nothing is real, the marking itself will do.
+ */
+export function localMark(context: Context, marking: Marking): string | null {
+  const decided = context.localMarks.get(marking)
+  return decided ?? (context.self.network === "operational" ? null : marking)
 }

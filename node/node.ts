@@ -16,6 +16,8 @@ import { NodeError } from "./errors.ts"
 import type { Founded } from "./found.ts"
 import { isBehind, readHighWater } from "./high-water.ts"
 import { type NodeKeys, readKeys } from "./keys.ts"
+import { readLocalMarks } from "./local-marks.ts"
+import { bringStored } from "./profiles.ts"
 import { Recent } from "./recent.ts"
 import { askBeforeSigning, haltAtStart, halts, writeIdentity } from "./recover.ts"
 import { gapOf } from "./regain.ts"
@@ -71,6 +73,7 @@ export async function createNode(
   })
   const own = await readMeta(db, "member")
   if (own === null) throw new NodeError("home.missing", "No member has been founded here yet.")
+  await bringStored(db)
   const inForce = (await readKeys(db, keys)) ?? keys
   const made = await contextOf(env, db, inForce, config, decodeUtf8(own))
   context = made
@@ -109,6 +112,7 @@ async function contextOf(
       witnessHours: config.witnessHours ?? null,
     },
     self,
+    localMarks: new Map((await readLocalMarks(db)).map(({ marking, mark }) => [marking, mark])),
     bell: new Bell(),
     sequencing: new Turn(),
     receiving: new Map(),

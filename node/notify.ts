@@ -2,6 +2,7 @@ import { spawn } from "node:child_process"
 import { writeFile } from "node:fs/promises"
 import { request } from "node:http"
 import { join } from "node:path"
+import { sql } from "kysely"
 import { encodeCanonical } from "../protocol/canonical.ts"
 import { decodeUtf8, encodeHex, utf8 } from "../protocol/encoding.ts"
 import { decodeShape, list, literal, object, optional, text } from "../protocol/shape.ts"
@@ -59,10 +60,10 @@ export function hooksOf({ env }: Pick<Context, "env">): Hooks {
 export async function setHooks(context: Context, hooks: Hooks): Promise<Hooks> {
   if (hooks.webhook !== undefined) assertLoopback(hooks.webhook)
   const newest = await context.db
-    .selectFrom("content")
-    .select(({ fn }) => fn.max("rid").as("rid"))
+    .selectFrom("record")
+    .select(sql<number | null>`max(rowid)`.as("row"))
     .executeTakeFirst()
-  for (const kind of kinds) await keepPlace(context, kind, Number(newest?.rid ?? 0))
+  for (const kind of kinds) await keepPlace(context, kind, newest?.row ?? 0)
   context.env.files.write(fileName, encodeCanonical({ ...hooks, type: "comity/notify/v1" }))
   return hooks
 }
@@ -92,13 +93,13 @@ export async function notify(context: Context): Promise<void> {
 }
 
 async function tell(context: Context, hooks: Hooks, kind: Kind): Promise<void> {
+  // By rows of `record`: a content that is destroyed gives its number to the next.
   const rows = await context.db
-    .selectFrom("content")
-    .select(["rid", "id", "origin", "version"])
-    .where("rid", ">", await placeOf(context, kind))
+    .selectFrom("record")
+    .select(["id", "origin", "version", sql<number>`rowid`.as("row")])
+    .where(sql`rowid`, ">", await placeOf(context, kind))
     .where("origin", "!=", context.self.id)
-    .where("locked", "=", 0)
-    .orderBy("rid")
+    .orderBy(sql`rowid`)
     .limit(noticeRecords)
     .execute()
   const last = rows.at(-1)
@@ -108,7 +109,7 @@ async function tell(context: Context, hooks: Hooks, kind: Kind): Promise<void> {
   if (kind === "command") await run(hooks.command!, notice)
   else if (kind === "webhook") await post(hooks.webhook!, notice)
   else await leaveMessage(context, hooks.digest!, notice)
-  await keepPlace(context, kind, last.rid)
+  await keepPlace(context, kind, last.row)
 }
 
 async function placeOf({ db }: Context, kind: Kind): Promise<number> {
@@ -116,8 +117,8 @@ async function placeOf({ db }: Context, kind: Kind): Promise<number> {
   return value === null ? 0 : Number(decodeUtf8(value))
 }
 
-async function keepPlace({ db }: Context, kind: Kind, rid: number): Promise<void> {
-  await writeMeta(db, `notified ${kind}`, utf8(String(rid)))
+async function keepPlace({ db }: Context, kind: Kind, row: number): Promise<void> {
+  await writeMeta(db, `notified ${kind}`, utf8(String(row)))
 }
 
 function run([file = "", ...args]: readonly string[], notice: Notice): Promise<void> {

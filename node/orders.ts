@@ -5,7 +5,8 @@ import { proveConsistencyFrom } from "../protocol/log/compact-range.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
 import { type Root, rootVersion } from "../protocol/member/root.ts"
 import { signoffOf } from "../protocol/profiles/profile.ts"
-import { findProfile } from "../protocol/profiles/registry.ts"
+import { findProfile, isBuiltIn } from "../protocol/profiles/registry.ts"
+import { consentSubject, membersAsked } from "../protocol/release/consent.ts"
 import { decodeGrant, type Terms } from "../protocol/release/grant.ts"
 import {
   approvalsOf,
@@ -18,9 +19,11 @@ import { decodeShape } from "../protocol/shape.ts"
 import { encodeSigned, type SignatureLine } from "../protocol/signed.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { verifyDecision } from "./decision.ts"
+import { recordBytes, recordOf } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { nameOf } from "./peers.ts"
 import { neededFor } from "./release.ts"
+import { givenConsent, knowingOf } from "./store/queries/consents.ts"
 import { decodeGrants, grantListsOf } from "./store/queries/grants.ts"
 import { fromNodes, logOf } from "./store/queries/logs.ts"
 import { writeMeta } from "./store/queries/members.ts"
@@ -90,6 +93,8 @@ export type OrderView = OrderSummary & {
   readonly missing: readonly string[]
   readonly rule: Order["rule"]
   readonly reason?: string
+  /** a consent: the member to whose release, or earlier order, it is */
+  readonly consentTo?: string
   /** pseudonym of the officer who said no */
   readonly refusedBy?: string
 }
@@ -130,8 +135,18 @@ export async function showOrder(context: Context, prefix: string): Promise<Order
     missing,
     rule: payloadOf(row).rule,
     ...(row.reason === null ? {} : { reason: row.reason }),
+    ...(row.act === "consent" ? { consentTo: await askedBy(context, row.id) } : {}),
     ...(refused === undefined ? {} : { refusedBy: refused.person }),
   }
+}
+
+async function askedBy(context: Context, orderId: string): Promise<string> {
+  const { origin } = await context.db
+    .selectFrom("consent_asked")
+    .select("origin")
+    .where("order_id", "=", orderId)
+    .executeTakeFirstOrThrow()
+  return nameOf(context, origin)
 }
 
 async function grantsOf({ db, self }: Context, orderId: string) {
@@ -156,7 +171,31 @@ export async function stillMissing(context: Context, row: OrderRow): Promise<rea
           root,
           wherever(ownRoot(context)),
         )
-  return missingApprovals(root.policy, signoff, row.act, rule, approvals)
+  return [
+    ...missingApprovals(root.policy, signoff, row.act, rule, approvals),
+    ...(await missingConsents(context, row)),
+  ]
+}
+
+/** Whose consent a release still waits for. */
+async function missingConsents(context: Context, row: OrderRow): Promise<readonly string[]> {
+  const { db } = context
+  const order = payloadOf(row)
+  const profile = findProfile(order.rule.profile)?.profile
+  if (!order.rule.conditions.includes("consent") || row.act !== "release" || profile === undefined)
+    return []
+  const asked = new Set<string>()
+  for (const { bytes } of await grantsOf(context, row.id)) {
+    const record = await recordOf(db, decodeGrant(bytes).record)
+    for (const member of membersAsked(profile, record)) asked.add(member)
+  }
+  const missing: string[] = []
+  for (const member of [...asked].toSorted()) {
+    const given = await givenConsent(db, member, consentSubject(order))
+    const isStanding = given !== null && (await knowingOf(db, [given])).takenBack.size === 0
+    if (!isStanding) missing.push(`the consent of ${await nameOf(context, member)}`)
+  }
+  return missing
 }
 
 /** Not logged yet: a key that is revoked at all will not count. */
@@ -177,31 +216,16 @@ export async function exportOrder(
   const { db, self } = context
   const row = await orderById(db, prefix)
   assertOpen(row, today(context))
+  if (row.act === "consent") return exportConsent(context, row, seenSize)
   const grants = await grantsOf(context, row.id)
+  const own = findProfile(payloadOf(row).rule.profile)
   const records = new Map<string, Json>()
   const recipients = new Map<string, string>()
   for (const { bytes } of grants) {
     const { record, recipient } = decodeGrant(bytes)
     recipients.set(recipient, await nameOf(context, recipient))
-    const content = await db
-      .selectFrom("content")
-      .select("bytes")
-      .where("origin", "=", record.origin)
-      .where("id", "=", record.id)
-      .where("version", "=", record.version)
-      .executeTakeFirstOrThrow()
-    records.set(record.digest, jsonOf(new Uint8Array(content.bytes)))
+    records.set(record.digest, jsonOf(await recordBytes(db, record)))
   }
-  const log = await logOf(db, self.id)
-  if (log === null || log.checkpoint === null)
-    throw new NodeError("store.corrupt", "Our own log is missing.")
-  const { base } = payloadOf(row)
-  const quorate = await checkpointAt(db, log.id, base.size)
-  const size = log.range.size
-  const prove = (from: number) =>
-    from > 0 && from <= size
-      ? fromNodes(db, log.id, (read) => proveConsistencyFrom(read, from, size))
-      : Promise.resolve([])
   const facts = await db
     .selectFrom("fact")
     .select(["record_id", "version", "recipient", "act", "order_id"])
@@ -212,16 +236,8 @@ export async function exportOrder(
       [...records.values()].map((record) => idOf(record)),
     )
     .execute()
-  const seen = []
-  for (const one of new Set([
-    ...(await sizesSeen(db)),
-    ...(seenSize === undefined ? [] : [seenSize]),
-  ]))
-    if (one <= size) seen.push({ proof: (await prove(one)).map(encodeHex), size: one })
   return encodeCanonical({
-    ...(quorate === null || quorate.version === 0 ? {} : { baseCheckpoint: quorate.note }),
-    baseProof: (await prove(base.size)).map(encodeHex),
-    checkpoint: ownLines(log.checkpoint),
+    ...(await ownHistory(context, row, seenSize)),
     earlier: facts.map((fact) => ({
       act: fact.act,
       order: fact.order_id,
@@ -233,14 +249,60 @@ export async function exportOrder(
       grant: jsonOf(bytes),
       position,
     })),
-    payload: jsonOf(new Uint8Array(row.payload)),
+    ...(own === null || isBuiltIn(own.digest) ? {} : { profile: jsonOf(own.bytes) }),
     recipients: [...recipients].map(([member, name]) => ({ member, name })),
     records: [...records.values()],
-    roots: self.documents.map(({ bytes }) => jsonOf(bytes)),
     seed: encodeHex(new Uint8Array(row.seed)),
-    seen,
     type: "comity/order-export/v1",
   })
+}
+
+/** A consent with the export that it is about, or with the consent that it takes back. */
+async function exportConsent(
+  context: Context,
+  row: OrderRow,
+  seenSize?: number,
+): Promise<Uint8Array> {
+  const asked = await context.db
+    .selectFrom("consent_asked")
+    .select("export")
+    .where("order_id", "=", row.id)
+    .executeTakeFirst()
+  if (asked?.export == null)
+    throw new NodeError("store.corrupt", "What this consent is about is not here any more.")
+  return encodeCanonical({
+    ...(await ownHistory(context, row, seenSize)),
+    about: jsonOf(new Uint8Array(asked.export)),
+    type: "comity/consent-export/v1",
+  })
+}
+
+/** Our log as far as an officer's machine needs it to judge the order's base. */
+async function ownHistory({ db, self }: Context, row: OrderRow, seenSize?: number) {
+  const log = await logOf(db, self.id)
+  if (log === null || log.checkpoint === null)
+    throw new NodeError("store.corrupt", "Our own log is missing.")
+  const { base } = payloadOf(row)
+  const quorate = await checkpointAt(db, log.id, base.size)
+  const size = log.range.size
+  const prove = (from: number) =>
+    from > 0 && from <= size
+      ? fromNodes(db, log.id, (read) => proveConsistencyFrom(read, from, size))
+      : Promise.resolve([])
+  const seen = []
+  for (const one of new Set([
+    ...(await sizesSeen(db)),
+    ...(seenSize === undefined ? [] : [seenSize]),
+  ]))
+    if (one <= size) seen.push({ proof: (await prove(one)).map(encodeHex), size: one })
+  return {
+    ...(quorate === null || quorate.version === 0 ? {} : { baseCheckpoint: quorate.note }),
+    baseProof: (await prove(base.size)).map(encodeHex),
+    checkpoint: ownLines(log.checkpoint),
+    payload: jsonOf(new Uint8Array(row.payload)),
+    roots: self.documents.map(({ bytes }) => jsonOf(bytes)),
+    seen,
+  }
 }
 
 /** How far officers' machines had seen our log when they last signed. */
@@ -346,8 +408,18 @@ async function close(
             ? "What was published can be taken back: comity withdraw RECORD --reason TEXT."
             : "comity order list shows those that are open.",
       })
+    if (row.act === "consent") await forgetExport(trx, row.id)
     await store(trx, row.id)
     return row.id
   })
   return showOrder(context, id)
+}
+
+/** Decided: the records of another member that our officers looked at are not ours to keep. */
+export async function forgetExport(db: Db, orderId: string): Promise<void> {
+  await db
+    .updateTable("consent_asked")
+    .set({ export: null })
+    .where("order_id", "=", orderId)
+    .execute()
 }

@@ -7,12 +7,14 @@ import {
   type PlacedGrant,
 } from "../protocol/exchange/delivery.ts"
 import { blindedEntry } from "../protocol/log/entry.ts"
+import type { Consent } from "../protocol/release/consent.ts"
 import { type Grant, grantLeaf, signedGrant } from "../protocol/release/grant.ts"
 import { areInGrantTree } from "../protocol/release/grant-tree.ts"
-import { loggedPayload } from "../protocol/release/order.ts"
+import { loggedPayload, type Order } from "../protocol/release/order.ts"
 import type { Claim } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { StoreDamage } from "./store/damage.ts"
+import { consentsOf } from "./store/queries/consents.ts"
 import {
   decodeGrants,
   grantListsOf,
@@ -41,7 +43,10 @@ export type QueuedBytes = {
   readonly bytes: Uint8Array
   readonly grants: readonly QueuedGrant[]
 }
-export type QueuedGrant = Pick<Grant, "act" | "after" | "recipient" | "record" | "sealed">
+export type QueuedGrant = Pick<
+  Grant,
+  "act" | "after" | "custody" | "recipient" | "record" | "sealed"
+>
 export type Queued = QueuedBytes & { readonly n: number; readonly order: LoggedFacts }
 
 /** What a delivery is made of: whoever asks for it names all of it. */
@@ -50,8 +55,16 @@ function nameOf({ peer, order_id, digest }: Row): string {
 }
 
 function queuedGrant({ grant }: Pick<PlacedGrant, "grant">): QueuedGrant {
-  const { act, after, recipient, record, sealed } = grant
-  return { act, ...(after === undefined ? {} : { after }), recipient, record, sealed }
+  const { act, after, custody, recipient, record, sealed } = grant
+  const isPassedOn = custody !== undefined
+  return {
+    act,
+    ...(after === undefined ? {} : { after }),
+    ...(isPassedOn ? { custody } : {}),
+    recipient,
+    record,
+    sealed,
+  }
 }
 
 /**
@@ -65,13 +78,23 @@ export async function queueDeliveries(
 ): Promise<void> {
   const now = context.env.clock.now()
   const recipients = orders.flatMap(({ grants }) => grants.map(({ grant }) => grant.recipient))
+  // A consent goes to nobody's feed.
+  if (recipients.length === 0) return
   const feeds = await feedsOf(context, trx, [...new Set(recipients)])
   const rows: Row[] = []
-  for (const { order, entry, grants } of orders)
+  for (const { order, entry, grants, consents } of orders)
     for (const [peer, own] of Map.groupBy(grants, ({ grant }) => grant.recipient)) {
       const { feed, n: last, prev } = feeds.get(peer)!
       const n = last + 1
-      const bytes = encodeDelivery({ entry, feed, grants: own, n, order: order.bytes, prev })
+      const bytes = encodeDelivery({
+        consents,
+        entry,
+        feed,
+        grants: own,
+        n,
+        order: order.bytes,
+        prev,
+      })
       const digest = deliveryDigest(bytes)
       const row: Row = { peer, n, feed, prev, order_id: order.payload.id, digest, at: now }
       rows.push(row)
@@ -104,7 +127,8 @@ export async function queueAgain(
   const grants = lists
     .filter((list) => recipient === undefined || list.recipient === recipient)
     .flatMap((list) => decodeGrants(list.grants).map(placedGrant))
-  if (grants.length > 0) await queueDeliveries(context, trx, [{ order, entry, grants }])
+  const consents = await consentsOf(trx, order.payload)
+  if (grants.length > 0) await queueDeliveries(context, trx, [{ order, entry, grants, consents }])
 }
 
 /** Where the feeds stand; one that nobody was ever sent anything by begins. */
@@ -173,9 +197,15 @@ async function remake(
   const orders = new Map(logged.map((order) => [order.id, order]))
   const found = await grantListsTo(db, self.id, ids, first.peer)
   const lists = new Map(found.map(({ order_id, grants }) => [order_id, decodeGrants(grants)]))
-  return new Map(
-    rows.map((row) => [row, remakeOne(row, orders.get(row.order_id), lists.get(row.order_id))]),
-  )
+  const remade = new Map<Row, QueuedBytes>()
+  for (const row of rows) {
+    const order = orders.get(row.order_id)
+    if (order === undefined) throw new StoreDamage("a delivery without its order")
+    const payload = loggedPayload(order.document)
+    const consents = await consentsOf(db, payload)
+    remade.set(row, remakeOne(row, { ...order, payload, consents }, lists.get(row.order_id)))
+  }
+  return remade
 }
 
 /** No row that was written past the sequencer is sent: the log has these orders, in these bytes. */
@@ -197,21 +227,30 @@ async function assertLogged(context: Context, orders: readonly LoggedOrder[]): P
 /** No grant is sent but by the order that officers signed, and to the peer that they named. */
 function remakeOne(
   { peer, feed, n, prev, digest }: Row,
-  order: LoggedOrder | undefined,
+  order: LoggedOrder & { readonly payload: Order; readonly consents: readonly Consent[] },
   listed: readonly ListedGrant[] = [],
 ): QueuedBytes {
-  const { root } = order === undefined ? {} : loggedPayload(order.document)
+  const { consents, payload } = order
+  const { root } = payload
   const placed = listed.map((one) => {
     const { bytes, position } = one
     return { bytes, leaf: grantLeaf(bytes), position, path: pathOf(one) }
   })
-  if (order === undefined || root === undefined || !areInGrantTree(placed, decodeHex(root)))
+  if (root === undefined || !areInGrantTree(placed, decodeHex(root)))
     throw new StoreDamage("a delivery without its order")
   const grants = placed.map(({ bytes }) => queuedGrant({ grant: signedGrant(bytes) }))
   if (grants.some(({ recipient }) => recipient !== peer))
     throw new StoreDamage("a delivery to another peer")
   const entry = { index: order.idx, salt: order.salt }
-  const bytes = encodeDelivery({ entry, feed, grants: placed, n, order: order.document, prev })
+  const bytes = encodeDelivery({
+    consents,
+    entry,
+    feed,
+    grants: placed,
+    n,
+    order: order.document,
+    prev,
+  })
   if (deliveryDigest(bytes) !== digest) throw new StoreDamage("a delivery's bytes")
   return { bytes, grants }
 }

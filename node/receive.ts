@@ -139,7 +139,7 @@ export class FeedReader {
       }
       case "evidence":
         await this.#flush()
-        await takeProof(this.#context, frame.bytes)
+        await takeProof(this.#context, this.#peer, frame.bytes)
         return
       case "head":
         this.#hasNews = false

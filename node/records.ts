@@ -1,12 +1,15 @@
+import { verifyCustody } from "../protocol/custody.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { endOfEpoch, newestRoot } from "../protocol/member/root.ts"
+import { hasSealedRating, triggerOf } from "../protocol/profiles/rating.ts"
+import { findProfile } from "../protocol/profiles/registry.ts"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import type { Terms } from "../protocol/release/grant.ts"
 import { decodeOrder } from "../protocol/release/order.ts"
 import { type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
 import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
-import { ownHolder } from "./holder.ts"
+import { localMark, ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
 import { nameOf } from "./peers.ts"
 import { describeProof } from "./prove.ts"
@@ -21,7 +24,9 @@ import {
   standingOf,
 } from "./standing.ts"
 import { StoreDamage } from "./store/damage.ts"
-import { asFact, type FactRow } from "./store/queries/facts.ts"
+import { consentsOf, knowingOf } from "./store/queries/consents.ts"
+import { linksOf, membersOf } from "./store/queries/custody.ts"
+import { type FactRow, factsAbout } from "./store/queries/facts.ts"
 import { placedGrants } from "./store/queries/grants.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
@@ -151,6 +156,8 @@ export type Shown = {
   readonly from: string
   readonly content: object
   readonly marking: string
+  /** the mark of our own beside it */
+  readonly localMark: string | null
   readonly terms: Terms | null
   readonly network: string
   readonly provenance: readonly Step[]
@@ -183,6 +190,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
     from: await nameOf(context, origin),
     content: shownContent(record),
     marking: record.marking,
+    localMark: localMark(context, record.marking),
     terms: origin === context.self.id ? null : terms,
     network: record.network,
     provenance: steps,
@@ -190,6 +198,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
       ...(held?.standing === "repudiated"
         ? [`repudiated by its origin from index ${await cutOf(context, held)}`]
         : []),
+      ...profileNotes(record),
       ...(await notesOn(context, origin, record.network, terms)),
     ],
   }
@@ -198,6 +207,18 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
 export function shownContent(record: ComityRecord): object {
   const { title, kind, language, body, areas, fields, profile } = record
   return { title, kind, profile: profile.id, language, areas, fields, body }
+}
+
+/** What a mechanism wants said wherever such a record is shown. */
+function profileNotes(record: ComityRecord): readonly string[] {
+  const profile = findProfile(record.profile.digest)?.profile
+  if (profile === undefined) return []
+  const notes: string[] = []
+  if (triggerOf(profile, record) === "assistance")
+    notes.push("by this rating, assistance is to be offered")
+  if (hasSealedRating(profile, record)) notes.push("sealed: in no index and no file of evidence")
+  if (profile.comparison !== undefined) notes.push(profile.comparison.disclaimer)
+  return notes
 }
 
 async function notesOn(
@@ -286,7 +307,8 @@ export async function claimOf(context: Context, fact: FactRow) {
   const [placed] = await placedGrants(db, [fact])
   if (placed === undefined) throw new StoreDamage("a grant is missing")
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
-  const claim = { order, entry, grants: [placed] }
+  const consents = await consentsOf(db, order.payload)
+  const claim = { order, entry, grants: [placed], consents }
   const { logged, log } = await loggedOf(db, fact.order_origin, claim)
   return { claim, placed, logged, log, order, entry, proof: row.proof }
 }
@@ -304,16 +326,20 @@ async function provenance(
   try {
     const { claim, placed, logged, log, proof } = await claimOf(context, fact)
     seen = await describeProof(context, logged, log, { index: fact.idx, proof })
-    const holder = { ...ownHolder(context), recipient: null }
+    const { db } = context
+    const links = await linksOf(db, placed.grant)
+    // What was taken back since it was received takes nothing away: that is for a withdrawal to do.
+    const known = [
+      ...(await knowingOf(db, claim.consents)).members,
+      ...(await membersOf(db, links)),
+    ]
+    const holder = { ...ownHolder(context), recipient: null, members: new Map(known) }
     const standing = verifyOrder(claim, logged, holder, report)
-    const known = await context.db
-      .selectFrom("fact")
-      .selectAll()
-      .where("record_id", "=", fact.record_id)
-      .where("record_origin", "=", fact.record_origin)
-      .where("recipient", "=", fact.recipient)
-      .execute()
-    verifyRelease(standing, placed, known.map(asFact), { plaintext: bytes }, holder, report)
+    const custody =
+      links.length === 0 ? null : verifyCustody(links, placed, standing.order.origin, holder)
+    const record = { origin: fact.record_origin, id: fact.record_id }
+    const facts = await factsAbout(db, record, fact.recipient)
+    verifyRelease(standing, placed, facts, { plaintext: bytes }, holder, report, custody)
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
     steps.push({ step: steps.length + 1, ok: false, text: cause.message, code: cause.code })

@@ -14,6 +14,7 @@ import { loggedOf } from "./logged.ts"
 import { keepOrders } from "./prove.ts"
 import { queueAgain } from "./queue.ts"
 import { indexRecords } from "./search.ts"
+import { keepConsents } from "./store/queries/consents.ts"
 import { insertGrants, placesGranted } from "./store/queries/grants.ts"
 import { entriesFrom, logOf } from "./store/queries/logs.ts"
 import { allPeers, readMeta, writeMeta } from "./store/queries/members.ts"
@@ -145,6 +146,7 @@ export async function takeReturned(context: Context, returned: Returned): Promis
     const standing = verifyOrder(returned, logged, holder)
     const { id } = order.payload
     await keepOrders(context, trx, [{ order, entry, standing, log }])
+    await keepConsents(trx, order.payload, returned.consents)
     const places = await placesGranted(trx, self.id, id)
     const known = new Set(places.map(({ position }) => position))
     const fresh = grants.filter(({ position }) => !known.has(position))

@@ -2,26 +2,38 @@ import { encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { limits } from "../protocol/limits.ts"
 import { type Act, personsNeeded, type Rule } from "../protocol/member/policy.ts"
-import { newestRoot } from "../protocol/member/root.ts"
-import { signoffOf } from "../protocol/profiles/profile.ts"
+import { newestRoot, type Root } from "../protocol/member/root.ts"
+import { memberFields, membersNamed } from "../protocol/profiles/consent.ts"
+import { namingAudience } from "../protocol/profiles/naming.ts"
+import {
+  checkRelease,
+  consentRulesOf,
+  findKind,
+  type Profile,
+  signoffOf,
+} from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
 import { isAtMost } from "../protocol/record/marking.ts"
 import { textLine } from "../protocol/record/plain-text.ts"
-import { decodeRecord } from "../protocol/record/record.ts"
+import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
+import { membersAsked } from "../protocol/release/consent.ts"
 import { encodeGrant, type Grant, grantLeaf, type Terms } from "../protocol/release/grant.ts"
 import { buildGrantTree, drawPositions } from "../protocol/release/grant-tree.ts"
-import { encodeOrder } from "../protocol/release/order.ts"
+import { encodeOrder, type Order } from "../protocol/release/order.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { day, decodeShape, type Shape } from "../protocol/shape.ts"
-import { ruleConditions } from "../protocol/verify.ts"
+import { releaseOf, ruleConditions } from "../protocol/verify.ts"
 import { type Context, dayOf, ownRoot, today } from "./context.ts"
-import { draftById, freezeDraft, type RecordRow } from "./drafts.ts"
+import { draftById, freezeDraft, type RecordRow, recordRow } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { type Foreseeable, type Foreseen, foresee } from "./foresee.ts"
 import { findGroup, verifyGroup } from "./groups.ts"
 import { type Asked, verifyInterest, whoAsked } from "./interests.ts"
+import { type Held, holdingOf, narrowed } from "./pass-on.ts"
 import { assertVerified, findPeer } from "./peers.ts"
 import { newestBase } from "./prove.ts"
+import { findRecord } from "./records.ts"
+import { tracesIn } from "./state-names.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
 import { insertGrants } from "./store/queries/grants.ts"
 import { memberById } from "./store/queries/members.ts"
@@ -37,6 +49,8 @@ export type ReleaseRequest = {
   /** last day of use, YYYY-MM-DD */
   readonly until?: string
   readonly dryRun?: boolean
+  /** its origin has decided to go further than the profile does by itself */
+  readonly beyondDefault?: boolean
 }
 
 export type Requested = {
@@ -55,7 +69,11 @@ const dayMs = 86_400_000
 const orderDays = 14
 
 /** A grant in the making, with what decides which order it falls into. */
-type Planned = Foreseeable & { readonly rule: Rule }
+type Planned = Foreseeable & {
+  readonly rule: Rule
+  /** members whose consent it needs: those of one order are asked for the same */
+  readonly asked: readonly string[]
+}
 
 class DryRun extends Error {
   readonly requested: Requested
@@ -84,14 +102,32 @@ export async function requestRelease(
   const recipients = await findRecipients(context, request.to)
   return inTransaction(context, request.dryRun === true, async (trx) => {
     const planned: Planned[] = []
+    const within = { ...context, db: trx }
     for (const prefix of new Set(request.records)) {
-      const row = await freezeDraft(context, trx, await draftById(context, prefix, trx))
+      const { row, held } = await releasable(within, prefix)
       for (const recipient of recipients)
-        planned.push(await planRelease(context, trx, row, recipient, request))
+        planned.push(await planRelease(within, trx, row, held, recipient, request))
     }
     const requested = await makeOrders(context, trx, "release", planned)
     return { ...requested, asked: await whoAsked({ ...context, db: trx }, planned) }
   })
+}
+
+/** A draft of ours as a version, or what we hold of another member and may pass on. */
+async function releasable(
+  context: Context,
+  prefix: string,
+): Promise<{ readonly row: RecordRow; readonly held: Held | null }> {
+  const { db, self } = context
+  const draft = await draftById(context, prefix, db).catch(async (cause: unknown) => {
+    if (cause instanceof NodeError && cause.code === "record.not-ours") return null
+    throw cause
+  })
+  if (draft !== null) return { row: await freezeDraft(context, db, draft), held: null }
+  const reference = await findRecord(context, prefix)
+  if (reference.origin === self.id) throw new NodeError("record.unknown", "No such record.")
+  const row = await recordRow(db, reference.origin, reference.id, reference.version)
+  return { row, held: await holdingOf(context, reference) }
 }
 
 async function inTransaction(
@@ -145,7 +181,7 @@ async function findRecipients(
   wanted: readonly string[],
 ): Promise<readonly Recipient[]> {
   const found = new Map<string, Recipient>()
-  for (const name of await membersNamed(context, wanted)) {
+  for (const name of await listedMembers(context, wanted)) {
     const peer = await findPeer(context, name).catch((cause: unknown) => {
       const isUs = name === context.self.id || name.toUpperCase() === ownRoot(context).state
       if (!isUs) throw cause
@@ -158,7 +194,7 @@ async function findRecipients(
 }
 
 /** The names, with each group as the members whom its version in force lists. @throws `group.*` */
-async function membersNamed(
+async function listedMembers(
   context: Context,
   wanted: readonly string[],
 ): Promise<readonly string[]> {
@@ -177,13 +213,23 @@ async function membersNamed(
   return names
 }
 
+const usualTerms = {
+  caveats: [],
+  evidence: "members",
+  onward: "no",
+  purpose: "peer learning",
+} as const
+
 async function planRelease(
   context: Context,
   trx: Db,
   row: RecordRow,
+  held: Held | null,
   recipient: Recipient,
   request: ReleaseRequest,
 ): Promise<Planned> {
+  if (recipient.id === row.origin)
+    throw new NodeError("recipient.self", `${recipient.name} wrote that record.`)
   const content = await trx
     .selectFrom("content")
     .select("bytes")
@@ -209,28 +255,46 @@ async function planRelease(
       `${recipient.name} has not adopted profile ${row.profile_id} in this version.`,
       { hint: "It would refuse the record; ask it to adopt the profile first." },
     )
-  const terms: Terms = {
-    caveats: request.caveats ?? [],
-    evidence: request.evidence ?? "members",
+  const ours = ownRoot(context)
+  if (!isAtMost(record.marking, ours.ceiling))
+    throw new ProtocolError("marking.ceiling", { detail: record.marking })
+  const profile = profileOf(row.profile_digest)
+  // What it may be passed on to its origin has decided.
+  const isDecided = held !== null || request.beyondDefault === true
+  assertAudience(profile, record, recipient, theirs.kind, isDecided)
+  const wanted = {
+    ...(request.caveats === undefined ? {} : { caveats: request.caveats }),
+    ...(request.evidence === undefined ? {} : { evidence: request.evidence }),
     ...(request.until === undefined ? {} : { expires: request.until }),
-    marking: record.marking,
-    onward: request.onward ?? "no",
-    purpose: request.purpose ?? "peer learning",
+    ...(request.onward === undefined ? {} : { onward: request.onward }),
+    ...(request.purpose === undefined ? {} : { purpose: request.purpose }),
   }
+  const { marking } = record
+  const usual: Terms = { ...usualTerms, marking, ...wanted }
+  const terms = held === null ? usual : narrowed(held.terms, wanted)
   const after = await overridden(context, trx, row, recipient.id)
   const grant: Grant = {
     act: "release",
     ...(after.length === 0 ? {} : { after }),
+    ...(held === null ? {} : { custody: held.custody }),
     recipient: recipient.id,
     record: { digest: row.digest, id: row.id, origin: row.origin, version: row.version },
     salt: encodeHex(context.env.random(32)),
-    sealed: [{ digest: row.sealed_digest, size: row.sealed_size }],
+    sealed: held?.sealed ?? [{ digest: row.sealed_digest, size: row.sealed_size }],
     terms,
     type: "comity/grant/v1",
   }
-  const conditions = ruleConditions(record, grant)
+  const origin = held === null ? context.self : await memberById(trx, row.origin)
+  if (origin === null)
+    throw new NodeError("store.corrupt", "Its origin's root documents are missing.")
+  const from = newestRoot(origin).payload.kind
+  checkRelease(profile, record, { ...releaseOf(grant), from, to: theirs.kind })
+  assertUnnamed(profile, record, grant)
+  const conditions = ruleConditions(profile, record, grant)
   const rule = { conditions, kind: row.kind, profile: row.profile_digest }
-  return { grant, rule, title: record.title, record: { content: record, bytes: bytes.length } }
+  const asked = conditions.includes("consent") ? membersAsked(profile, record) : []
+  const whole = { content: record, bytes: bytes.length }
+  return { grant, rule, asked, title: record.title, record: whole }
 }
 
 const overridesPerGrant = 64
@@ -250,10 +314,54 @@ async function overridden(
   const { base } = await newestBase(context, trx)
   const facts = await factsAbout(trx, { origin, id }, recipient)
   const known = facts.filter(
-    ({ act, epoch, idx }) =>
-      act === "withdraw" && (epoch > base.epoch || (epoch === base.epoch && idx >= base.size)),
+    ({ act, epoch, index, names }) =>
+      act === "withdraw" &&
+      names === undefined &&
+      (epoch > base.epoch || (epoch === base.epoch && index >= base.size)),
   )
-  return [...new Set(known.map(({ order_id }) => order_id))].slice(-overridesPerGrant).sort()
+  return [...new Set(known.map(({ orderId }) => orderId))].slice(-overridesPerGrant).sort()
+}
+
+/** Those whom the record names as parties to it are shown it in any case. */
+function assertAudience(
+  profile: Profile,
+  record: ComityRecord,
+  { id, name }: Recipient,
+  kind: Root["kind"],
+  isBeyondDefault: boolean,
+): void {
+  const audience = findKind(profile, record.kind)?.audience
+  if (audience === undefined) return
+  if (!audience.ceiling.includes(kind))
+    throw new NodeError(
+      "recipient.audience",
+      `${name} is a member of kind ${kind}; under ${profile.id} a ${record.kind} goes to no such member.`,
+    )
+  const parties = membersNamed(record, memberFields(consentRulesOf(profile, record.kind)))
+  if (isBeyondDefault || audience.default.includes(kind) || parties.includes(id)) return
+  throw new NodeError(
+    "recipient.audience",
+    `Under ${profile.id} a ${record.kind} does not go to ${name} unless its origin so decides.`,
+    { hint: "If it does: --beyond-default. Officers see each recipient before they sign." },
+  )
+}
+
+/** A text that names whom the profile wants unnamed there does not go there. */
+function assertUnnamed(profile: Profile, record: ComityRecord, grant: Grant): void {
+  const { recipient, onward } = releaseOf(grant)
+  const naming = findKind(profile, record.kind)?.naming
+  if (naming === undefined) return
+  const audience = namingAudience(recipient, onward)
+  const traces = tracesIn(record, {
+    facility: naming.facility[audience] !== "named",
+    state: naming.state[audience] !== "named",
+  })
+  if (traces.length > 0)
+    throw new NodeError(
+      "recipient.naming",
+      `“${record.title}” names ${traces.join(" and ")}: not where ${profile.id} wants none named.`,
+      { hint: "Take the names out in a draft of its own, or release it to members one by one." },
+    )
 }
 
 /**
@@ -269,15 +377,15 @@ export async function requestWithdrawal(
   if (request.reason.trim() === "")
     throw new NodeError("terms.invalid", "A withdrawal states its reason.")
   const { db, self } = context
-  const draft = await draftById(context, request.record)
+  const record = await ownedOrHeld(context, request.record)
   const only = new Set<string>()
   for (const name of request.from ?? []) only.add((await findPeer(context, name)).member)
   return db.transaction().execute(async (trx) => {
     const rows = await trx
       .selectFrom("fact")
       .selectAll()
-      .where("record_origin", "=", self.id)
-      .where("record_id", "=", draft.id)
+      .where("record_origin", "=", record.origin)
+      .where("record_id", "=", record.id)
       .where("order_origin", "=", self.id)
       .execute()
     const planned: Planned[] = []
@@ -290,17 +398,34 @@ export async function requestWithdrawal(
       // Sign-off is by rule: a version under another kind or profile needs its own withdrawal.
       for (const same of Map.groupBy(live, ruleOf).values()) {
         const newest = same.reduce((a, b) => (b.version > a.version ? b : a))
-        planned.push(
-          await planWithdrawal(context, trx, newest.record_id, newest.version, recipient),
-        )
+        planned.push(await planWithdrawal(context, trx, record, newest.version, recipient))
       }
     }
     if (planned.length === 0)
       throw new NodeError("record.withdrawn", "Nobody holds this record by a release of ours.", {
-        hint: `comity receipts ${draft.id} shows what became of it.`,
+        hint: `comity receipts ${record.id} shows what became of it.`,
       })
     return makeOrders(context, trx, "withdraw", planned, request.reason)
   })
+}
+
+/** A record of ours, or another member's that we may have passed on. */
+async function ownedOrHeld(context: Context, prefix: string) {
+  try {
+    return { origin: context.self.id, id: (await draftById(context, prefix)).id }
+  } catch (cause) {
+    if (!(cause instanceof NodeError) || cause.code !== "record.not-ours") throw cause
+    const { origin, id } = await findRecord(context, prefix)
+    const passedOn = await context.db
+      .selectFrom("fact")
+      .select("order_id")
+      .where("record_id", "=", id)
+      .where("record_origin", "=", origin)
+      .where("order_origin", "=", context.self.id)
+      .executeTakeFirst()
+    if (passedOn === undefined) throw cause
+    return { origin, id }
+  }
 }
 
 function ruleOf(row: { readonly rule_profile: string; readonly rule_kind: string }): string {
@@ -310,34 +435,34 @@ function ruleOf(row: { readonly rule_profile: string; readonly rule_kind: string
 async function planWithdrawal(
   context: Context,
   trx: Db,
-  id: string,
+  { origin, id }: { readonly origin: string; readonly id: string },
   version: number,
   recipient: string,
 ): Promise<Planned> {
   const row = await trx
     .selectFrom("record")
-    .innerJoin("content", (join) =>
+    .leftJoin("content", (join) =>
       join
         .onRef("content.origin", "=", "record.origin")
         .onRef("content.id", "=", "record.id")
         .onRef("content.version", "=", "record.version"),
     )
     .select(["record.digest", "record.kind", "record.profile_digest", "content.title"])
-    .where("record.origin", "=", context.self.id)
+    .where("record.origin", "=", origin)
     .where("record.id", "=", id)
     .where("record.version", "=", version)
     .executeTakeFirstOrThrow()
   const grant: Grant = {
     act: "withdraw",
     recipient,
-    record: { digest: row.digest, id, origin: context.self.id, version },
+    record: { digest: row.digest, id, origin, version },
     salt: encodeHex(context.env.random(32)),
     sealed: [],
     type: "comity/grant/v1",
   }
   // Taking back asks for nobody's consent: conditions bind releases only.
   const rule = { conditions: [], kind: row.kind, profile: row.profile_digest }
-  return { grant, rule, title: row.title }
+  return { grant, rule, asked: [], title: row.title ?? "" }
 }
 
 /** One order for each rule and each 512 grants. PROTOCOL.md §5 */
@@ -351,7 +476,9 @@ async function makeOrders(
   const root = ownRoot(context)
   const orders: string[] = []
   let needs = 0
-  for (const group of Map.groupBy(planned, ({ rule }) => JSON.stringify(rule)).values())
+  for (const group of Map.groupBy(planned, ({ rule, asked }) =>
+    JSON.stringify([rule, asked]),
+  ).values())
     for (let i = 0; i < group.length; i += limits.grantsPerOrder) {
       const part = group.slice(i, i + limits.grantsPerOrder)
       orders.push(await makeOrder(context, trx, act, part, reason))
@@ -361,11 +488,13 @@ async function makeOrders(
   return { order: orders[0]!, orders, needs, signed: 0, grants: planned.length, preview }
 }
 
-export function neededFor(
-  root: ReturnType<typeof ownRoot>,
-  act: Exclude<Act, "consent">,
-  rule: Rule,
-): number {
+function profileOf(digest: string): Profile {
+  const found = findProfile(digest)
+  if (found === null) throw new ProtocolError("profile.unknown", { detail: digest })
+  return found.profile
+}
+
+export function neededFor(root: ReturnType<typeof ownRoot>, act: Act, rule: Rule): number {
   const profile = findProfile(rule.profile)?.profile
   const signoff = profile === undefined ? [] : signoffOf(profile, act, rule.kind)
   return personsNeeded(root.policy, signoff, act, rule)
@@ -378,9 +507,7 @@ async function makeOrder(
   part: readonly Planned[],
   reason: string | null,
 ): Promise<string> {
-  const { env, self } = context
-  const { base } = await newestBase(context, trx)
-  const now = env.clock.now()
+  const { env } = context
   const seed = env.random(32)
   const positions = drawPositions(part.length, (bytes) => env.random(bytes))
   const unplaced = part.map(({ grant }, i) => {
@@ -388,26 +515,42 @@ async function makeOrder(
     return { grant, bytes, leaf: grantLeaf(bytes), position: positions[i]! }
   })
   const tree = buildGrantTree(new Map(unplaced.map((one) => [one.position, one.leaf])), seed)
+  const id = await insertOrder(context, trx, {
+    act,
+    root: encodeHex(tree.root),
+    rule: part[0]!.rule,
+    seed,
+    reason,
+  })
+  const grants = unplaced.map((one) => ({ ...one, path: tree.path(one.position) }))
+  await insertGrants(trx, [{ origin: context.self.id, id, grants }])
+  return id
+}
+
+/** The row of a new order, with the payload that officers sign. @returns its id */
+export async function insertOrder(
+  context: Context,
+  trx: Db,
+  order: Pick<Order, "act" | "root" | "rule" | "subject"> & {
+    readonly seed: Uint8Array
+    readonly reason: string | null
+  },
+): Promise<string> {
+  const { env, self } = context
+  const { seed, reason, ...fields } = order
+  const { base } = await newestBase(context, trx)
+  const now = env.clock.now()
   const id = encodeHex(env.random(16))
   const rootVersion = ownRoot(context).version
   const notAfter = dayOf(now + orderDays * dayMs)
-  const payload = encodeOrder({
-    act,
-    base,
-    id,
-    network: self.network,
-    notAfter,
-    origin: self.id,
-    root: encodeHex(tree.root),
-    rootVersion,
-    rule: part[0]!.rule,
-    type: "comity/order/v1",
-  })
+  const { network, id: origin } = self
+  const type = "comity/order/v1"
+  const payload = encodeOrder({ ...fields, base, id, network, notAfter, origin, rootVersion, type })
   await trx
     .insertInto("release_order")
     .values({
       id,
-      act,
+      act: order.act,
       payload,
       seed,
       root_version: rootVersion,
@@ -418,7 +561,5 @@ async function makeOrder(
       scheduled_at: null,
     })
     .execute()
-  const grants = unplaced.map((one) => ({ ...one, path: tree.path(one.position) }))
-  await insertGrants(trx, [{ origin: self.id, id, grants }])
   return id
 }

@@ -7,7 +7,9 @@ import { appendOwn, noteHighWater, stopIfUnsure } from "./append.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
+import { forgetExport } from "./orders.ts"
 import { queueDeliveries } from "./queue.ts"
+import { keepConsents } from "./store/queries/consents.ts"
 import { type LogState, logOf } from "./store/queries/logs.ts"
 import { insertLoggedOrders, markLogged } from "./store/queries/orders.ts"
 import { keepUnwitnessed } from "./store/queries/proofs.ts"
@@ -263,14 +265,15 @@ async function logOrder(
 ): Promise<Published> {
   const index = filler.nextIndex
   const admitted = await admit(context, trx, base, orderId, index)
-  const { order, placed, standing } = admitted
+  const { order, placed, consents, standing } = admitted
   const { act, id } = order.payload
   if (!(await markLogged(trx, id))) throw new NodeError("order.closed", `Order ${id} is not open.`)
   const digest = decodeHex(order.digest)
   const salt = entrySalt(context.keys.salt, 1, digest)
-  unwritten.push({ order, entry: { index, salt }, grants: placed, standing })
-  // What it ends is looked for by orders behind it, and by its tags.
-  if (act === "withdraw") await writeOrders(context, trx, unwritten)
+  unwritten.push({ order, entry: { index, salt }, grants: placed, consents, standing })
+  if (act === "consent") await forgetExport(trx, id)
+  // What it ends, or says already, is looked for by orders behind it, and by its tags.
+  if (act !== "release") await writeOrders(context, trx, unwritten)
   filler.pushOrder(blindedEntry(1, salt, digest), await noteTags(context, trx, admitted))
   const queued = [...new Set(placed.map(({ grant }) => grant.recipient))]
   return { order: id, index, size: 0, queued }
@@ -285,5 +288,6 @@ async function writeOrders(context: Context, trx: Db, unwritten: Unwritten[]): P
   const orders = unwritten.splice(0)
   const logged = orders.map((order) => ({ ...order, proof: null }))
   await insertLoggedOrders(trx, logged, context.env.clock.now())
+  for (const { order, consents } of orders) await keepConsents(trx, order.payload, consents)
   await queueDeliveries(context, trx, orders)
 }

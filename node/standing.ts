@@ -1,6 +1,6 @@
-import { comparePlace, winner } from "../protocol/release/precedence.ts"
+import { comparePlace, type Fact, winner } from "../protocol/release/precedence.ts"
 import type { Context } from "./context.ts"
-import { asFact, type FactRow } from "./store/queries/facts.ts"
+import { asFact, type FactRow, factsTowards, hasChain } from "./store/queries/facts.ts"
 import { pendingOrders } from "./store/queries/proofs.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -46,15 +46,13 @@ export async function liveFactsOf(
       if (fact.repudiated === 1) return { ...fact, standing: "repudiated" }
       const isTagged =
         origin !== context.self.id &&
-        (tags.get(name) ?? []).some(
-          (tag) => comparePlace({ epoch: fact.base_epoch, size: fact.base_size }, tag) <= 0,
-        )
+        (tags.get(name) ?? []).some((tag) => comparePlace(originBase(fact), tag) <= 0)
       if (isTagged) return { ...fact, standing: "suspended" }
       const isPending = pending.has(`${fact.order_origin} ${fact.order_id}`)
       return { ...fact, standing: isPending ? "pending" : "verified" }
     }
-    const live = [...Map.groupBy(about, ({ recipient }) => recipient).values()].flatMap((group) =>
-      bestOf(group, version, judge),
+    const live = [...Map.groupBy(about, ({ recipient }) => recipient)].flatMap(([to, group]) =>
+      bestOf(group, factsTowards(about, reference, to), version, judge),
     )
     found.set(
       name,
@@ -62,6 +60,12 @@ export async function liveFactsOf(
     )
   }
   return found
+}
+
+/** The base that the record's origin set: of its own release, whoever passed it on. */
+function originBase(row: FactRow): { readonly epoch: number; readonly size: number } {
+  const { chain: [first] = [], baseEpoch, baseSize } = asFact(row)
+  return { epoch: first?.baseEpoch ?? baseEpoch, size: first?.baseSize ?? baseSize }
 }
 
 const rank = { verified: 0, pending: 1, suspended: 2, repudiated: 3 } as const
@@ -73,13 +77,14 @@ export function nameOf({ origin, id, version }: RecordReference): string {
 /** Of one recipient's facts the release that gives the terms, the best standing first. */
 function bestOf(
   group: readonly FactRow[],
+  known: readonly Fact[],
   version: number,
   judge: (fact: FactRow) => LiveFact,
 ): readonly LiveFact[] {
   const releases = group
-    .filter((row) => row.act === "release" && row.version === version)
+    .filter((row) => row.act === "release" && row.version === version && hasChain(row))
     .map(judge)
-  const withdrawals = group.filter(({ act }) => act === "withdraw").map(asFact)
+  const withdrawals = known.filter(({ act }) => act === "withdraw")
   for (const standing of ["verified", "pending", "suspended", "repudiated"] as const) {
     const these = releases.filter((fact) => fact.standing === standing)
     const best = winner([...these.map(asFact), ...withdrawals], version)

@@ -14,6 +14,7 @@ import { assertNotHeld } from "./held.ts"
 import { askPeer } from "./http/peer-client.ts"
 import { compareTrees } from "./inconsistency.ts"
 import { noteOverdue } from "./overdue.ts"
+import { followOrigins } from "./pass-on.ts"
 import { assertVerified, findPeer, isReadable } from "./peers.ts"
 import { tellConcerned, tellPeer } from "./push.ts"
 import { FeedReader, type Received, receive } from "./receive.ts"
@@ -64,6 +65,7 @@ async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
       await assertNotHeld(context, peer)
       const received = await pull(context, peer)
       await freshen(context, peer)
+      await followOrigins(context, peer)
       await tellPeer(context, peer)
       return { ...none, ...received }
     } catch (cause) {

@@ -1,4 +1,5 @@
 import type { Insertable } from "kysely"
+import { type Custody, chainBehind, verifyCustody } from "../protocol/custody.ts"
 import { encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { deliveryDigest, firstPrev, type PlacedGrant } from "../protocol/exchange/delivery.ts"
@@ -23,6 +24,7 @@ import { verifyInterest } from "./interests.ts"
 import { type LoggedLookup, loggedOfAll } from "./logged.ts"
 import { type Kept, keepOrders } from "./prove.ts"
 import { indexRecords, unindexRecord } from "./search.ts"
+import { keepConsents, knowingOf } from "./store/queries/consents.ts"
 import {
   type HeldVersion,
   heldVersions,
@@ -30,8 +32,10 @@ import {
   type NewContent,
   versionName,
 } from "./store/queries/contents.ts"
-import { asFact, factsAbout, isAbout, type PlaceRow, withdrawalsOf } from "./store/queries/facts.ts"
-import { insertGrants, placesGranted } from "./store/queries/grants.ts"
+import { keepLinks, membersOf } from "./store/queries/custody.ts"
+import { factsAbout, factsTowards, type PlaceRow, withdrawalsOf } from "./store/queries/facts.ts"
+import { givenBy, insertGrants, placesGranted } from "./store/queries/grants.ts"
+import { insertRoots, memberById } from "./store/queries/members.ts"
 import { loggedOrders } from "./store/queries/orders.ts"
 import { insertRows } from "./store/queries/rows.ts"
 import { changeSource, sourceOf } from "./store/queries/sources.ts"
@@ -123,6 +127,8 @@ type Changes = {
   /** held under lock until now, and released anew */
   readonly unlocked: { readonly record: ComityRecord; readonly named: Named }[]
   readonly withdrawn: { readonly order: string; readonly placed: PlacedGrant }[]
+  readonly consents: Pick<Claim, "order" | "consents">[]
+  readonly custody: Custody[]
   readonly receipts: Insertable<Schema["receipt_out"]>[]
 }
 
@@ -134,7 +140,7 @@ class Run {
   readonly #trx: Db
   readonly #peer: string
   readonly #taken: Taken
-  readonly #holder: Holder
+  #holder: Holder
   readonly #changes: Changes = {
     orders: [],
     grants: new Map(),
@@ -142,10 +148,14 @@ class Run {
     contents: [],
     unlocked: [],
     withdrawn: [],
+    consents: [],
+    custody: [],
     receipts: [],
   }
-  /** by the id of their record; other members' records than the peer's own are refused */
+  /** by the id of their record */
   #withdrawals: ReadonlyMap<string, readonly PlaceRow[]> = new Map()
+  /** records of other members that the peer has released to us before */
+  #given: ReadonlySet<string> = new Set()
   #held: Map<string, HeldVersion> = new Map()
   /** where a version of one may be among them */
   #groups: Groups | null = null
@@ -167,8 +177,22 @@ class Run {
     const claims = run.map(({ content }) => content.delivery)
     const records = claims.flatMap(({ grants }) => grants.map(({ grant }) => grant.record.id))
     const ids = [...new Set(records)]
+    const grants = claims.flatMap((claim) => claim.grants)
+    const theirs = grants.filter(({ grant }) => grant.record.origin !== this.#peer)
+    if (theirs.length > 0)
+      this.#given = await givenBy(trx, this.#peer, [
+        ...new Set(theirs.map(({ grant }) => grant.record.id)),
+      ])
     this.#withdrawals = Map.groupBy(await withdrawalsOf(trx, ids), (row) => row.record_id)
-    this.#held = await heldVersions(trx, this.#peer, ids)
+    for (const origin of new Set(claims.flatMap(originsOf)))
+      for (const [name, held] of await heldVersions(trx, origin, ids)) this.#held.set(name, held)
+    const consents = claims.flatMap((claim) => claim.consents)
+    const links = run.flatMap(({ content }) => [...content.links.values()])
+    if (consents.length + links.length > 0) {
+      const { members, takenBack } = await knowingOf(trx, consents)
+      const known = new Map([...members, ...(await membersOf(trx, links))])
+      this.#holder = ownHolder(this.#context, { members: known, takenBack })
+    }
     const orderIds = claims.map(({ order }) => order.payload.id)
     for (const { id, digest } of await loggedOrders(trx, this.#peer, orderIds)) {
       this.#digests.set(id, digest)
@@ -183,12 +207,12 @@ class Run {
   }
 
   #judge({ content, objects }: Opened, loggedOf: LoggedLookup): void {
-    const { delivery, keys } = content
+    const { delivery, keys, links } = content
     const { id } = delivery.order.payload
     try {
       const standing = this.#stand(delivery, loggedOf)
       for (const [place, placed] of delivery.grants.entries())
-        this.#taken[this.#judgeGrant(standing, placed, keys.get(place), objects)]++
+        this.#taken[this.#judgeGrant(standing, placed, keys.get(place), objects, links)]++
     } catch (cause) {
       // The order itself does not stand: nothing of it is kept but our signed refusal.
       const code = this.#refusal(cause)
@@ -210,6 +234,7 @@ class Run {
     const standing = verifyOrder(claim, logged, this.#holder)
     this.#digests.set(id, order.digest)
     this.#changes.orders.push({ order, entry, standing, log })
+    if (claim.consents.length > 0) this.#changes.consents.push(claim)
     return standing
   }
 
@@ -219,19 +244,24 @@ class Run {
     placed: PlacedGrant,
     key: Uint8Array | undefined,
     objects: Opened["objects"],
+    links: ParcelContent["links"],
   ): "received" | "already" | "refused" {
     const { grant } = placed
     const { withdrawn } = this.#changes
     const { origin, id } = standing.order
+    const isTheirs = grant.record.origin === origin
     try {
-      if (grant.record.origin !== origin) throw new ProtocolError("custody.unsupported")
+      // Another member's record needs a chain to give it, and to have been given to be taken back.
+      const isGiven = this.#given.has(grant.record.id)
+      if (!isTheirs && (grant.act === "withdraw" ? !isGiven : grant.custody === undefined))
+        throw new ProtocolError("custody.malformed", { detail: "not from its origin" })
       if (grant.act === "withdraw") {
         this.#keepGrant(id, placed)
         withdrawn.push({ order: id, placed })
         return "received"
       }
       // Withdrawn before we fetched it: the grant is noted, there is nothing to read.
-      const isNew = key !== undefined && this.#takeRecord(standing, placed, key, objects)
+      const isNew = key !== undefined && this.#takeRecord(standing, placed, key, objects, links)
       this.#keepGrant(id, placed)
       if (key !== undefined) this.#owe(id, placed, "delivered")
       return isNew ? "received" : "already"
@@ -258,16 +288,20 @@ class Run {
     placed: PlacedGrant,
     key: Uint8Array,
     objects: Opened["objects"],
+    links: ParcelContent["links"],
   ): boolean {
     const { record: named, recipient, sealed } = placed.grant
     const [object] = sealed
     const bytes = object === undefined ? undefined : objects.get(object.digest)
     if (object === undefined || bytes === undefined) throw new ProtocolError("sealed.mismatch")
-    const known = (this.#withdrawals.get(named.id) ?? []).filter((row) =>
-      isAbout(row, named, recipient),
-    )
+    const known = factsTowards(this.#withdrawals.get(named.id) ?? [], named, recipient)
     const opening = { key, sealed: bytes, digest: object.digest }
-    const verified = verifyRelease(standing, placed, known.map(asFact), opening, this.#holder)
+    const chain = chainBehind(placed.grant, links)
+    const giver = standing.order.origin
+    const holder = this.#holder
+    const custody = chain.length === 0 ? null : verifyCustody(chain, placed, giver, holder)
+    const verified = verifyRelease(standing, placed, known, opening, holder, undefined, custody)
+    if (custody !== null) this.#changes.custody.push(custody)
     const name = versionName(named)
     const held = this.#held.get(name)
     if (held !== undefined && held.digest !== named.digest)
@@ -333,6 +367,17 @@ class Run {
     const trx = this.#trx
     const { orders, grants, records, contents, unlocked, withdrawn, receipts } = this.#changes
     await keepOrders(this.#context, trx, orders)
+    for (const { order, consents } of this.#changes.consents)
+      await keepConsents(trx, order.payload, consents)
+    for (const custody of this.#changes.custody) {
+      await keepLinks(
+        trx,
+        custody.map(({ link }) => link),
+      )
+      // Its log is read from whoever passed the record on: see followOrigins.
+      const [{ origin }] = custody
+      if ((await memberById(trx, origin.id)) === null) await insertRoots(trx, origin)
+    }
     await insertGrants(
       trx,
       [...grants].map(([id, kept]) => ({ origin: this.#peer, id, grants: kept })),
@@ -350,7 +395,7 @@ class Run {
     await indexRecords(trx, indexed)
     for (const { order, placed } of withdrawn) {
       const { record, recipient } = placed.grant
-      const facts = (await factsAbout(trx, record, recipient)).map(asFact)
+      const facts = await factsAbout(trx, record, recipient)
       const { hasPurged, isLive, heldUntil } = await purgeEnded(trx, record, facts)
       this.#taken.hasPurged ||= hasPurged
       if (heldUntil !== null) this.#owe(order, placed, "held", { until: heldUntil })
@@ -361,8 +406,12 @@ class Run {
   }
 }
 
+function originsOf({ grants }: Claim): readonly string[] {
+  return grants.map(({ grant }) => grant.record.origin)
+}
+
 /** Removes every version of the record that no live release holds up any more, or locks it away by law. */
-async function purgeEnded(
+export async function purgeEnded(
   trx: Db,
   record: { readonly origin: string; readonly id: string; readonly version: number },
   facts: readonly Fact[],

@@ -36,6 +36,8 @@ export const protocolErrorCodes = [
   // records and releases
   ...["record.malformed", "record.mismatch", "grant.malformed", "grant.recipient", "grant.path"],
   ...["order.malformed", "order.base", "order.root-version", "order.unauthorised", "order.ended"],
+  "order.unconsented",
+  "consent.malformed",
   "order.repudiated",
   ...[
     "order.too-large",
@@ -48,7 +50,8 @@ export const protocolErrorCodes = [
     "profile.violated",
     "marking.unmapped",
     "marking.ceiling",
-    "custody.unsupported",
+    "custody.malformed",
+    "custody.unpermitted",
     "draft.malformed",
   ],
   ...["group.malformed", "group.succession", "group.unaccepted", "interest.malformed"],

@@ -1,26 +1,27 @@
 import { sha256 } from "./crypto/hash.ts"
 import { openSealed } from "./crypto/seal.ts"
-import { decodeHex, encodeHex, equalBytes } from "./encoding.ts"
+import type { Custody, Link } from "./custody.ts"
+import { decodeHex, encodeHex } from "./encoding.ts"
 import { ProtocolError } from "./errors.ts"
 import type { PlacedGrant } from "./exchange/delivery.ts"
 import { blindedEntry } from "./log/entry.ts"
-import { emptyRoot } from "./log/merkle.ts"
 import type { Approval, Rule } from "./member/policy.ts"
+import { type Member, newestRoot, type Root } from "./member/root.ts"
 import {
-  endOfEpoch,
-  type Head,
-  type Member,
-  newestRoot,
-  type Root,
-  rootVersion,
-} from "./member/root.ts"
-import { checkRecord, conditionsOf, type Profile, signoffOf } from "./profiles/profile.ts"
+  checkRecord,
+  checkRelease,
+  conditionsOf,
+  type Profile,
+  signoffOf,
+} from "./profiles/profile.ts"
 import { isAtMost, type Marking } from "./record/marking.ts"
 import { type ComityRecord, decodeRecord, recordDigest } from "./record/record.ts"
+import { type Agreed, type Consent, verifyAgreed, verifyConsents } from "./release/consent.ts"
 import type { Grant } from "./release/grant.ts"
 import { areInGrantTree } from "./release/grant-tree.ts"
 import { type Order, type OrderDocument, verifyApprovals } from "./release/order.ts"
-import { type Fact, verifyNotEnded } from "./release/precedence.ts"
+import { type Fact, type FactLink, verifyNotEnded } from "./release/precedence.ts"
+import { findPlace, type Logged, verifyPermitted } from "./standing.ts"
 
 /**
  * The eight steps of PROTOCOL.md §10, for parcels that arrive and for evidence in a file alike:
@@ -33,19 +34,7 @@ export type Claim = {
   readonly order: OrderDocument
   readonly entry: { readonly index: number; readonly salt: Uint8Array }
   readonly grants: readonly PlacedGrant[]
-}
-
-/** What is proven of its origin's log of the order's epoch, from entries held or from proofs in a file. */
-export type Logged = {
-  readonly origin: Member
-  /** every proven place of the order's entry, ascending */
-  readonly places: readonly number[]
-  /** root of the first `base.size` entries; null when the log is not known that far */
-  readonly baseRoot: Uint8Array | null
-  /** root of as many entries as `endOfEpoch` says count; null when the log is not known that far, or goes on */
-  readonly endRoot: Uint8Array | null
-  /** where each root version's document is an entry, version 1 first; null when not yet */
-  readonly rootIndexes: readonly (number | null)[]
+  readonly consents: readonly Consent[]
 }
 
 /** Who judges: a node that receives, or the reader of a file, who has neither ceiling nor profiles. */
@@ -58,7 +47,15 @@ export type Holder = {
   readonly profiles: readonly string[] | null
   /** the marking as it is handled here, null when nothing corresponds */
   readonly mapMarking: ((marking: Marking) => Marking | null) | null
+  /** the kind of member that a profile's audience knows us as; null: nobody can tell (evidence) */
+  readonly kind: Root["kind"] | null
+  /** our own mark beside a marking, null where none has been decided on */
+  localMark(marking: Marking): string | null
   profile(digest: string): Profile | null
+  /** what is known of members beyond what is shown of them, by id: for revocations since */
+  readonly members: ReadonlyMap<string, Member>
+  /** subjects of consent orders that are known, each behind the id of its member */
+  readonly takenBack: ReadonlySet<string>
 }
 
 /** An order that stands: where it counts, under which root version, by whom. */
@@ -68,6 +65,7 @@ export type Standing = {
   readonly index: number
   readonly root: Root
   readonly approvals: readonly Approval[]
+  readonly consents: readonly Agreed[]
 }
 
 /** One line of provenance, as `show` and `verify` print it. */
@@ -85,7 +83,7 @@ const silent: Report = () => {}
  *
  * @throws `network.mismatch`, `marking.ceiling`, `marking.unmapped`, `grant.recipient`, `grant.path`,
  * `entry.mismatch`, `order.base`, `order.repudiated`, `order.root-version`, `root.closed`, `profile.*`,
- * `order.unauthorised`, `signed.*`
+ * `order.unauthorised`, `order.unconsented`, `signed.*`
  */
 export function verifyOrder(
   claim: Claim,
@@ -120,7 +118,8 @@ export function verifyOrder(
   report(2, `${claim.grants.length} of its grants lead to the root that was signed`)
 
   // 3 and 4: in its origin's log, after its base, while the root version it names was in force
-  const { index, root } = findPlace(claim, logged)
+  if (!logged.places.includes(claim.entry.index)) throw new ProtocolError("entry.mismatch")
+  const { index, root } = findPlace(order.payload, logged)
   report(
     3,
     `in the log of its origin at index ${index}, after its base of size ${order.payload.base.size}`,
@@ -134,25 +133,21 @@ export function verifyOrder(
   const profile = holder.profile(rule.profile)
   if (profile === null) throw new ProtocolError("profile.unknown", { detail: rule.profile })
   verifyPermitted(order.payload, root)
-  const { revoked } = newestRoot(origin).payload
+  const { revoked } = newestKnown(origin, holder.members.get(origin.id))
   const revocation = { revoked, epoch: order.payload.base.epoch, index }
   const signoff = signoffOf(profile, act, rule.kind)
   const approvals = verifyApprovals(order, root, signoff, revocation)
   const roles = approvals.map(({ person, role }) => `${person} as ${role}`).join(", ")
-  report(5, `authorised by ${approvals.length} officers: ${roles}`)
-  return { order: order.payload, orderId: order.payload.id, index, root, approvals }
+  const consents = verifyConsents(claim.consents, order.payload, profile, holder)
+  const agreed = consents.map(({ member, mode }) => `; ${mode} consent of ${member}`).join("")
+  report(5, `authorised by ${approvals.length} officers: ${roles}${agreed}`)
+  return { order: order.payload, orderId: order.payload.id, index, root, approvals, consents }
 }
 
-/**
- * What the root version in force lets its member do at all: nothing new once it has closed, nothing
- * under a profile that it does not name. Taking back needs neither.
- *
- * @throws `root.closed`, `profile.unadopted`
- */
-export function verifyPermitted({ act, rule }: Order, root: Root): void {
-  if (act === "withdraw") return
-  if (root.closing !== undefined) throw new ProtocolError("root.closed")
-  if (!root.profiles.includes(rule.profile)) throw new ProtocolError("profile.unadopted")
+/** A member that is shown may be known to have gone on since: what it revoked then counts. */
+function newestKnown(shown: Member, known: Member | undefined): Root {
+  const [a, b] = [newestRoot(shown).payload, known && newestRoot(known).payload]
+  return b !== undefined && b.version > a.version ? b : a
 }
 
 /** One grant for each version of a record and recipient: two could give it under two terms. PROTOCOL.md §4 */
@@ -176,63 +171,15 @@ export function entryOf(claim: Pick<Claim, "order" | "entry">): Uint8Array {
   return blindedEntry(1, claim.entry.salt, decodeHex(claim.order.digest))
 }
 
-/** The lowest proven index at which the order counts. PROTOCOL.md §6 */
-function findPlace(claim: Claim, logged: Logged): { readonly index: number; readonly root: Root } {
-  const { base, rootVersion: named, act } = claim.order.payload
-  const { origin, rootIndexes } = logged
-  if (!logged.places.includes(claim.entry.index)) throw new ProtocolError("entry.mismatch")
-  const baseRoot = base.size === 0 ? emptyRoot : logged.baseRoot
-  if (baseRoot === null || !equalBytes(baseRoot, decodeHex(base.root)))
-    throw new ProtocolError("order.base")
-  const after = logged.places.filter((index) => base.size <= index)
-  if (after.length === 0) throw new ProtocolError("order.base")
-  const end = endOfEpoch(origin, base.epoch)
-  // What its origin disowns releases nothing; a withdrawal binds from any branch.
-  const counting =
-    end === null || act === "withdraw"
-      ? after
-      : after.filter((index) => index < end.size && isPrefix(logged, end))
-  if (counting.length === 0) throw new ProtocolError("order.repudiated")
-  for (const index of counting) {
-    const version = versionInForce(origin, base.epoch, rootIndexes, index)
-    // A withdrawal outlives its root version as long as its signers are enrolled; step 5 sees to that.
-    const counts = act === "withdraw" ? named <= version : named === version
-    const document = counts ? rootVersion(origin, version) : null
-    if (document !== null) return { index, root: document.payload }
-  }
-  throw new ProtocolError("order.root-version")
-}
-
-function isPrefix({ endRoot }: Logged, end: Head): boolean {
-  return endRoot !== null && equalBytes(endRoot, decodeHex(end.root))
-}
-
-/**
- * The version from whose own entry in the log of `epoch` on `index` lies, 0 before the first.
- * PROTOCOL.md §6
- *
- * @param rootIndexes place of each version in the log of its epoch, version 1 first
- */
-export function versionInForce(
-  origin: Member,
-  epoch: number,
-  rootIndexes: readonly (number | null)[],
-  index: number,
-): number {
-  let inForce = 0
-  for (const { payload } of origin.documents) {
-    if (payload.epoch < epoch) continue
-    const at = rootIndexes[payload.version - 1] ?? null
-    if (payload.epoch > epoch || at === null || at > index) break
-    inForce = payload.version
-  }
-  return inForce
-}
-
 /** The fact that a grant of a standing order states. */
-export function factOf(standing: Standing, { grant }: PlacedGrant): Fact {
+export function factOf(
+  standing: Standing,
+  { grant }: PlacedGrant,
+  custody: Custody | null = null,
+): Fact {
   const { order, index } = standing
   return {
+    ...(custody === null ? {} : { chain: custody.map(({ link }) => heldLink(link)) }),
     act: grant.act,
     orderId: order.id,
     orderOrigin: order.origin,
@@ -247,12 +194,20 @@ export function factOf(standing: Standing, { grant }: PlacedGrant): Fact {
   }
 }
 
+/** What a link says to precedence, whether or not it was verified here. */
+export function heldLink({ proven, placed }: Link): FactLink {
+  const { base, origin } = proven.order.payload
+  const { recipient, after = [] } = placed.grant
+  return { after, baseEpoch: base.epoch, baseSize: base.size, origin, recipient }
+}
+
 /**
  * Steps 6 to 8 of a release: nothing has ended it, the objects are those that were signed, the record
  * is what the order says.
  *
  * @param known other facts about this record and recipient; @param content how the record came
- * @throws `order.ended`, `sealed.*`, `record.*`, `rule.mismatch`, `profile.*`, `custody.unsupported`,
+ * @param custody how it came to the member whose order this is, where that is not its origin
+ * @throws `order.ended`, `sealed.*`, `record.*`, `rule.mismatch`, `profile.*`, `custody.malformed`,
  * `grant.malformed` for a withdrawal
  */
 export function verifyRelease(
@@ -262,11 +217,12 @@ export function verifyRelease(
   content: Content,
   holder: Holder,
   report: Report = silent,
+  custody: Custody | null = null,
 ): { readonly record: ComityRecord; readonly bytes: Uint8Array } {
   const { grant } = placed
   if (grant.act !== "release") throw new ProtocolError("grant.malformed", { detail: "act" })
   // 6: precedence
-  verifyNotEnded(factOf(standing, placed), known)
+  verifyNotEnded(factOf(standing, placed, custody), known)
   report(6, "no withdrawal that is known here ends it")
 
   // 7: each object
@@ -278,18 +234,37 @@ export function verifyRelease(
 
   // 8: the record
   const record = decodeRecord(bytes)
-  verifyRecord(record, standing, placed, holder)
-  report(8, `a ${record.kind} under profile ${record.profile.id}, as the order's rule says`)
+  if ((record.origin !== standing.order.origin) !== (custody !== null))
+    throw new ProtocolError("custody.malformed", { detail: "no chain from its origin" })
+  const from = (custody?.[0].standing ?? standing).root.kind
+  for (const { link, standing: passed } of custody ?? [])
+    verifyRecord(record, passed, link.placed, { ...holder, profiles: null, mapMarking: null }, from)
+  verifyRecord(record, standing, placed, holder, from)
+  const passedOn = (custody ?? []).map(({ origin }) => `, passed on by ${origin.id}`).slice(1)
+  const by = custody === null ? "" : `${passedOn.join("")}, passed on by ${standing.order.origin}`
+  report(8, `a ${record.kind} under profile ${record.profile.id}, as the order's rule says${by}`)
   return { record, bytes }
 }
 
 /** What the sign-off depended on, as the grant and the record say it. */
 export function ruleConditions(
-  record: Pick<ComityRecord, "fields">,
-  grant: Pick<Grant, "recipient" | "terms">,
+  profile: Pick<Profile, "consent">,
+  record: Pick<ComityRecord, "fields" | "kind" | "origin">,
+  grant: Pick<Grant, "custody" | "recipient" | "terms">,
 ): Rule["conditions"] {
-  const onward = grant.terms?.onward ?? "no"
-  return conditionsOf(record, grant.recipient, typeof onward === "string" ? onward : "inside")
+  // Who had to agree did so to the origin's release, and to its onward term.
+  const asking = grant.custody === undefined ? profile : {}
+  return conditionsOf(asking, record, grant.recipient, releaseOf(grant).onward)
+}
+
+/** What a profile judges of a grant. */
+export function releaseOf({ recipient, terms }: Pick<Grant, "recipient" | "terms">) {
+  const onward = terms?.onward ?? "no"
+  return {
+    recipient,
+    onward: typeof onward === "string" ? onward : "inside",
+    marking: terms?.marking ?? "TLP:RED",
+  }
 }
 
 /**
@@ -313,34 +288,38 @@ function verifyObject(
 
 function verifyRecord(
   record: ComityRecord,
-  { order }: Standing,
+  standing: Standing,
   { grant }: PlacedGrant,
   holder: Holder,
+  /** the kind of member that the record is of, whoever passed it on */
+  from: Root["kind"],
 ): void {
+  const { order } = standing
   const named = grant.record
   if (record.network !== order.network) throw new ProtocolError("network.mismatch")
   const isNamed =
     record.origin === named.origin && record.id === named.id && record.version === named.version
   if (!isNamed) throw new ProtocolError("record.mismatch")
-  // Another member's record needs the chain it came by.
-  if (record.origin !== order.origin) throw new ProtocolError("custody.unsupported")
   if (record.attachments.length !== grant.sealed.length - 1)
     throw new ProtocolError("record.mismatch", { detail: "attachments" })
-  const rule: Rule = {
-    profile: record.profile.digest,
-    kind: record.kind,
-    conditions: ruleConditions(record, grant),
-  }
-  const isRuled =
-    rule.profile === order.rule.profile &&
-    rule.kind === order.rule.kind &&
-    rule.conditions.join() === order.rule.conditions.join()
-  if (!isRuled) throw new ProtocolError("rule.mismatch")
-  const profile = holder.profile(rule.profile)
-  if (profile === null || profile.id !== record.profile.id)
-    throw new ProtocolError("profile.unknown")
-  if (holder.profiles !== null && !holder.profiles.includes(rule.profile))
+  const { digest, id } = record.profile
+  // The rule's own profile judged the officers: the record's is no other.
+  if (digest !== order.rule.profile) throw new ProtocolError("rule.mismatch")
+  const profile = holder.profile(digest)
+  if (profile === null || profile.id !== id) throw new ProtocolError("profile.unknown")
+  const conditions = ruleConditions(profile, record, grant)
+  if (record.kind !== order.rule.kind || conditions.join() !== order.rule.conditions.join())
+    throw new ProtocolError("rule.mismatch")
+  if (holder.profiles !== null && !holder.profiles.includes(digest))
     throw new ProtocolError("profile.unadopted")
+  if (conditions.includes("consent")) verifyAgreed(profile, record, standing.consents)
   verifyHandling(record.marking, holder)
   checkRecord(profile, record)
+  const isForUs = grant.recipient === holder.recipient
+  const to = grant.recipient === "public" ? "public" : isForUs ? holder.kind : null
+  checkRelease(profile, record, { ...releaseOf(grant), from, to })
+  if (isForUs && profile.localMark === true && holder.localMark(record.marking) === null)
+    throw new ProtocolError("marking.unmapped", {
+      detail: `no mark of our own for ${record.marking}`,
+    })
 }

@@ -10,7 +10,8 @@ import { advanceLog } from "../append.ts"
 import { auditLogs } from "../audit.ts"
 import { listKeys, listOfficers, showPolicy, unmetLines } from "../authority.ts"
 import { backUp } from "../backup.ts"
-import { type Context, ownRoot } from "../context.ts"
+import { giveConsent, makeConsent, takeConsent, takeConsentBack } from "../consent.ts"
+import type { Context } from "../context.ts"
 import {
   acceptGroup,
   addToGroup,
@@ -37,6 +38,7 @@ import {
 } from "../inconsistencies.ts"
 import { askersOf, listInterests, stateInterest } from "../interests.ts"
 import { introduce } from "../introduce.ts"
+import { decideLocalMark, readLocalMarks } from "../local-marks.ts"
 import { logConsistency, logHead, logPolicy, logProof, logTiles } from "../log.ts"
 import {
   listWitnesses,
@@ -71,6 +73,7 @@ import {
   updatePeer,
   verifyPeer,
 } from "../peers.ts"
+import { adoptProfile, listProfiles } from "../profiles.ts"
 import { propose, type Wishes } from "../propose.ts"
 import { receiptsOf } from "../receipts.ts"
 import { findRecord, inbox, search, show } from "../records.ts"
@@ -320,7 +323,28 @@ export const operations = {
   ),
   "register.log": operation(nothing, async (context) => ({ log: await registerLog(context) })),
 
-  "profile.list": operation(nothing, async (context) => ({ adopted: ownRoot(context).profiles })),
+  "profile.list": operation(nothing, async (context) => listProfiles(context)),
+  "profile.adopt": operation(
+    z.strictObject({ name: text.optional(), bytes: base64.optional() }),
+    async (context, { name, bytes }) => {
+      if (name === undefined && bytes === undefined)
+        throw new NodeError("request.malformed", "A profile is named, or given.")
+      const { proposal, ...rest } = await adoptProfile(
+        context,
+        bytes === undefined ? { name: name! } : { bytes: decodeBase64(bytes) },
+      )
+      return { ...rest, proposal: encodeBase64(proposal) }
+    },
+  ),
+  "mark.list": operation(nothing, async (context) => ({
+    marks: await readLocalMarks(context.db),
+    required: context.self.network === "operational",
+  })),
+  "mark.map": operation(
+    z.strictObject({ marking: z.enum(markings), mark: text, ...decision }),
+    (context, { statement, ...wanted }) =>
+      decideLocalMark(context, wanted, decodeBase64(statement)),
+  ),
   "draft.add": operation(z.strictObject({ source, profile: text.optional() }), (context, input) =>
     addDraft(context, input.source, input.profile),
   ),
@@ -351,6 +375,7 @@ export const operations = {
       caveats: z.array(text).max(512).optional(),
       until: text.optional(),
       dryRun: z.boolean().optional(),
+      beyondDefault: z.boolean().optional(),
     }),
     (context, input) => requestRelease(context, input as Parameters<typeof requestRelease>[1]),
   ),
@@ -431,6 +456,19 @@ export const operations = {
     }),
     (context, { order, protected: header, signature, seen }) =>
       addSignature(context, order, { protected: header, signature }, seen),
+  ),
+  "consent.make": operation(z.strictObject({ export: base64 }), (context, input) =>
+    makeConsent(context, decodeBase64(input.export)),
+  ),
+  "consent.give": operation(z.strictObject({ order: id }), async (context, { order }) => ({
+    consent: encodeBase64(await giveConsent(context, order)),
+  })),
+  "consent.take": operation(z.strictObject({ consent: base64 }), (context, { consent }) =>
+    takeConsent(context, decodeBase64(consent), null),
+  ),
+  "consent.back": operation(
+    z.strictObject({ order: id, reason: text }),
+    (context, { order, reason }) => takeConsentBack(context, order, reason),
   ),
   publish: operation(z.strictObject({ order: id }), async (context, { order }) => {
     const { order: full } = await showOrder(context, order)

@@ -75,21 +75,33 @@ const spine = [
     WHERE proof IS NULL AND quorum > 0`,
   `CREATE INDEX logged_order_proven ON logged_order (origin, epoch, proof)
     WHERE proof IS NOT NULL AND quorum > 0`,
+  `CREATE TABLE order_consent (origin TEXT NOT NULL, order_id TEXT NOT NULL, member TEXT NOT NULL,
+    bytes BLOB NOT NULL, PRIMARY KEY (origin, order_id, member)) STRICT`,
+  `CREATE TABLE consent_asked (order_id TEXT PRIMARY KEY, subject TEXT NOT NULL, origin TEXT NOT NULL,
+    recipients TEXT NOT NULL, takes_back INTEGER NOT NULL, export BLOB) STRICT`,
+  "CREATE INDEX consent_asked_by_subject ON consent_asked (subject)",
+  `CREATE TABLE consent (member TEXT NOT NULL, subject TEXT NOT NULL, bytes BLOB NOT NULL,
+    at INTEGER NOT NULL, PRIMARY KEY (member, subject)) STRICT`,
+  "CREATE TABLE custody_link (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL, chain TEXT NOT NULL) STRICT",
+  `CREATE TABLE passed_withdrawal (order_origin TEXT NOT NULL, order_id TEXT NOT NULL, leaf TEXT NOT NULL,
+    bytes BLOB NOT NULL, PRIMARY KEY (order_origin, order_id, leaf)) STRICT`,
   `CREATE TABLE order_grant (order_origin TEXT NOT NULL, order_id TEXT NOT NULL,
     recipient TEXT NOT NULL, position INTEGER NOT NULL, act TEXT NOT NULL,
     record_origin TEXT NOT NULL, record_id TEXT NOT NULL, version INTEGER NOT NULL,
-    after TEXT NOT NULL, leaf TEXT NOT NULL,
+    after TEXT NOT NULL, leaf TEXT NOT NULL, custody TEXT NOT NULL,
     PRIMARY KEY (order_id, order_origin, recipient, position)) STRICT`,
   `CREATE TABLE grant_list (order_origin TEXT NOT NULL, order_id TEXT NOT NULL,
     recipient TEXT NOT NULL, grants BLOB NOT NULL) STRICT`,
   "CREATE INDEX grant_list_by_order ON grant_list (order_id, order_origin, recipient)",
+  "CREATE INDEX order_grant_passed_on ON order_grant (recipient) WHERE custody <> ''",
   "CREATE INDEX order_grant_by_record ON order_grant (record_id)",
   // What ends releases is asked for with each of them, and is rare.
   `CREATE INDEX order_grant_withdrawing ON order_grant (record_id)
     WHERE act = 'withdraw'`,
   `CREATE VIEW fact AS SELECT order_origin, order_id, leaf, order_grant.act AS act, record_origin,
     record_id, version, recipient, rule_profile, rule_kind, epoch, idx, epoch AS base_epoch,
-    base_size, after, position, repudiated, at
+    base_size, after, position, repudiated, at, CASE custody WHEN '' THEN ''
+      ELSE (SELECT chain FROM custody_link WHERE digest = custody) END AS chain
     FROM order_grant JOIN logged_order ON origin = order_origin AND id = order_id`,
   `CREATE TABLE doubt (record_id TEXT NOT NULL, recipient TEXT NOT NULL, size INTEGER NOT NULL,
     PRIMARY KEY (record_id, recipient)) STRICT, WITHOUT ROWID`,

@@ -1,4 +1,5 @@
 import type { Generated, Kysely } from "kysely"
+import type { Act } from "../../protocol/member/policy.ts"
 
 /**
  * The tables of a node. Signed bytes are BLOBs and are never taken apart; ids and digests are hex.
@@ -174,7 +175,7 @@ export type Schema = {
   /** Own orders, from the request on. */
   release_order: {
     id: string
-    act: "release" | "withdraw"
+    act: Act
     payload: Uint8Array
     seed: Uint8Array
     root_version: number
@@ -208,7 +209,7 @@ export type Schema = {
     quorum: number
     /** size of the first quorate checkpoint that covers it, with quorum 0 the first; null without */
     proof: number | null
-    act: "release" | "withdraw"
+    act: Act
     rule_profile: string
     rule_kind: string
     base_size: number
@@ -216,6 +217,31 @@ export type Schema = {
     repudiated: number
     at: number
   }
+  /** Consents of other members that an order was logged with. */
+  order_consent: { origin: string; order_id: string; member: string; bytes: Uint8Array }
+  /** What our own consent orders are about. */
+  consent_asked: {
+    order_id: string
+    subject: string
+    /** the member whose release it is about, and those whom that release would go to, by spaces */
+    origin: string
+    recipients: string
+    /** 1 for the taking back of an earlier one */
+    takes_back: number
+    /** what our officers look at, with the records in the clear; null once they have decided */
+    export: Uint8Array | null
+  }
+  /** Consent orders that other members gave here, by what they are the consent to, or take back. */
+  consent: { member: string; subject: string; bytes: Uint8Array; at: number }
+  /** Releases on the way of records that were passed on: evidence without its record. */
+  custody_link: {
+    digest: string
+    bytes: Uint8Array
+    /** what it and those before it say to precedence, as JSON */
+    chain: string
+  }
+  /** Withdrawals from holders further up, as they were passed down to us. */
+  passed_withdrawal: { order_origin: string; order_id: string; leaf: string; bytes: Uint8Array }
   /** Grants of orders: our own from the request on, others' as received. */
   order_grant: {
     order_origin: string
@@ -229,6 +255,8 @@ export type Schema = {
     /** ids, joined by spaces */
     after: string
     leaf: string
+    /** digest of the link that it rests on; empty for a grant of one's own record */
+    custody: string
   }
   /** What one order grants to one recipient: the signed bytes, each with its way to the order's root. */
   grant_list: { order_origin: string; order_id: string; recipient: string; grants: Uint8Array }
@@ -252,6 +280,8 @@ export type Schema = {
     position: number
     repudiated: number
     at: number
+    /** of a release that was passed on, the releases it rests on, as JSON, null when they did not come */
+    chain: string | null
   }
 
   /**

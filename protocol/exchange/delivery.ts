@@ -1,8 +1,10 @@
 import { encodeCanonical, type Json } from "../canonical.ts"
 import { labelled } from "../crypto/hash.ts"
-import { decodeHex, encodeHex, writeAscii, writeHex } from "../encoding.ts"
+import { decodeHex, decodeUtf8, encodeHex, utf8, writeAscii, writeHex } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
+import { consentsPerOrder } from "../profiles/consent.ts"
+import { type Consent, decodeConsentValue } from "../release/consent.ts"
 import { decodeGrantValue, type Grant, grantLeaf } from "../release/grant.ts"
 import { grantTreeDepth } from "../release/grant-tree.ts"
 import { decodeOrderValue, type OrderDocument } from "../release/order.ts"
@@ -21,7 +23,7 @@ import {
 const entryShape = object({ index: integer(0, Number.MAX_SAFE_INTEGER), salt: digest })
 
 const deliveryShape = object({
-  consents: list(json, { max: 16 }),
+  consents: list(json, { max: consentsPerOrder }),
   entry: entryShape,
   feed: hex(16),
   grants: list(
@@ -59,6 +61,7 @@ export type Delivery = {
   readonly order: OrderDocument
   readonly entry: { readonly index: number; readonly salt: Uint8Array }
   readonly grants: readonly PlacedGrant[]
+  readonly consents: readonly Consent[]
 }
 
 export const firstPrev = "0".repeat(64)
@@ -70,12 +73,10 @@ export function deliveryDigest(bytes: Uint8Array): string {
 
 /**
  * @throws `delivery.malformed`, `grant.malformed`, `order.malformed`, `signed.malformed`,
- * `feature.unsupported` while consents are not built
+ * `consent.malformed`
  */
 export function decodeDeliveryValue(value: Json): Delivery {
   const fields = decodeShape(deliveryShape, value, "delivery.malformed")
-  if (fields.consents.length > 0)
-    throw new ProtocolError("feature.unsupported", { detail: "consents" })
   return {
     feed: fields.feed,
     n: fields.n,
@@ -83,6 +84,7 @@ export function decodeDeliveryValue(value: Json): Delivery {
     order: decodeOrderValue(fields.order),
     entry: { index: fields.entry.index, salt: decodeHex(fields.entry.salt) },
     grants: fields.grants.map(placeGrant),
+    consents: fields.consents.map(decodeConsentValue),
   }
 }
 
@@ -108,19 +110,25 @@ export type DeliveryParts = {
   readonly order: Uint8Array
   readonly entry: { readonly index: number; readonly salt: Uint8Array }
   readonly grants: readonly Pick<PlacedGrant, "bytes" | "path" | "position">[]
+  readonly consents?: readonly Pick<Consent, "bytes">[]
 }
 
 /** The JCS form, written around its parts: hundreds of grants, each byte of them once. */
 export function encodeDelivery(delivery: DeliveryParts): Uint8Array {
-  const { entry, feed, grants, n, order, prev } = delivery
+  const { consents = [], entry, feed, grants, n, order, prev } = delivery
   const salt = encodeHex(entry.salt)
-  const opening = `{"consents":[],"entry":{"index":${entry.index},"salt":"${salt}"},"feed":"${feed}","grants":[`
+  const agreed = consents.map((one) => decodeUtf8(one.bytes)).join(",")
+  // Not ASCII alone: a proof has dashes.
+  const opening = utf8(
+    `{"consents":[${agreed}],"entry":{"index":${entry.index},"salt":"${salt}"},"feed":"${feed}","grants":[`,
+  )
   const numbered = `],"n":${n},"order":`
   const ending = `,"prev":"${prev}","type":"comity/delivery/v1"}`
   let length = opening.length + numbered.length + order.length + ending.length
   for (const { bytes, path } of grants) length += bytes.length + 67 * path.length + longestAround
   const text = new Uint8Array(length)
-  let at = writeAscii(opening, text, 0)
+  text.set(opening, 0)
+  let at = opening.length
   for (const [i, { bytes, path, position }] of grants.entries()) {
     at = writeAscii(i === 0 ? '{"grant":' : ',{"grant":', text, at)
     text.set(bytes, at)

@@ -1,12 +1,13 @@
-import { ingest, recode } from "../canonical.ts"
+import { ingest, type Json, recode } from "../canonical.ts"
 import { xchachaDetached, xchachaOpen } from "../crypto/aead.ts"
 import { sha256 } from "../crypto/hash.ts"
 import { hpkeSetupRecipient, hpkeSetupSender } from "../crypto/kem.ts"
 import { unpad, withPadded } from "../crypto/padding.ts"
-import { concat, decodeHex, utf8 } from "../encoding.ts"
+import { chainBehind, decodeLinkValue, type Link } from "../custody.ts"
+import { concat, decodeHex, decodeUtf8, utf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
-import { decodeShape, hex, integer, json, list, literal, object } from "../shape.ts"
+import { decodeShape, hex, integer, json, list, literal, object, optional } from "../shape.ts"
 import { type Delivery, decodeDeliveryValue } from "./delivery.ts"
 
 /**
@@ -90,6 +91,8 @@ export function openParcel(epoch: ParcelEpoch, bytes: Uint8Array): Uint8Array {
 }
 
 const contentShape = object({
+  /** what grants of another member's record rest on */
+  custody: optional(list(json, { min: 1, max: limits.grantsPerOrder })),
   delivery: json,
   keys: list(object({ grant: integer(0, limits.grantsPerOrder - 1), key: hex(32) }), {
     max: limits.grantsPerOrder,
@@ -103,14 +106,17 @@ export type ParcelContent = {
   readonly deliveryBytes: Uint8Array
   /** place in `delivery.grants` → content key (32 bytes); absent when withdrawn meanwhile */
   readonly keys: ReadonlyMap<number, Uint8Array>
+  /** by their digests: all that the grants rest on, and nothing else */
+  readonly links: ReadonlyMap<string, Link>
 }
 
 /** The JCS form, written around the delivery as it is; `keys` ascend by their place in its grants. */
 export function encodeParcelContent(
   deliveryBytes: Uint8Array,
   keys: readonly ParcelKey[],
+  links: readonly Pick<Link, "bytes">[] = [],
 ): Uint8Array {
-  return concat(...parcelContentParts(deliveryBytes, keys))
+  return concat(...parcelContentParts(deliveryBytes, keys, links))
 }
 
 /** A grant's place in the delivery, and its content key in hex. */
@@ -120,11 +126,15 @@ export type ParcelKey = { readonly grant: number; readonly key: string }
 export function parcelContentParts(
   deliveryBytes: Uint8Array,
   keys: readonly ParcelKey[],
+  links: readonly Pick<Link, "bytes">[] = [],
 ): readonly Uint8Array[] {
-  return [contentOpening, deliveryBytes, contentClosing(keys)]
+  return [contentOpening(links), deliveryBytes, contentClosing(keys)]
 }
 
-const contentOpening = utf8('{"delivery":')
+function contentOpening(links: readonly Pick<Link, "bytes">[]): Uint8Array {
+  const custody = links.map(({ bytes }) => decodeUtf8(bytes)).join(",")
+  return utf8(links.length === 0 ? '{"delivery":' : `{"custody":[${custody}],"delivery":`)
+}
 
 function contentClosing(keys: readonly ParcelKey[]): Uint8Array {
   const list = keys.map(({ grant, key }) => `{"grant":${grant},"key":"${key}"}`).join(",")
@@ -148,6 +158,23 @@ export function decodeParcelContent(plaintext: Uint8Array): ParcelContent {
     keys.set(grant, decodeHex(key))
   }
   // What is canonical has the delivery where it would have been written.
+  const links = linksOf(content.custody ?? [], delivery, keys)
+  const start = contentOpening([...links.values()]).length
   const end = plaintext.length - contentClosing(content.keys).length
-  return { delivery, deliveryBytes: plaintext.subarray(contentOpening.length, end), keys }
+  return { delivery, deliveryBytes: plaintext.subarray(start, end), keys, links }
+}
+
+/** Sorted by their digests, each behind some grant that has its key: one encoding. */
+function linksOf(
+  custody: readonly Json[],
+  { grants }: Delivery,
+  keys: ReadonlyMap<number, Uint8Array>,
+): ReadonlyMap<string, Link> {
+  const decoded = custody.map(decodeLinkValue)
+  const links = new Map(decoded.map((link) => [link.digest, link]))
+  const used = [...keys.keys()].flatMap((place) => chainBehind(grants[place]!.grant, links))
+  const expected = [...new Set(used.map(({ digest }) => digest))].toSorted()
+  if (expected.join() !== decoded.map(({ digest }) => digest).join())
+    throw new ProtocolError("custody.malformed", { detail: "superfluous" })
+  return links
 }

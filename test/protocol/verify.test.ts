@@ -11,11 +11,11 @@ import type { Marking } from "../../protocol/record/marking.ts"
 import type { Grant } from "../../protocol/release/grant.ts"
 import { decodeOrder } from "../../protocol/release/order.ts"
 import type { Fact } from "../../protocol/release/precedence.ts"
+import type { Logged } from "../../protocol/standing.ts"
 import {
   type Claim,
   factOf,
   type Holder,
-  type Logged,
   verifyOrder,
   verifyRelease,
 } from "../../protocol/verify.ts"
@@ -98,7 +98,10 @@ describe("step 1: form, network, ceiling", () => {
     expect(judge(story, { holder: { ceiling } })).toBe("marking.ceiling")
     const terms = { ...story.placed[0]!.grant.terms, marking: "TLP:GREEN" }
     expect(await of({ grant: { terms } }, { holder: { ceiling } })).toBe("marking.ceiling")
-    expect(await of({ grant: { terms } }, { holder: { ceiling: "TLP:AMBER" } })).toBeNull()
+    // Under the ceiling, a release still travels no further than its record.
+    expect(await of({ grant: { terms } }, { holder: { ceiling: "TLP:AMBER" } })).toBe(
+      "profile.violated",
+    )
     expect(judge(story, { holder: { mapMarking: () => null } })).toBe("marking.unmapped")
     // The ceiling is over the mark at home, not over the one on the paper.
     expect(judge(story, { holder: { mapMarking: () => "TLP:RED", ceiling: "TLP:AMBER" } })).toBe(
@@ -358,7 +361,7 @@ describe("step 8: the record", () => {
       const other = await makeStory({ grant: { record: { ...record, ...fields } } })
       expect(judge(other)).toBe("record.mismatch")
     }
-    expect(await of({ record: { origin: otherId } })).toBe("custody.unsupported")
+    expect(await of({ record: { origin: otherId } })).toBe("custody.malformed")
   })
 
   test("attachments that were not sealed", async () => {

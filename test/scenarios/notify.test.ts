@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { afterAll, expect, test } from "vitest"
 import { addDraft } from "../../node/drafts.ts"
 import { hooksOf, notify, setHooks } from "../../node/notify.ts"
-import { requestRelease } from "../../node/release.ts"
+import { requestRelease, requestWithdrawal } from "../../node/release.ts"
 import { sync } from "../../node/subscribe.ts"
 import { practiceText } from "../support/hostile.ts"
 import { authoriseAndPublish, network, type TestNode } from "../support/network.ts"
@@ -82,6 +82,15 @@ test("each hook is told of what came, once it can be, by ids and counts alone", 
   expect(posted[1]).toBe(posted[0])
   expect(posted[0]).toContain("/news ")
   expect(messages()).toHaveLength(1)
+
+  // What was destroyed leaves no place for the next to be overlooked in.
+  const over = await requestWithdrawal(xa.context, { record, reason: "superseded" })
+  await authoriseAndPublish(xa, over.orders)
+  await sync(context)
+  const next = await release(xa, "Canary of another title")
+  await sync(context)
+  await notify(context)
+  expect(posted[2]).toContain(next)
   delete process.env.COMITY_TEST_SECRET
   server.closeAllConnections()
   await new Promise((resolve) => server.close(resolve))

@@ -30,6 +30,7 @@ import { profile } from "./cases/profiles/profile.ts"
 import { group } from "./cases/record/group.ts"
 import { interest } from "./cases/record/interest.ts"
 import { record } from "./cases/record/record.ts"
+import { consent } from "./cases/release/consent.ts"
 import { grant } from "./cases/release/grant.ts"
 import { grantTree } from "./cases/release/grant-tree.ts"
 import { order } from "./cases/release/order.ts"
@@ -57,6 +58,7 @@ export const formats: { readonly [name: string]: Format } = {
   grant,
   "grant-tree": grantTree,
   order,
+  consent,
   precedence,
   entry,
   merkle,

@@ -2,7 +2,7 @@ import { sql } from "kysely"
 import { encodeHex } from "../../../protocol/encoding.ts"
 import type { PlacedGrant } from "../../../protocol/exchange/delivery.ts"
 import type { Grant } from "../../../protocol/release/grant.ts"
-import type { Fact } from "../../../protocol/release/precedence.ts"
+import type { Fact, FactLink } from "../../../protocol/release/precedence.ts"
 import type { Db, Schema } from "../schema.ts"
 import type { LoggedFacts } from "./orders.ts"
 import { prepared } from "./prepared.ts"
@@ -26,6 +26,7 @@ const placeColumns = [
   "base_size",
   "after",
   "repudiated",
+  "chain",
 ] as const
 export type PlaceRow = Pick<FactRow, (typeof placeColumns)[number]>
 
@@ -42,6 +43,9 @@ export function asFact(row: PlaceRow): Fact {
     baseEpoch: row.base_epoch,
     baseSize: row.base_size,
     after: row.after === "" ? [] : row.after.split(" "),
+    ...(row.chain === null || row.chain === ""
+      ? {}
+      : { chain: JSON.parse(row.chain) as readonly FactLink[] }),
   }
 }
 
@@ -49,10 +53,12 @@ export function asFact(row: PlaceRow): Fact {
 export function factOfGrant(
   order: LoggedFacts,
   { act, after = [], record, recipient }: Pick<Grant, "act" | "after" | "record" | "recipient">,
+  chain: readonly FactLink[] = [],
 ): Fact {
   return asFact({
     ...order,
     act,
+    chain: chain.length === 0 ? "" : JSON.stringify(chain),
     after: after.join(" "),
     base_epoch: order.epoch,
     order_id: order.id,
@@ -80,36 +86,51 @@ export function grantRow(
     version: grant.record.version,
     after: (grant.after ?? []).join(" "),
     leaf: encodeHex(leaf),
+    custody: grant.custody ?? "",
   }
 }
 
-/** Everything known about one record of one member towards one recipient. */
-export function factsAbout(
+/** Everything known about one record of one member that concerns one recipient. */
+export async function factsAbout(
   db: Db,
   record: { readonly origin: string; readonly id: string },
   recipient: string,
-): Promise<PlaceRow[]> {
-  return db
+): Promise<readonly Fact[]> {
+  const rows = await db
     .selectFrom("fact")
     .select(placeColumns)
     .where("record_id", "=", record.id)
     .where("record_origin", "=", record.origin)
-    .where("recipient", "=", recipient)
+    .where((eb) => eb.or([eb("recipient", "=", recipient), eb("act", "=", "withdraw")]))
     .orderBy("idx")
     .execute()
+  return factsTowards(rows, record, recipient)
 }
 
-/** Whether the fact is about this record towards this recipient: only such a one can end the other. */
-export function isAbout(
-  row: PlaceRow,
+/**
+ * Not of a release that was passed on and withdrawn before it was read: it came without its chain, and
+ * nobody could say what else ends it.
+ */
+export function hasChain({ chain }: Pick<PlaceRow, "chain">): boolean {
+  return chain !== null
+}
+
+/**
+ * Of these, the facts about this record that concern this recipient: a withdrawal from somebody else ends
+ * what rests on what it was given.
+ */
+export function factsTowards(
+  rows: readonly PlaceRow[],
   record: { readonly origin: string; readonly id: string },
   recipient: string,
-): boolean {
-  return (
-    row.record_id === record.id &&
-    row.record_origin === record.origin &&
-    row.recipient === recipient
-  )
+): readonly Fact[] {
+  return rows
+    .filter((row) => row.record_id === record.id && row.record_origin === record.origin)
+    .filter((row) => row.recipient === recipient || row.act === "withdraw")
+    .filter(hasChain)
+    .map((row) =>
+      row.recipient === recipient ? asFact(row) : { ...asFact(row), names: row.recipient },
+    )
 }
 
 /** Facts that may end a release of one of these records, whosever they are, to any recipient. */

@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import { concat, u32be } from "../../../protocol/encoding.ts"
 import type { PlacedGrant } from "../../../protocol/exchange/delivery.ts"
 import { decodeGrant, grantLeaf } from "../../../protocol/release/grant.ts"
@@ -125,3 +126,22 @@ export function placedGrant(listed: ListedGrant): PlacedGrant {
   const grant = decodeGrant(bytes)
   return { grant, bytes, leaf: grantLeaf(bytes), position, path: pathOf(listed) }
 }
+
+/** Of these records, those of other members that `giver` has passed on to somebody, as far as is stored. */
+export async function givenBy(
+  db: Db,
+  giver: string,
+  recordIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const rows = await passedOnBy(db, giver, recordIds)
+  return new Set(rows.map(({ record_id }) => record_id))
+}
+
+const passedOnBy = prepared((db, giver: string, recordIds: readonly string[]) =>
+  db
+    .selectFrom("order_grant")
+    .select("record_id")
+    .where("record_id", "in", recordIds)
+    .where("order_origin", "=", giver)
+    .where("custody", "<>", sql.lit("")),
+)

@@ -82,7 +82,6 @@ export async function insertLoggedOrders(
   const rows = logged.map(({ order, entry, standing, proof }) => {
     const { act, base, id, origin, rule } = order.payload
     const { index, root } = standing
-    if (act === "consent") throw new TypeError("a consent grants nothing")
     return {
       origin,
       id,

@@ -195,14 +195,14 @@ export const releaseBehaviours: readonly Behaviour[] = [
     const [first, second] = forgery.placed
     return [{ ...forgery, placed: [{ ...first!, path: second!.path }] }]
   }),
-  forged("another member's record", "custody.unsupported", async (stage, record) => {
+  forged("another member's record", "custody.malformed", async (stage, record) => {
     const grant = await grantTo(stage, record)
     const foreign = { ...grant, record: { ...grant.record, origin: "ef".repeat(32) } }
     return [await logged(stage, await forgeOrder(stage.villain, [foreign]))]
   }),
   forged(
     "the withdrawal of another member's record",
-    "custody.unsupported",
+    "custody.malformed",
     async (stage, record) => {
       const grant = await withdrawGrant(stage.villain, record, stage.target.member)
       const foreign = { ...grant, record: { ...grant.record, origin: "ef".repeat(32) } }

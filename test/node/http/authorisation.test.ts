@@ -240,6 +240,10 @@ const operatorOperations: Readonly<
   Record<OperationName, { readonly by: "operator" | "officers" | "root keys"; input: object }>
 > = {
   backup: { by: "operator", input: { file: "/nowhere/at/all" } },
+  "consent.back": { by: "operator", input: { order: "00", reason: "second thoughts" } },
+  "consent.give": { by: "operator", input: { order: "00" } },
+  "consent.make": { by: "operator", input: { export: "AAAA" } },
+  "consent.take": { by: "operator", input: { consent: "AAAA" } },
   doctor: { by: "operator", input: {} },
   "draft.add": { by: "operator", input: { source: practiceText("Another") } },
   "draft.addAll": { by: "operator", input: { sources: [practiceText("One of many")] } },
@@ -301,6 +305,11 @@ const operatorOperations: Readonly<
   "log.policy": { by: "operator", input: {} },
   "log.proof": { by: "operator", input: { index: 1 } },
   "log.recordProof": { by: "operator", input: { record: mine.record } },
+  "mark.list": { by: "operator", input: {} },
+  "mark.map": {
+    by: "officers",
+    input: { marking: "TLP:AMBER", mark: "OURS", statement: encodeBase64(digestBytes) },
+  },
   "officer.list": { by: "operator", input: {} },
   "order.cancel": { by: "operator", input: { order: "" } },
   "order.export": { by: "operator", input: { order: "" } },
@@ -326,6 +335,7 @@ const operatorOperations: Readonly<
   },
   "policy.check": { by: "operator", input: {} },
   "policy.show": { by: "operator", input: {} },
+  "profile.adopt": { by: "operator", input: { name: "ippas" } },
   "profile.list": { by: "operator", input: {} },
   publish: { by: "officers", input: { order: "" } },
   receipts: { by: "operator", input: { record: mine.record } },

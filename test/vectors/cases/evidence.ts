@@ -1,13 +1,18 @@
 import type { Json } from "../../../protocol/canonical.ts"
 import { sha256 } from "../../../protocol/crypto/hash.ts"
+import { decodeUtf8 } from "../../../protocol/encoding.ts"
 import { ProtocolError } from "../../../protocol/errors.ts"
 import { parsePin, verifyEvidence } from "../../../protocol/evidence.ts"
 import { openEntry } from "../../../protocol/log/entry.ts"
 import { kidOf } from "../../../protocol/member/key.ts"
+import { encodeProfile, profileDigest } from "../../../protocol/profiles/profile.ts"
+import type { Order } from "../../../protocol/release/order.ts"
 import { wordsOf } from "../../../protocol/words.ts"
+import { reviewProfile } from "../../support/review-profile.ts"
 import {
   evidenceOf,
   generalDigest,
+  linkOf,
   makeStory,
   type Story,
   type StoryChanges,
@@ -136,6 +141,46 @@ async function cases(): Promise<Cases> {
     root: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     size: 0,
   }
+  // A report of A's that two reviewers agree to.
+  const reviewing = [profileDigest(encodeProfile(reviewProfile))]
+  const reporter = await makeMember({ seed: "vector member A", profiles: reviewing })
+  const reviewers = await Promise.all(
+    ["XD", "XE", "XF"].map((state) =>
+      makeMember({ seed: `vector member ${state}`, state, profiles: reviewing }),
+    ),
+  )
+  const third = reviewers[2]!
+  const agreeing = reviewers.slice(0, 2).toSorted((x, y) => (x.id < y.id ? -1 : 1))
+  const [first, last] = agreeing as [TestMember, TestMember]
+  const reported = (
+    consents: StoryChanges["consents"] = agreeing.map((by) => ({ by })),
+    changes: StoryChanges = {},
+  ) =>
+    of({
+      origin: reporter,
+      profile: reviewProfile,
+      record: { kind: "report", fields: { reviewers: agreeing.map(({ id }) => id).join(" ") } },
+      consents,
+      ...changes,
+    })
+  const agreed = "a report that two reviewers agreed to"
+  const byAnother = (order: Partial<Order>) => reported([{ by: first, order }, { by: last }])
+  // B may pass it on, and gives it to C.
+  const free = { ...grant.terms!, onward: "free" }
+  const toPass = await make({ grant: { terms: free } })
+  const firstLink = await linkOf(toPass)
+  const custody = [JSON.parse(decodeUtf8(firstLink.bytes))]
+  const passing = async (changes: Record<string, unknown> = {}, links = custody) => {
+    const passed = await makeStory({
+      origin: recipient,
+      recipient: c,
+      record: toPass.record,
+      grant: { custody: firstLink.digest, ...changes },
+    })
+    const input = await at(passed, { fields: { custody: links } })
+    return { ...input, pins: [origin.id] }
+  }
+  const passedOn = "passed on by its first recipient"
   return {
     about:
       "one file that proves a release to whoever pins its origin, by member id or by 12 words; `requireWitnesses`: not without the quorum that the origin names",
@@ -155,6 +200,9 @@ async function cases(): Promise<Cases> {
         "three officers where two are needed, beside another grant",
         await of({ beside: [{ ...grant, recipient: c.id }], signers: ["p1", "p2", "p3"] }),
       ],
+      [passedOn, await passing()],
+      [agreed, await reported()],
+      ["the same to one of them: nobody is asked", await reported([], { recipient: first })],
       [
         "a facility named, to travel on",
         await of({
@@ -205,7 +253,7 @@ async function cases(): Promise<Cases> {
         await of({ record: { network: "operational" } }),
         "network.mismatch",
       ],
-      ["another member's record", await of({ record: { origin: c.id } }), "custody.unsupported"],
+      ["another member's record", await of({ record: { origin: c.id } }), "custody.malformed"],
       [
         "a record that the grant names otherwise",
         await of({ grant: { record: { ...grant.record, version: 2 } } }),
@@ -220,6 +268,88 @@ async function cases(): Promise<Cases> {
         "a profile under the name of another",
         await of({ record: { profile: { digest: generalDigest, id: "ippas" } } }),
         "profile.unknown",
+      ],
+      ["passed on, without its chain", await passing({}, []), "custody.malformed"],
+      [
+        "passed on, by a chain with a link too many",
+        await passing({}, [...custody, ...custody]),
+        "evidence.malformed",
+      ],
+      [
+        "passed on, by a link with its record",
+        edit(passedOn, ["/bytes/custody/0/record", {}]),
+        "custody.malformed",
+      ],
+      [
+        "passed on, its own origin not pinned",
+        { ...edit(passedOn), pins: [recipient.id] },
+        "evidence.pin",
+      ],
+      [
+        "passed on for another purpose",
+        await passing({ terms: { ...grant.terms, purpose: "publication" } }),
+        "custody.unpermitted",
+      ],
+      [
+        "passed on under a lower marking",
+        await passing({ terms: { ...grant.terms, marking: "TLP:GREEN" } }),
+        "custody.unpermitted",
+      ],
+      [
+        "passed on with other objects",
+        await passing({ sealed: [{ digest: filled(32, 2), size: 4144 }] }),
+        "custody.malformed",
+      ],
+      ["no consent", await reported([]), "order.unconsented"],
+      ["one consent of two", await reported([{ by: first }]), "order.unconsented"],
+      [
+        "a third consent, superfluous",
+        await reported(
+          [...agreeing, third].toSorted((x, y) => (x.id < y.id ? -1 : 1)).map((by) => ({ by })),
+        ),
+        "order.unconsented",
+      ],
+      [
+        "consents out of order",
+        await reported(agreeing.toReversed().map((by) => ({ by }))),
+        "consent.malformed",
+      ],
+      ["one consent twice", await reported([{ by: first }, { by: first }]), "consent.malformed"],
+      [
+        "a consent where none is asked",
+        await reported([{ by: first }], { recipient: last }),
+        "consent.malformed",
+      ],
+      [
+        "a consent to another order",
+        await byAnother({ subject: filled(32, 1) }),
+        "order.unconsented",
+      ],
+      [
+        "a consent under another rule",
+        await byAnother({ rule: { conditions: [], kind: "report", profile: reviewing[0]! } }),
+        "order.unconsented",
+      ],
+      [
+        "a consent that too few officers signed",
+        await reported([{ by: first, signers: ["p1"] }, { by: last }]),
+        "order.unauthorised",
+      ],
+      [
+        "a consent signed by officers of another member",
+        await reported([
+          {
+            by: first,
+            signers: ["p1", "p2"].map((person) => ({ officer: officer(last, person) })),
+          },
+          { by: last },
+        ]),
+        "signed.unknown-key",
+      ],
+      [
+        "a consent whose entry is not in the log",
+        edit(agreed, ["/bytes/consents/0/salt", filled(32, 1)]),
+        "inclusion.invalid",
       ],
       ["an order of another member", await of({ order: { origin: c.id } }), "order.malformed"],
       [
