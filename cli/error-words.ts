@@ -67,6 +67,7 @@ export const protocolErrorWords = {
   "order.base": "The order was made on a state of the log that does not fit.",
   "order.root-version": "The order names a root version that was not in force.",
   "order.unauthorised": "The officers who signed do not suffice for this order.",
+  "order.unconsented": "A member that has to agree to this release has not, or not to this one.",
   "order.ended": "A withdrawal has ended this release.",
   "order.repudiated": "Its origin has disowned this part of its log.",
   "order.too-large": "The order has more grants than one order may have.",

@@ -19,6 +19,8 @@ export type Context = {
   config: Config
   /** ourselves, as our root documents say; replaced by the sequencer when it logs a new version */
   self: Member
+  /** marking → our own mark beside it, decided by our information security */
+  readonly localMarks: Map<string, string>
   /** rung after every commit that readers may wait for; carries nothing */
   readonly bell: Bell
   /** one at a time: the sequencer's queue, and for each peer its mirror and feed */

@@ -27,6 +27,8 @@ export const decisionActs = [
   "resume",
   /** count recovered entries that nobody could open as lost */
   "lose",
+  /** handle a marking under a mark of our own */
+  "map-marking",
 ] as const
 export type DecisionAct = (typeof decisionActs)[number]
 

@@ -10,6 +10,7 @@ import {
   visit,
 } from "yaml"
 import { ProtocolError } from "../protocol/errors.ts"
+import type { NamingRule } from "../protocol/profiles/naming.ts"
 import {
   checkRecord,
   findKind,
@@ -30,6 +31,7 @@ import {
 } from "../protocol/record/record.ts"
 import { parseLanguage } from "../protocol/time.ts"
 import { type Finding, lintText } from "./lint-rules.ts"
+import { statesNamed } from "./state-names.ts"
 
 /** A record before it has an origin: what the author's file says, the rest by default. */
 export type DraftFields = Judged & Pick<ComityRecord, "profile" | "title">
@@ -39,7 +41,7 @@ export type Draft = { readonly fields: DraftFields; readonly findings: readonly 
 const draftLength = 512 * 1024
 const frontMatterLength = 64 * 1024
 
-const recordKeys = ["title", "profile", "kind", "language", "areas", "marking"] as const
+const recordKeys = ["title", "profile", "kind", "language", "areas", "marking", "stage"] as const
 
 /**
  * An author's Markdown with YAML front matter (the example in docs/mechanisms.md). Whatever is wrong
@@ -66,8 +68,29 @@ export function parseDraft(text: string, options: { readonly profileId?: string 
   const fields = readFields(entries, { body, bodyLine }, options.profileId, reportFields)
 
   const facility = Object.hasOwn(fields.fields, "facility")
-  findings.push(...lintText(source, { facility }))
+  const profile = findProfile(fields.profile.digest)?.profile
+  const rule = profile === undefined ? null : findKind(profile, fields.kind)
+  const severe = new Set(profile?.lint)
+  // What nobody may read in such a record is no matter of care.
+  if (rule?.naming?.facility.members === "never") severe.add("facility")
+  for (const finding of lintText(source, { facility }))
+    findings.push(severe.has(finding.rule) ? { ...finding, severity: "error" } : finding)
+  if (rule?.naming !== undefined) findings.push(...stateFindings(source, rule.naming.state))
   return { fields, findings: findings.toSorted((a, b) => a.line - b.line) }
+}
+
+/** States named in a text that speaks of none, somewhere or anywhere. */
+function stateFindings(source: string, naming: NamingRule["state"]): readonly Finding[] {
+  if (Object.values(naming).every((how) => how === "named")) return []
+  const isNowhere = naming.members !== "named"
+  return statesNamed(source).map((line) => ({
+    rule: "state",
+    line,
+    severity: isNowhere ? "error" : "warning",
+    text: isNowhere
+      ? "a State that is named: such a record names none"
+      : "a State that is named: the record can't go where none may be",
+  }))
 }
 
 /** Whether it may become a record. */
@@ -240,6 +263,7 @@ function readFields(
     profile: { digest, id: profile.id },
     title,
   }
+  if (found !== null) readStage(profile, single("stage"), line("stage"), report)
   if (draft.areas.length > 64 || draft.areas.some((area) => area.length > 64 || !isLine(area)))
     report("areas", line("areas"), "areas: expected at most 64 short codes")
   if (found !== null)
@@ -249,6 +273,22 @@ function readFields(
       report("profile.violated", at, `${field}: expected ${expected}${meant}`)
     }
   return draft
+}
+
+/** Where the author says how far it has come, it is released no sooner than its mechanism does. */
+function readStage(
+  profile: Profile,
+  stage: string | undefined,
+  line: number,
+  report: Report,
+): void {
+  if (stage === undefined) return
+  const { stages, release } = profile.lifecycle ?? { stages: [], release: "" }
+  const at = stages.indexOf(stage)
+  if (at < 0)
+    report("stage", line, `stage: expected ${stages.length === 0 ? "none" : among(stages, stage)}`)
+  else if (at < stages.indexOf(release))
+    report("stage", line, `stage: it is released from ${release} on`)
 }
 
 function readTitleAndBody(

@@ -12,6 +12,8 @@ export function ownHolder(context: Context): Holder {
     ceiling: root.ceiling,
     profiles: root.profiles,
     mapMarking: (marking) => mapMarking(context, marking),
+    kind: root.kind,
+    localMark: (marking) => localMark(context, marking),
     profile: (digest) => findProfile(digest)?.profile ?? null,
   }
 }
@@ -20,4 +22,13 @@ export function ownHolder(context: Context): Holder {
 function mapMarking(context: Context, marking: Marking): Marking | null {
   const mapped = context.config.markings[marking] ?? marking
   return markings.find((one) => one === mapped) ?? null
+}
+
+/**
+ * The mark of our own under which we handle a marking, as our information security has decided. Where
+ * nothing is real, the marking itself will do.
+ */
+export function localMark(context: Context, marking: Marking): string | null {
+  const decided = context.localMarks.get(marking)
+  return decided ?? (context.self.network === "operational" ? null : marking)
 }

@@ -16,6 +16,7 @@ import { NodeError } from "./errors.ts"
 import type { Founded } from "./found.ts"
 import { isBehind, readHighWater } from "./high-water.ts"
 import { type NodeKeys, readKeys } from "./keys.ts"
+import { readLocalMarks } from "./local-marks.ts"
 import { askBeforeSigning, haltAtStart, halts, writeIdentity } from "./recover.ts"
 import { gapOf } from "./regain.ts"
 import { migrate } from "./store/migrations.ts"
@@ -96,6 +97,7 @@ async function contextOf(
       witnessHours: config.witnessHours ?? null,
     },
     self,
+    localMarks: new Map((await readLocalMarks(db)).map(({ marking, mark }) => [marking, mark])),
     bell: new Bell(),
     sequencing: new Turn(),
     receiving: new Map(),

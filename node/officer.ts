@@ -14,6 +14,7 @@ import {
   newestRoot,
   verifyRoots,
 } from "../protocol/member/root.ts"
+import { findProfile } from "../protocol/profiles/registry.ts"
 import { judgeQuorum } from "../protocol/quorum.ts"
 import { type ComityRecord, decodeRecord, recordDigest } from "../protocol/record/record.ts"
 import { decodeGrantValue, encodeGrant, type Grant, grantLeaf } from "../protocol/release/grant.ts"
@@ -176,7 +177,10 @@ function isAbout(record: ComityRecord, { record: named }: Grant): boolean {
 
 /** Officers approve under the rule that recipients will compute, not one that asks for fewer of them. */
 function checkRule(order: Order, record: ComityRecord, grant: Grant): void {
-  const conditions = order.act === "withdraw" ? [] : ruleConditions(record, grant)
+  const profile = findProfile(record.profile.digest)?.profile
+  if (profile === undefined)
+    throw new ProtocolError("profile.unknown", { detail: record.profile.digest })
+  const conditions = order.act === "withdraw" ? [] : ruleConditions(profile, record, grant)
   const isRuled =
     order.rule.kind === record.kind &&
     order.rule.profile === record.profile.digest &&

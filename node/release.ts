@@ -2,23 +2,32 @@ import { encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { limits } from "../protocol/limits.ts"
 import { type Act, personsNeeded, type Rule } from "../protocol/member/policy.ts"
-import { newestRoot } from "../protocol/member/root.ts"
-import { signoffOf } from "../protocol/profiles/profile.ts"
+import { newestRoot, type Root } from "../protocol/member/root.ts"
+import { memberFields, membersNamed } from "../protocol/profiles/consent.ts"
+import { namingAudience } from "../protocol/profiles/naming.ts"
+import {
+  checkRelease,
+  consentRulesOf,
+  findKind,
+  type Profile,
+  signoffOf,
+} from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
 import { isAtMost } from "../protocol/record/marking.ts"
 import { textLine } from "../protocol/record/plain-text.ts"
-import { decodeRecord } from "../protocol/record/record.ts"
+import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import { encodeGrant, type Grant, grantLeaf, type Terms } from "../protocol/release/grant.ts"
 import { buildGrantTree, drawPositions } from "../protocol/release/grant-tree.ts"
 import { encodeOrder } from "../protocol/release/order.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { day, decodeShape, type Shape } from "../protocol/shape.ts"
-import { ruleConditions } from "../protocol/verify.ts"
+import { releaseOf, ruleConditions } from "../protocol/verify.ts"
 import { type Context, dayOf, ownRoot, today } from "./context.ts"
 import { draftById, freezeDraft, type RecordRow } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { assertVerified, findPeer, nameOf } from "./peers.ts"
 import { newestBase } from "./prove.ts"
+import { tracesIn } from "./state-names.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
@@ -33,6 +42,8 @@ export type ReleaseRequest = {
   /** last day of use, YYYY-MM-DD */
   readonly until?: string
   readonly dryRun?: boolean
+  /** its origin has decided to go further than the profile does by itself */
+  readonly beyondDefault?: boolean
 }
 
 export type Requested = {
@@ -189,6 +200,11 @@ async function planRelease(
       `${recipient.name} has not adopted profile ${row.profile_id} in this version.`,
       { hint: "It would refuse the record; ask it to adopt the profile first." },
     )
+  const ours = ownRoot(context)
+  if (!isAtMost(record.marking, ours.ceiling))
+    throw new ProtocolError("marking.ceiling", { detail: record.marking })
+  const profile = profileOf(row.profile_digest)
+  assertAudience(profile, record, recipient, theirs.kind, request.beyondDefault === true)
   const terms: Terms = {
     caveats: request.caveats ?? [],
     evidence: request.evidence ?? "members",
@@ -208,7 +224,9 @@ async function planRelease(
     terms,
     type: "comity/grant/v1",
   }
-  const conditions = ruleConditions(record, grant)
+  checkRelease(profile, record, { ...releaseOf(grant), from: ours.kind, to: theirs.kind })
+  assertUnnamed(profile, record, grant)
+  const conditions = ruleConditions(profile, record, grant)
   const rule = { conditions, kind: row.kind, profile: row.profile_digest }
   return { grant, rule, title: record.title }
 }
@@ -234,6 +252,48 @@ async function overridden(
       act === "withdraw" && (epoch > base.epoch || (epoch === base.epoch && idx >= base.size)),
   )
   return [...new Set(known.map(({ order_id }) => order_id))].slice(-overridesPerGrant).sort()
+}
+
+/** Those whom the record names as parties to it are shown it in any case. */
+function assertAudience(
+  profile: Profile,
+  record: ComityRecord,
+  { id, name }: Recipient,
+  kind: Root["kind"],
+  isBeyondDefault: boolean,
+): void {
+  const audience = findKind(profile, record.kind)?.audience
+  if (audience === undefined) return
+  if (!audience.ceiling.includes(kind))
+    throw new NodeError(
+      "recipient.audience",
+      `${name} is a member of kind ${kind}; under ${profile.id} a ${record.kind} goes to no such member.`,
+    )
+  const parties = membersNamed(record, memberFields(consentRulesOf(profile, record.kind)))
+  if (isBeyondDefault || audience.default.includes(kind) || parties.includes(id)) return
+  throw new NodeError(
+    "recipient.audience",
+    `Under ${profile.id} a ${record.kind} does not go to ${name} unless its origin so decides.`,
+    { hint: "If it does: --beyond-default. Officers see each recipient before they sign." },
+  )
+}
+
+/** A text that names whom the profile wants unnamed there does not go there. */
+function assertUnnamed(profile: Profile, record: ComityRecord, grant: Grant): void {
+  const { recipient, onward } = releaseOf(grant)
+  const naming = findKind(profile, record.kind)?.naming
+  if (naming === undefined) return
+  const audience = namingAudience(recipient, onward)
+  const traces = tracesIn(record, {
+    facility: naming.facility[audience] !== "named",
+    state: naming.state[audience] !== "named",
+  })
+  if (traces.length > 0)
+    throw new NodeError(
+      "recipient.naming",
+      `“${record.title}” names ${traces.join(" and ")}: not where ${profile.id} wants none named.`,
+      { hint: "Take the names out in a draft of its own, or release it to members one by one." },
+    )
 }
 
 /**
@@ -350,6 +410,12 @@ async function makeOrders(
     })
   }
   return { order: orders[0]!, orders, needs, signed: 0, grants: planned.length, preview }
+}
+
+function profileOf(digest: string): Profile {
+  const found = findProfile(digest)
+  if (found === null) throw new ProtocolError("profile.unknown", { detail: digest })
+  return found.profile
 }
 
 export function neededFor(

@@ -36,6 +36,7 @@ export const protocolErrorCodes = [
   // records and releases
   ...["record.malformed", "record.mismatch", "grant.malformed", "grant.recipient", "grant.path"],
   ...["order.malformed", "order.base", "order.root-version", "order.unauthorised", "order.ended"],
+  "order.unconsented",
   "order.repudiated",
   ...[
     "order.too-large",

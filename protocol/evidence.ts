@@ -337,6 +337,8 @@ function readerOf({ profile }: Evidence, root: Root): Holder {
     ceiling: null,
     profiles: null,
     mapMarking: null,
+    kind: null,
+    localMark: () => null,
     profile: (wanted) => (wanted === profile.digest ? profile.profile : null),
   }
 }

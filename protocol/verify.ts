@@ -15,7 +15,13 @@ import {
   type Root,
   rootVersion,
 } from "./member/root.ts"
-import { checkRecord, conditionsOf, type Profile, signoffOf } from "./profiles/profile.ts"
+import {
+  checkRecord,
+  checkRelease,
+  conditionsOf,
+  type Profile,
+  signoffOf,
+} from "./profiles/profile.ts"
 import { isAtMost, type Marking } from "./record/marking.ts"
 import { type ComityRecord, decodeRecord, recordDigest } from "./record/record.ts"
 import type { Grant } from "./release/grant.ts"
@@ -59,6 +65,10 @@ export type Holder = {
   readonly profiles: readonly string[] | null
   /** the marking as it is handled here, null when nothing corresponds */
   readonly mapMarking: ((marking: Marking) => Marking | null) | null
+  /** the kind of member that a profile's audience knows us as; null: nobody can tell (evidence) */
+  readonly kind: Root["kind"] | null
+  /** our own mark beside a marking, null where none has been decided on */
+  localMark(marking: Marking): string | null
   profile(digest: string): Profile | null
 }
 
@@ -86,7 +96,7 @@ const silent: Report = () => {}
  *
  * @throws `network.mismatch`, `marking.ceiling`, `marking.unmapped`, `grant.recipient`, `grant.path`,
  * `entry.mismatch`, `order.base`, `order.repudiated`, `order.root-version`, `root.closed`, `profile.*`,
- * `order.unauthorised`, `signed.*`
+ * `order.unauthorised`, `order.unconsented`, `signed.*`
  */
 export function verifyOrder(
   claim: Claim,
@@ -132,6 +142,7 @@ export function verifyOrder(
   const { rule, act } = order.payload
   // Taking back asks for nobody's consent: a withdrawal has no conditions.
   if (act === "withdraw" && rule.conditions.length > 0) throw new ProtocolError("rule.mismatch")
+  if (rule.conditions.includes("consent")) throw new ProtocolError("order.unconsented")
   const profile = holder.profile(rule.profile)
   if (profile === null) throw new ProtocolError("profile.unknown", { detail: rule.profile })
   verifyPermitted(order.payload, origin, root)
@@ -286,11 +297,21 @@ export function verifyRelease(
 
 /** What the sign-off depended on, as the grant and the record say it. */
 export function ruleConditions(
-  record: Pick<ComityRecord, "fields">,
+  profile: Pick<Profile, "consent">,
+  record: Pick<ComityRecord, "fields" | "kind" | "origin">,
   grant: Pick<Grant, "recipient" | "terms">,
 ): Rule["conditions"] {
-  const onward = grant.terms?.onward ?? "no"
-  return conditionsOf(record, grant.recipient, typeof onward === "string" ? onward : "inside")
+  return conditionsOf(profile, record, grant.recipient, releaseOf(grant).onward)
+}
+
+/** What a profile judges of a grant. */
+export function releaseOf({ recipient, terms }: Pick<Grant, "recipient" | "terms">) {
+  const onward = terms?.onward ?? "no"
+  return {
+    recipient,
+    onward: typeof onward === "string" ? onward : "inside",
+    marking: terms?.marking ?? "TLP:RED",
+  }
 }
 
 /** A sealed object and its key, or, in evidence and at home, the plaintext alone. */
@@ -312,7 +333,7 @@ function verifyObject(
 
 function verifyRecord(
   record: ComityRecord,
-  { order }: Standing,
+  { order, root: origin }: Standing,
   { grant }: PlacedGrant,
   holder: Holder,
 ): void {
@@ -325,21 +346,23 @@ function verifyRecord(
   if (record.origin !== order.origin) throw new ProtocolError("custody.unsupported")
   if (record.attachments.length !== grant.sealed.length - 1)
     throw new ProtocolError("record.mismatch", { detail: "attachments" })
-  const rule: Rule = {
-    profile: record.profile.digest,
-    kind: record.kind,
-    conditions: ruleConditions(record, grant),
-  }
-  const isRuled =
-    rule.profile === order.rule.profile &&
-    rule.kind === order.rule.kind &&
-    rule.conditions.join() === order.rule.conditions.join()
-  if (!isRuled) throw new ProtocolError("rule.mismatch")
-  const profile = holder.profile(rule.profile)
-  if (profile === null || profile.id !== record.profile.id)
-    throw new ProtocolError("profile.unknown")
-  if (holder.profiles !== null && !holder.profiles.includes(rule.profile))
+  const { digest, id } = record.profile
+  // The rule's own profile judged the officers: the record's is no other.
+  if (digest !== order.rule.profile) throw new ProtocolError("rule.mismatch")
+  const profile = holder.profile(digest)
+  if (profile === null || profile.id !== id) throw new ProtocolError("profile.unknown")
+  const conditions = ruleConditions(profile, record, grant)
+  if (record.kind !== order.rule.kind || conditions.join() !== order.rule.conditions.join())
+    throw new ProtocolError("rule.mismatch")
+  if (holder.profiles !== null && !holder.profiles.includes(digest))
     throw new ProtocolError("profile.unadopted")
   verifyHandling(record.marking, holder)
   checkRecord(profile, record)
+  const isForUs = grant.recipient === holder.recipient
+  const to = grant.recipient === "public" ? "public" : isForUs ? holder.kind : null
+  checkRelease(profile, record, { ...releaseOf(grant), from: origin.kind, to })
+  if (isForUs && profile.localMark === true && holder.localMark(record.marking) === null)
+    throw new ProtocolError("marking.unmapped", {
+      detail: `no mark of our own for ${record.marking}`,
+    })
 }

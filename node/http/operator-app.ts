@@ -147,6 +147,7 @@ export const operations = {
       caveats: z.array(text).max(512).optional(),
       until: text.optional(),
       dryRun: z.boolean().optional(),
+      beyondDefault: z.boolean().optional(),
     }),
     (context, input) => requestRelease(context, input as Parameters<typeof requestRelease>[1]),
   ),

@@ -20,7 +20,7 @@ export const roleShape = text({ min: 1, max: 40, pattern: /^[a-z][A-Za-z0-9]*$/ 
 export const kindShape = text({ min: 1, max: 41, pattern: /^[a-z][a-z0-9-]*$/ })
 
 /** What a rule may depend on, computed from record and grant: see profiles/profile.ts. */
-export const conditions = ["facility", "onward", "public"] as const
+export const conditions = ["authority", "consent", "facility", "onward", "public"] as const
 export const conditionShape = oneOf(conditions)
 export const conditionsShape = sortedSet(conditionShape, conditions.length)
 

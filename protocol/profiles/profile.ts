@@ -10,7 +10,7 @@ import {
   type Requirement,
   roleShape,
 } from "../member/policy.ts"
-import { markingShape, markings } from "../record/marking.ts"
+import { compareMarking, type Marking, markingShape, markings } from "../record/marking.ts"
 import { textLine } from "../record/plain-text.ts"
 import { type ComityRecord, fieldNamePattern } from "../record/record.ts"
 import {
@@ -28,6 +28,25 @@ import {
   text,
 } from "../shape.ts"
 import { isLanguage } from "../time.ts"
+import { audienceShape, type Reader } from "./audience.ts"
+import {
+  basisFields,
+  type ConsentRule,
+  consentRuleShape,
+  consentsPerOrder,
+  memberFields,
+  memberListPattern,
+  membersNamed,
+} from "./consent.ts"
+import {
+  comparisonShape,
+  deadlineShape,
+  followUpShape,
+  lifecycleShape,
+  questionsShape,
+} from "./cycle.ts"
+import { type Named, namingAudience, namingShape } from "./naming.ts"
+import { ratingShape, ratingViolations } from "./rating.ts"
 
 /** Limit of the JCS form: a profile travels whole in every evidence file. docs/spec/limits.md */
 export const profileBytes = 64 * 1024
@@ -38,15 +57,27 @@ const name = text({ min: 1, max: 41, pattern: namePattern })
 const title = textLine({ min: 1, max: 200 })
 const fieldNames = sortedSet(text({ min: 1, max: 40, pattern: fieldNamePattern }), 64)
 
+/** `should`: the text says what somebody should do. */
+export const textRules = ["should"] as const
+
 const kindRuleShape = object({
   /** A record carries at least so many areas. */
   areas: integer(0, 64),
+  /** left out, anyone */
+  audience: optional(audienceShape),
   marking: object({
     allowed: sortedSet(markingShape, markings.length),
     default: markingShape,
   }),
+  /** left out, everything may be named to everybody */
+  naming: optional(namingShape),
   optional: fieldNames,
+  /** kinds of the record that such a one is about */
+  parents: optional(refine(sortedSet(name, 64), (kinds) => kinds.length > 0)),
   required: fieldNames,
+  /** questions among the fields whose answer begins with yes, and goes on to say why */
+  tests: optional(fieldNames),
+  textRules: optional(refine(sortedSet(oneOf(textRules), 8), (rules) => rules.length > 0)),
   title,
 })
 export type KindRule = ShapeOf<typeof kindRuleShape>
@@ -61,36 +92,62 @@ const signoffLineShape = object({
   when: optional(conditionShape),
 })
 
+/** The three of the Agency's peer reviews, and what else there is. */
+export const categories = [
+  "advisory",
+  "convention",
+  "exchange",
+  "generic",
+  "industry",
+  "specific",
+] as const
+
 /**
  * What a mechanism asks of a record and of those who release it: data in a closed vocabulary, no
  * code. The kind `any` stands for every kind that is not listed; without `areas` any area will do,
  * without `languages` any language. docs/mechanisms.md
  */
-export const profileShape = refine(
-  object({
-    areas: optional(dictionary(areaPattern, title, 256)),
-    fields: dictionary(fieldNamePattern, title, 64),
-    id: name,
-    kinds: dictionary(namePattern, kindRuleShape, 64),
-    languages: optional(sortedSet(refine(text({ min: 2, max: 35 }), isLanguage), 64)),
-    signoff: list(signoffLineShape, { max: 64 }),
-    title,
-    type: literal("comity/profile/v1"),
-    version: integer(1, 1_000_000),
-  }),
-  isConsistent,
-)
-export type Profile = {
-  readonly areas?: { readonly [code: string]: string }
-  readonly fields: { readonly [name: string]: string }
-  readonly id: string
-  readonly kinds: { readonly [kind: string]: KindRule }
-  readonly languages?: readonly string[]
-  readonly signoff: readonly SignoffLine[]
-  readonly title: string
-  readonly type: "comity/profile/v1"
-  readonly version: number
-}
+const membersShape = object({
+  areas: optional(dictionary(areaPattern, title, 256)),
+  /** how those who review are chosen; left out, there are none */
+  assignment: optional(oneOf(["draw", "groups", "host-agreed"])),
+  category: optional(oneOf(categories)),
+  comparison: optional(comparisonShape),
+  consent: optional(list(consentRuleShape, { min: 1, max: 64 })),
+  /** area → codes of other vocabularies under which a record in it is found too */
+  crossWalk: optional(
+    dictionary(areaPattern, sortedSet(text({ max: 64, pattern: areaPattern }), 32), 256),
+  ),
+  deadlines: optional(list(deadlineShape, { max: 32 })),
+  fields: dictionary(fieldNamePattern, title, 64),
+  followUp: optional(followUpShape),
+  id: name,
+  /** what it puts into practice, in the words of the mechanism */
+  instruments: optional(list(title, { max: 32 })),
+  kinds: dictionary(namePattern, kindRuleShape, 64),
+  languages: optional(sortedSet(refine(text({ min: 2, max: 35 }), isLanguage), 64)),
+  lifecycle: optional(lifecycleShape),
+  /** rules of the lint that are errors here, not warnings */
+  lint: optional(sortedSet(text({ min: 1, max: 41, pattern: /^[a-z][a-z.-]*$/ }), 64)),
+  /** a recipient has decided on a mark of its own before it takes in such a record */
+  localMark: optional(literal(true)),
+  /** what a grant may say beside `no`; left out, anything */
+  onward: optional(sortedSet(oneOf(["consent", "free", "inside"]), 3)),
+  questions: optional(questionsShape),
+  rating: optional(ratingShape),
+  /** members whose values are recalled, not found in a source: to be confirmed by the steward */
+  recalled: optional(sortedSet(text({ min: 1, max: 64, pattern: /^[a-zA-Z][a-zA-Z0-9.-]*$/ }), 64)),
+  /** why parts may be withheld, each marked in the text; left out, nothing is */
+  redaction: optional(refine(sortedSet(name, 16), (reasons) => reasons.length > 0)),
+  signoff: list(signoffLineShape, { max: 64 }),
+  /** a label: who keeps the profile has no say in any node */
+  steward: optional(title),
+  title,
+  type: literal("comity/profile/v1"),
+  version: integer(1, 1_000_000),
+})
+export const profileShape = refine(membersShape, isConsistent)
+export type Profile = ShapeOf<typeof membersShape>
 export type SignoffLine = ShapeOf<typeof signoffLineShape>
 
 /** Nothing may refer to what the profile does not define: such a rule could never be met. */
@@ -100,13 +157,27 @@ function isConsistent(profile: Profile): boolean {
     kinds.length > 0 &&
     profile.languages?.length !== 0 &&
     kinds.every(
-      ([, { areas, marking, optional, required }]) =>
+      ([, { areas, marking, optional, parents, required, tests }]) =>
         marking.allowed.includes(marking.default) &&
         [...optional, ...required].every((field) => Object.hasOwn(profile.fields, field)) &&
         !required.some((field) => optional.includes(field)) &&
+        (tests ?? []).every((field) => required.includes(field)) &&
+        (parents ?? []).every((kind) => findKind(profile, kind) !== null) &&
+        (profile.rating !== undefined || !required.includes("rating")) &&
+        (profile.followUp !== undefined || !required.includes("status")) &&
         areas <= (profile.areas === undefined ? 64 : Object.keys(profile.areas).length),
     ) &&
-    profile.signoff.every(({ kind }) => kind === "any" || findKind(profile, kind) !== null)
+    Object.keys(profile.crossWalk ?? {}).every((code) =>
+      Object.hasOwn(profile.areas ?? {}, code),
+    ) &&
+    profile.signoff.every(({ kind }) => kind === "any" || findKind(profile, kind) !== null) &&
+    (profile.consent ?? []).every(
+      ({ basis, kind, members }) =>
+        (kind === "any" || findKind(profile, kind) !== null) &&
+        members.every((field) => Object.hasOwn(profile.fields, field)) &&
+        (basis === undefined ||
+          (Object.hasOwn(profile.fields, basis.field) && findKind(profile, basis.kind) !== null)),
+    )
   )
 }
 
@@ -147,17 +218,30 @@ export function signoffOf(profile: Profile, act: Act, kind: string): readonly Re
     .map(({ act: _act, kind: _kind, ...requirement }) => requirement)
 }
 
+/** The lines of the profile that say who else agrees to a release of the kind. PROTOCOL.md §5 */
+export function consentRulesOf(
+  profile: Pick<Profile, "consent">,
+  kind: string,
+): readonly ConsentRule[] {
+  return (profile.consent ?? []).filter((rule) => rule.kind === "any" || rule.kind === kind)
+}
+
 /**
  * The conditions of an order's rule, sorted: every recipient computes them again from what it got.
- * `facility` the record names one · `onward` it may travel on · `public` anyone may read it.
- * PROTOCOL.md §10, step 8
+ * `authority`, `facility` the record names one · `consent` others agree to it · `onward` it may travel
+ * on · `public` anyone may read it. PROTOCOL.md §10, step 8
  */
 export function conditionsOf(
-  record: Pick<ComityRecord, "fields">,
+  profile: Pick<Profile, "consent">,
+  record: Pick<ComityRecord, "fields" | "kind" | "origin">,
   recipient: string,
   onward: string,
 ): readonly (typeof conditions)[number][] {
   const found: (typeof conditions)[number][] = []
+  if (Object.hasOwn(record.fields, "authority")) found.push("authority")
+  const named = membersNamed(record, memberFields(consentRulesOf(profile, record.kind)))
+  const isAmongThem = recipient === record.origin || named.includes(recipient)
+  if (!isAmongThem && named.some((member) => member !== record.origin)) found.push("consent")
   if (Object.hasOwn(record.fields, "facility")) found.push("facility")
   if (onward !== "no") found.push("onward")
   if (recipient === "public") found.push("public")
@@ -192,7 +276,114 @@ export function findViolations(profile: Profile, record: Judged): readonly Viola
   for (const field of Object.keys(record.fields))
     if (!rule.required.includes(field) && !rule.optional.includes(field))
       found.push({ field, expected: `no such field in a ${record.kind}` })
+  for (const field of rule.tests ?? [])
+    if (!yesPattern.test(fieldOf(record, field)))
+      found.push({ field, expected: `yes, and why: without it this is no ${record.kind}` })
+  if (rule.textRules?.includes("should") === true && !shouldPattern.test(record.body))
+    found.push({ field: "body", expected: "what somebody should do" })
+  if (profile.rating !== undefined) found.push(...ratingViolations(profile.rating, record.fields))
+  const scale = profile.followUp?.scale
+  if (scale !== undefined && Object.hasOwn(record.fields, "status"))
+    if (!scale.includes(fieldOf(record, "status")))
+      found.push({ field: "status", expected: oneAmong(scale) })
+  return [
+    ...found,
+    ...redactionViolations(profile, record),
+    ...namingViolations(consentRulesOf(profile, record.kind), record),
+  ]
+}
+
+// In the languages of the United Nations: a word that such a text can't do without.
+const yesPattern = /^(?:yes|oui|sí|да|是|نعم)(?![\p{L}\d]).{3}/isu
+const shouldPattern =
+  /(?<!\p{L})(?:should|devrai(?:t|ent)|debería[ns]?|deben?|следует|должн[аоы]?|ينبغي|يجب)(?!\p{L})|应/iu
+const withheldPattern = /\[withheld: ([a-z][a-z0-9-]{0,40})\]/g
+
+/** What is withheld shows: a mark with its reason at each place, and how many there are. */
+function redactionViolations(profile: Profile, record: Judged): readonly Violation[] {
+  const { withheld, ...others } = record.fields
+  const texts = [record.body, ...Object.values(others)]
+  const reasons = texts.flatMap((one) => [...one.matchAll(withheldPattern)].map(([, why]) => why!))
+  const known = profile.redaction
+  if (known === undefined) return []
+  if (!reasons.every((why) => known.includes(why)))
+    return [{ field: "body", expected: `[withheld: REASON], the reason ${oneAmong(known)}` }]
+  return (withheld ?? "0") === String(reasons.length)
+    ? []
+    : [{ field: "withheld", expected: `${reasons.length}, as many as are marked in the text` }]
+}
+
+/** Whoever is named by a field must be found by it, on every machine alike. */
+function namingViolations(
+  rules: readonly ConsentRule[],
+  record: Pick<Judged, "fields">,
+): readonly Violation[] {
+  const found: Violation[] = []
+  for (const field of memberFields(rules)) {
+    if (!Object.hasOwn(record.fields, field)) continue
+    const list = fieldOf(record, field)
+    if (!memberListPattern.test(list) || membersNamed(record, [field]).join(" ") !== list)
+      found.push({ field, expected: "ids of members, sorted, one blank between them" })
+  }
+  if (membersNamed(record, memberFields(rules)).length > consentsPerOrder)
+    found.push({ field: memberFields(rules)[0]!, expected: `at most ${consentsPerOrder} members` })
+  for (const field of basisFields(rules))
+    if (Object.hasOwn(record.fields, field) && !/^[0-9a-f]{64}$/.test(fieldOf(record, field)))
+      found.push({ field, expected: "the digest of a record" })
   return found
+}
+
+/** What a grant says of a release, with who gives and who gets it, as far as that is known. */
+export type Release = {
+  readonly from: Reader
+  /** null where nobody can tell, as in a file of evidence */
+  readonly to: Reader | null
+  readonly recipient: string
+  readonly onward: string
+  readonly marking: Marking
+}
+
+/** Everything in which a release of the record departs from its profile: the same for giver and taker. */
+export function releaseViolations(
+  profile: Profile,
+  record: Pick<ComityRecord, "kind" | "fields" | "marking">,
+  release: Release,
+): readonly Violation[] {
+  const rule = findKind(profile, record.kind)
+  if (rule === null) return [{ field: "kind", expected: oneAmong(Object.keys(profile.kinds)) }]
+  const found: Violation[] = []
+  const { to, onward, recipient } = release
+  if (to !== null && rule.audience?.ceiling.includes(to) === false)
+    found.push({ field: "recipient", expected: oneAmong(rule.audience.ceiling) })
+  const allowed = profile.onward
+  if (allowed !== undefined && onward !== "no" && !allowed.some((one) => one === onward))
+    found.push({ field: "onward", expected: oneAmong(["no", ...allowed]) })
+  if (compareMarking(release.marking, record.marking) < 0)
+    found.push({ field: "terms.marking", expected: `nothing wider than ${record.marking}` })
+  const audience = namingAudience(recipient, onward)
+  for (const named of namedBy(record, release.from)) {
+    const how = rule.naming?.[named][audience] ?? "named"
+    if (how !== "named")
+      found.push({
+        field: named,
+        expected: `${how} to ${audience === "members" ? "other members" : `the ${audience}`}`,
+      })
+  }
+  return found
+}
+
+/** Whom a record names by its form: its origin where that is a State's, and what its fields name. */
+function namedBy(record: Pick<ComityRecord, "fields">, from: Reader): readonly Named[] {
+  const named: Named[] = []
+  if (Object.hasOwn(record.fields, "facility")) named.push("facility")
+  if (from === "state") named.push("state")
+  return named
+}
+
+/** The widest and the narrowest marking of a kind. */
+export function markingRange({ marking }: Pick<KindRule, "marking">) {
+  const sorted = markings.filter((one) => marking.allowed.includes(one))
+  return { floor: sorted[0]!, ceiling: sorted.at(-1)! }
 }
 
 /** Not by mere access: a profile may name a field like a property that every object has. */
@@ -206,7 +397,19 @@ function oneAmong(allowed: readonly string[]): string {
 
 /** @throws `profile.violated`, naming the first field that departs and what is expected there */
 export function checkRecord(profile: Profile, record: Judged): void {
-  const [first] = findViolations(profile, record)
+  refuseFirst(findViolations(profile, record))
+}
+
+/** @throws `profile.violated`, as checkRecord */
+export function checkRelease(
+  profile: Profile,
+  record: Pick<ComityRecord, "kind" | "fields" | "marking">,
+  release: Release,
+): void {
+  refuseFirst(releaseViolations(profile, record, release))
+}
+
+function refuseFirst([first]: readonly Violation[]): void {
   if (first !== undefined)
     throw new ProtocolError("profile.violated", { detail: `${first.field}: ${first.expected}` })
 }

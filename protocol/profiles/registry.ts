@@ -1,6 +1,22 @@
+import { cns } from "./cns.ts"
+import { cog } from "./cog.ts"
+import { cppnm14 } from "./cppnm-14.ts"
 import { general } from "./general.ts"
+import { gnssn } from "./gnssn.ts"
+import { icaoUsap } from "./icao-usap.ts"
+import { infcirc869 } from "./infcirc-869.ts"
+import { inpo } from "./inpo.ts"
+import { insserv } from "./insserv.ts"
 import { ippas } from "./ippas.ts"
+import { jointConvention } from "./joint-convention.ts"
+import { osart } from "./osart.ts"
+import { prascGeneric } from "./prasc-generic.ts"
 import { encodeProfile, type Profile, profileDigest } from "./profile.ts"
+import { uncac } from "./uncac.ts"
+import { unscr1540 } from "./unscr-1540.ts"
+import { untoc } from "./untoc.ts"
+import { wano } from "./wano.ts"
+import { winsBilateral } from "./wins-bilateral.ts"
 
 export type AdoptableProfile = {
   readonly profile: Profile
@@ -9,7 +25,10 @@ export type AdoptableProfile = {
 }
 
 /** Every mechanism this version comes with: a new one is a file of data and a line here. */
-export const builtInProfiles: readonly AdoptableProfile[] = [general, ippas].map((profile) => {
+export const builtInProfiles: readonly AdoptableProfile[] = [
+  ...[general, ippas, cns, jointConvention, osart, prascGeneric, gnssn, inpo, wano, cog, uncac],
+  ...[untoc, insserv, infcirc869, cppnm14, unscr1540, icaoUsap, winsBilateral],
+].map((profile) => {
   const bytes = encodeProfile(profile)
   return { profile, bytes, digest: profileDigest(bytes) }
 })

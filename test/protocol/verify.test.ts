@@ -105,7 +105,10 @@ describe("step 1: form, network, ceiling", () => {
     expect(judge(story, { holder: { ceiling } })).toBe("marking.ceiling")
     const terms = { ...story.placed[0]!.grant.terms, marking: "TLP:GREEN" }
     expect(await of({ grant: { terms } }, { holder: { ceiling } })).toBe("marking.ceiling")
-    expect(await of({ grant: { terms } }, { holder: { ceiling: "TLP:AMBER" } })).toBeNull()
+    // Under the ceiling, a release still travels no further than its record.
+    expect(await of({ grant: { terms } }, { holder: { ceiling: "TLP:AMBER" } })).toBe(
+      "profile.violated",
+    )
     expect(judge(story, { holder: { mapMarking: () => null } })).toBe("marking.unmapped")
     // The ceiling is over the mark at home, not over the one on the paper.
     expect(judge(story, { holder: { mapMarking: () => "TLP:RED", ceiling: "TLP:AMBER" } })).toBe(

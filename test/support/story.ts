@@ -142,7 +142,7 @@ export async function makeStory(changes: StoryChanges = {}): Promise<Story> {
     id: id("order"),
     root: encodeHex(tree.root),
     rule: {
-      conditions: grant.act === "withdraw" ? [] : ruleConditions(record, grant),
+      conditions: grant.act === "withdraw" ? [] : ruleConditions(profile, record, grant),
       kind: record.kind,
       profile: record.profile.digest,
     },
@@ -179,6 +179,8 @@ export async function makeStory(changes: StoryChanges = {}): Promise<Story> {
       ceiling: recipient.root.ceiling,
       profiles: recipient.root.profiles,
       mapMarking: (marking) => marking,
+      kind: "state",
+      localMark: (marking) => marking,
       profile: (wanted) => (wanted === profileDigest(profileBytes) ? profile : null),
     },
   }

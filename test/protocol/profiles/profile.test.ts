@@ -2,11 +2,13 @@ import { describe, expect, test } from "vitest"
 import { utf8 } from "../../../protocol/encoding.ts"
 import { ProtocolError } from "../../../protocol/errors.ts"
 import { isAuthorised, type PolicyLine } from "../../../protocol/member/policy.ts"
+import type { ConsentRule } from "../../../protocol/profiles/consent.ts"
 import { general } from "../../../protocol/profiles/general.ts"
 import { ippas } from "../../../protocol/profiles/ippas.ts"
 import {
   checkRecord,
   conditionsOf,
+  consentRulesOf,
   decodeProfile,
   encodeProfile,
   findViolations,
@@ -194,8 +196,112 @@ describe("sign-off", () => {
 
   test("conditions are what record and grant say, sorted", () => {
     const fields: ComityRecord["fields"] = { facility: "Plant A" }
-    expect(conditionsOf({ fields }, "public", "free")).toEqual(["facility", "onward", "public"])
-    expect(conditionsOf({ fields: {} }, "ab".repeat(32), "consent")).toEqual(["onward"])
-    expect(conditionsOf({ fields: {} }, "ab".repeat(32), "no")).toEqual([])
+    const record = { fields, kind: "good-practice", origin: "aa".repeat(32) }
+    const bare = { ...record, fields: {} }
+    const all = ["facility", "onward", "public"]
+    expect(conditionsOf(ippas, record, "public", "free")).toEqual(all)
+    expect(conditionsOf(ippas, bare, "ab".repeat(32), "consent")).toEqual(["onward"])
+    expect(conditionsOf(ippas, bare, "ab".repeat(32), "no")).toEqual([])
+  })
+})
+
+describe("consent", () => {
+  const [a, b, c, d] = ["aa", "bb", "cc", "dd"].map((pair) => pair.repeat(32)) as string[]
+  const asking: Profile = {
+    ...ippas,
+    consent: [
+      { kind: "good-practice", members: ["mission", "team"], mode: "explicit" },
+      {
+        basis: { field: "source", kind: "suggestion" },
+        days: 90,
+        kind: "mission-report",
+        members: ["mission"],
+        mode: "tacit",
+      },
+    ],
+    kinds: {
+      ...ippas.kinds,
+      "good-practice": { ...ippas.kinds["good-practice"]!, optional: ["mission", "team"] },
+    },
+  }
+
+  function record(fields: ComityRecord["fields"]) {
+    return { ...practice, fields: { ...practice.fields, ...fields }, origin: a! }
+  }
+
+  test("a release to others than those named is under the condition consent", () => {
+    const conditions = (fields: ComityRecord["fields"], recipient: string) =>
+      conditionsOf(asking, record(fields), recipient, "no")
+    expect(conditions({ mission: b!, team: `${a} ${c}` }, d!)).toEqual(["consent"])
+    expect(conditions({ mission: b! }, "public")).toEqual(["consent", "public"])
+    expect(conditions({ mission: b!, team: `${a} ${c}` }, c!)).toEqual([])
+    // Nobody agrees with himself, and a field that is not there names nobody.
+    expect(conditions({ mission: a! }, d!)).toEqual([])
+    expect(conditions({}, d!)).toEqual([])
+    expect(conditionsOf(ippas, record({ mission: b! }), d!, "no")).toEqual([])
+  })
+
+  test("a line binds its own kind only", () => {
+    expect(consentRulesOf(asking, "mission-report").map(({ mode }) => mode)).toEqual(["tacit"])
+    expect(consentRulesOf(asking, "recommendation")).toEqual([])
+  })
+
+  test.each<[string, string]>([
+    ["a name", "xb"],
+    ["two in the wrong order", `${b} ${a}`],
+    ["one twice", `${a} ${a}`],
+    ["two blanks", `${a}  ${b}`],
+    ["nobody after a blank", `${a} `],
+  ])("members are named in one way: not by %s", (_name, mission) => {
+    const judged = { ...record({ mission }), kind: "good-practice" }
+    expect(findViolations(asking, judged).map(({ field }) => field)).toEqual(["mission"])
+    expect(findViolations(ippas, judged)).toEqual([])
+  })
+
+  test("at most sixteen members agree to a record", () => {
+    const ids = Array.from({ length: 17 }, (_, i) => (i + 16).toString(16).repeat(32))
+    expect(findViolations(asking, record({ mission: ids.slice(0, 16).join(" ") }))).toEqual([])
+    expect(findViolations(asking, record({ mission: ids.join(" ") }))).toHaveLength(1)
+    const split = { mission: ids.slice(0, 9).join(" "), team: ids.slice(9).join(" ") }
+    expect(findViolations(asking, record(split))).toHaveLength(1)
+  })
+
+  test("a basis is named by the digest of a record", () => {
+    const report = (source: string): Judged => ({
+      ...practice,
+      fields: { dates: "2025", findings: "3", mission: b!, scope: "M1", source, team: "five" },
+      kind: "mission-report",
+    })
+    expect(findViolations(asking, report(c!))).toEqual([])
+    expect(findViolations(asking, report("the agreement")).map(({ field }) => field)).toEqual([
+      "source",
+    ])
+  })
+
+  test.each<[string, Partial<ConsentRule>]>([
+    ["no members", { members: [] }],
+    ["a field nobody can write", { members: ["nowhere"] }],
+    ["a kind that does not exist", { kind: "verdict" }],
+    ["days without silence", { days: 90 }],
+    ["a basis for a signature", { basis: { field: "source", kind: "suggestion" } }],
+    ["silence without days", { basis: { field: "source", kind: "suggestion" }, mode: "tacit" }],
+    ["silence without a basis", { days: 90, mode: "tacit" }],
+    ["a standing consent that stands on nothing", { mode: "standing" }],
+    [
+      "a basis of a kind that does not exist",
+      { basis: { field: "source", kind: "verdict" }, mode: "standing" },
+    ],
+    [
+      "a basis in a field nobody can write",
+      { basis: { field: "nowhere", kind: "suggestion" }, mode: "standing" },
+    ],
+    ["another mode", { mode: "silent" as "tacit" }],
+  ])("refuses a line with %s", (_name, change) => {
+    const line: ConsentRule = { kind: "good-practice", members: ["mission"], mode: "explicit" }
+    const profile = (consent: readonly ConsentRule[]): Profile => ({ ...ippas, consent })
+    expect(decodeProfile(encodeProfile(profile([line]))).consent).toEqual([line])
+    expect(refusal(() => encodeProfile(profile([{ ...line, ...change }]))).code).toBe(
+      "profile.malformed",
+    )
   })
 })

@@ -1,17 +1,20 @@
 import { encodeCanonical } from "../../../../protocol/canonical.ts"
 import { encodeHex, utf8 } from "../../../../protocol/encoding.ts"
 import { general } from "../../../../protocol/profiles/general.ts"
-import { ippas } from "../../../../protocol/profiles/ippas.ts"
 import {
   checkRecord,
+  checkRelease,
   conditionsOf,
   decodeProfile,
   encodeProfile,
   type Judged,
   type Profile,
   profileDigest,
+  type Release,
   signoffOf,
 } from "../../../../protocol/profiles/profile.ts"
+import { builtInProfiles } from "../../../../protocol/profiles/registry.ts"
+import type { ComityRecord } from "../../../../protocol/record/record.ts"
 import { sampleRecord } from "../../cast.ts"
 import {
   bytes,
@@ -27,6 +30,7 @@ import {
   shown,
   text,
 } from "../../format.ts"
+import { sampleOf } from "./samples.ts"
 
 const run: Run = (input) => {
   const found = bytes(input, "bytes")
@@ -34,9 +38,10 @@ const run: Run = (input) => {
   insist(encodeHex(encodeProfile(profile)) === encodeHex(found), "profile.malformed")
   const digest = profileDigest(found)
   if (input.record === undefined) return { digest }
-  const record = input.record as Judged
+  const record = input.record as Judged & Pick<ComityRecord, "origin">
   checkRecord(profile, record)
-  const conditions = conditionsOf(record, text(input, "recipient"), text(input, "onward"))
+  if (input.release !== undefined) checkRelease(profile, record, input.release as Release)
+  const conditions = conditionsOf(profile, record, text(input, "recipient"), text(input, "onward"))
   return { digest, conditions, signoff: signoffOf(profile, "release", record.kind) }
 }
 
@@ -69,6 +74,28 @@ const small: Profile = {
   type: "comity/profile/v1",
   version: 1,
 }
+/** The same with findings that the host and two reviewers agree to. */
+const agreed: Profile = {
+  ...small,
+  consent: [
+    { kind: "finding", members: ["host", "reviewers"], mode: "explicit" },
+    {
+      basis: { field: "agreement", kind: "finding" },
+      days: 90,
+      kind: "any",
+      members: ["host"],
+      mode: "tacit",
+    },
+  ],
+  fields: { ...small.fields, agreement: "Agreement", host: "Host", reviewers: "Reviewers" },
+  kinds: {
+    finding: {
+      ...small.kinds.finding!,
+      optional: ["agreement", "facility", "host", "reviewers"],
+    },
+  },
+}
+const [origin, host, reviewer, other] = ["aa", "bb", "cc", "dd"].map((pair) => pair.repeat(32))
 const judged: Judged = {
   areas: ["A"],
   body: "What was found.",
@@ -126,6 +153,27 @@ function form(): Cases["hostile"] {
       ["65 lines of sign-off", "/bytes/signoff", Array.from({ length: 65 }, () => signoff[0])],
       ["code for a rule", "/bytes/kinds/finding/check", "return true"],
     ]),
+    ...misshapen(
+      "consent of others",
+      "/bytes/consent/1",
+      agreed.consent![1]!,
+      "profile.malformed",
+      what("consent"),
+    ),
+    ...edited("consent of others", "profile.malformed", [
+      ["no line of consent, where there is a list", "/bytes/consent", []],
+      ["consent by nobody", "/bytes/consent/0/members", []],
+      ["consent by members out of order", "/bytes/consent/0/members", ["reviewers", "host"]],
+      ["consent by a field that is not defined", "/bytes/consent/0/members", ["team"]],
+      ["consent to a kind that is not defined", "/bytes/consent/0/kind", "report"],
+      ["consent in another mode", "/bytes/consent/0/mode", "silent"],
+      ["a tacit consent within no day", "/bytes/consent/1/days", 0],
+      ["a tacit consent within 367 days", "/bytes/consent/1/days", 367],
+      ["a standing consent with days", "/bytes/consent/1/mode", "standing"],
+      ["an explicit consent with a basis", "/bytes/consent/1/mode", "explicit"],
+      ["a basis in a field that is not defined", "/bytes/consent/1/basis/field", "memorandum"],
+      ["a basis of a kind that is not defined", "/bytes/consent/1/basis/kind", "memorandum"],
+    ]),
     [
       "no kind and no sign-off",
       edit(of, ["/bytes/kinds", {}], ["/bytes/signoff", []]),
@@ -141,6 +189,73 @@ function form(): Cases["hostile"] {
   ]
 }
 
+const mechanisms = builtInProfiles
+  .map(({ profile }) => profile)
+  .filter(({ id }) => id !== "general" && id !== "liaison")
+
+/** What each mechanism is known by not allowing: a record, or a release of one. */
+const refused: {
+  readonly [id: string]: readonly [name: string, kind: string, pointer: string, value: unknown]
+} = {
+  cns: [
+    "a good practice that is done everywhere",
+    "good-practice",
+    "/record/fields/notWidespread",
+    "No, most do it.",
+  ],
+  cog: ["an event passed on outside", "event-report", "/release/to", "state"],
+  "cppnm-14": ["a point of contact told to everybody", "point-of-contact", "/release/to", "public"],
+  gnssn: [
+    "a practice without the consent it rests on",
+    "shared-good-practice",
+    "/record/fields",
+    {},
+  ],
+  "icao-usap": [
+    "an audit report beyond the audited State",
+    "audit-report",
+    "/release/to",
+    "operator",
+  ],
+  "infcirc-869": [
+    "an answer that is not on the checklist",
+    "checklist",
+    "/record/fields/rating",
+    "mostly",
+  ],
+  inpo: ["a rating under a wider marking", "rating", "/record/marking", "TLP:AMBER"],
+  insserv: ["a practice given to everybody", "good-practice", "/release/to", "public"],
+  ippas: [
+    "a practice passed on under its State's name",
+    "good-practice",
+    "/release/onward",
+    "free",
+  ],
+  "joint-convention": [
+    "a rapporteur's report made public",
+    "country-review-report",
+    "/release/to",
+    "public",
+  ],
+  osart: [
+    "a recommendation that recommends nothing",
+    "recommendation",
+    "/record/body",
+    "All is as it is.",
+  ],
+  "prasc-generic": ["a self-assessment made public", "self-assessment", "/release/to", "public"],
+  uncac: [
+    "a report that no reviewing State is named in",
+    "country-review-report",
+    "/record/fields/reviewers",
+    " ",
+  ],
+  "unscr-1540": ["a report in another language", "national-report", "/record/language", "de"],
+  untoc: ["feedback told to everybody", "written-feedback", "/release/to", "public"],
+  wano: ["a rating on another region's scale", "rating", "/record/fields/rating", "5"],
+  "wins-bilateral": ["a maturity beyond its scale", "maturity", "/record/fields/rating", "6"],
+}
+
 function cases(): Cases {
   const at = (profile: Profile, more: Input = {}): Input => ({
     bytes: shown(encodeCanonical(profile)),
@@ -153,6 +268,12 @@ function cases(): Cases {
     onward: "no",
     ...more,
   })
+  const asked = (fields: ComityRecord["fields"], recipient = other!): Input => ({
+    ...edit("consent of others"),
+    record: { ...judged, fields: { ...judged.fields, ...fields }, origin },
+    recipient,
+    onward: "no",
+  })
   const { areas, body, fields, kind, language, marking } = sampleRecord
   const practice = { areas, body, fields, kind, language, marking }
   const named = {
@@ -161,13 +282,31 @@ function cases(): Cases {
     fields: { ...small.fields, toString: "Words" },
     signoff: [],
   }
+  const release: Release = {
+    from: "state",
+    marking: "TLP:RED",
+    onward: "no",
+    recipient: "00".repeat(32),
+    to: null,
+  }
+  const sample = (profile: Profile, kind: string) =>
+    at(profile, {
+      record: sampleOf(profile, kind) as unknown as Input,
+      recipient: release.recipient,
+      onward: "no",
+      release: release as unknown as Input,
+    })
+  const kindOf = ({ id }: Profile) => refused[id]![1]
   return {
     about:
       "a mechanism's profile and its digest; whether a record keeps to it, the conditions of its rule, and the sign-off that a release asks for",
     valid: [
       ["a small one", at(small)],
       ["general", at(general)],
-      ["ippas", at(ippas)],
+      ...mechanisms.map(
+        (profile) =>
+          [`${profile.id}: ${kindOf(profile)}`, sample(profile, kindOf(profile))] as const,
+      ),
       ["a record as it should be", under({})],
       ["a facility is named", under({ fields: { ...judged.fields, facility: "Plant 4" } })],
       ["it may travel on", under({}, { onward: "consent" })],
@@ -180,6 +319,12 @@ function cases(): Cases {
         ),
       ],
       ["two areas, another language", under({ areas: ["A", "B"], language: "fr" })],
+      ["consent of others", at(agreed)],
+      ["others agree", asked({ host: host!, reviewers: `${origin} ${reviewer}` })],
+      ["nobody is asked who reads it", asked({ host: host!, reviewers: reviewer! }, reviewer)],
+      ["the origin itself is not asked", asked({ host: origin! })],
+      ["nobody is named", asked({})],
+      ["a basis is named", asked({ agreement: "00".repeat(32), host: host! })],
       [
         "any kind under general",
         at(general, {
@@ -199,6 +344,11 @@ function cases(): Cases {
     ],
     hostile: [
       ...form(),
+      ...mechanisms.map((profile) => {
+        const [what, kind, pointer, value] = refused[profile.id]!
+        const of = `${profile.id}: ${kind}`
+        return [`${profile.id}: ${what}`, edit(of, [pointer, value]), "profile.violated"] as const
+      }),
       ["a kind that it does not know", under({ kind: "report" }), "profile.violated"],
       [
         "a kind by the name of what every object has",
@@ -218,6 +368,18 @@ function cases(): Cases {
         under({ fields: { ...judged.fields, colour: "red" } }),
         "profile.violated",
       ],
+      ["members named by their state", asked({ host: "xb" }), "profile.violated"],
+      ["members out of order", asked({ host: `${host} ${origin}` }), "profile.violated"],
+      ["a member twice", asked({ host: `${host} ${host}` }), "profile.violated"],
+      ["two blanks between members", asked({ host: `${host}  ${other}` }), "profile.violated"],
+      [
+        "17 members",
+        asked({
+          host: Array.from({ length: 17 }, (_, i) => (i + 16).toString(16).repeat(32)).join(" "),
+        }),
+        "profile.violated",
+      ],
+      ["a basis by its title", asked({ agreement: "the agreement" }), "profile.violated"],
       [
         "a missing field by the name of what every object has",
         at(named as never, {

@@ -1,0 +1,35 @@
+import type { Judged, KindRule, Profile } from "../../../../protocol/profiles/profile.ts"
+
+/** Members by whose ids records name others: whoever they are. */
+export const someMembers = ["1a".repeat(32), "2b".repeat(32)] as const
+
+/** A text for each field that is more than words. */
+function textOf(profile: Profile, field: string): string {
+  const rule = (profile.consent ?? []).find(({ members }) => members.includes(field))
+  if (rule !== undefined) return someMembers[0]
+  if ((profile.consent ?? []).some(({ basis }) => basis?.field === field)) return "3c".repeat(32)
+  if (field === "rating") return lowest(profile)
+  if (field === "region") return Object.keys(profile.rating!.scales)[0]!
+  if (field === "status") return profile.followUp!.scale[0]!
+  return "Yes: it is said here."
+}
+
+function lowest({ rating }: Profile): string {
+  const scale = Object.values(rating!.scales)[0]!
+  return "max" in scale ? String(scale.min) : scale[0]!
+}
+
+/** A record of the kind with what it must have and nothing else, as its profile would have it. */
+export function sampleOf(profile: Profile, kind: string): Judged & { readonly origin: string } {
+  const rule: KindRule = profile.kinds[kind]!
+  const codes = profile.areas === undefined ? ["A"] : Object.keys(profile.areas).toSorted()
+  return {
+    areas: codes.slice(0, rule.areas),
+    body: "Whoever answers for it should say what is done.",
+    fields: Object.fromEntries(rule.required.map((field) => [field, textOf(profile, field)])),
+    kind,
+    language: profile.languages?.[0] ?? "en",
+    marking: rule.marking.default,
+    origin: "4d".repeat(32),
+  }
+}
