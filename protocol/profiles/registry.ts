@@ -1,6 +1,7 @@
 import { cns } from "./cns.ts"
 import { cog } from "./cog.ts"
 import { cppnm14 } from "./cppnm-14.ts"
+import { dialogue } from "./dialogue.ts"
 import { general } from "./general.ts"
 import { gnssn } from "./gnssn.ts"
 import { icaoUsap } from "./icao-usap.ts"
@@ -28,6 +29,7 @@ export type AdoptableProfile = {
 export const builtInProfiles: readonly AdoptableProfile[] = [
   ...[general, ippas, cns, jointConvention, osart, prascGeneric, gnssn, inpo, wano, cog, uncac],
   ...[untoc, insserv, infcirc869, cppnm14, unscr1540, icaoUsap, winsBilateral],
+  dialogue,
 ].map((profile) => {
   const bytes = encodeProfile(profile)
   return { profile, bytes, digest: profileDigest(bytes) }

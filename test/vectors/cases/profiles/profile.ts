@@ -205,6 +205,12 @@ const refused: {
   ],
   cog: ["an event passed on outside", "event-report", "/release/to", "state"],
   "cppnm-14": ["a point of contact told to everybody", "point-of-contact", "/release/to", "public"],
+  dialogue: [
+    "an answer told to others than asked",
+    "answer",
+    "/release/recipient",
+    "00".repeat(32),
+  ],
   gnssn: [
     "a practice without the consent it rests on",
     "shared-good-practice",
@@ -289,13 +295,18 @@ function cases(): Cases {
     recipient: "00".repeat(32),
     to: null,
   }
-  const sample = (profile: Profile, kind: string) =>
-    at(profile, {
-      record: sampleOf(profile, kind) as unknown as Input,
-      recipient: release.recipient,
+  const sample = (profile: Profile, kind: string) => {
+    const record = sampleOf(profile, kind)
+    // An answer goes to whoever asked.
+    const recipient = record.about?.origin ?? release.recipient
+    return at(profile, {
+      record: record as unknown as Input,
+      recipient,
       onward: "no",
-      release: release as unknown as Input,
+      release: { ...release, recipient } as unknown as Input,
     })
+  }
+  const of = (kind: string) => `dialogue: ${kind}`
   const kindOf = ({ id }: Profile) => refused[id]![1]
   return {
     about:
@@ -307,6 +318,10 @@ function cases(): Cases {
         (profile) =>
           [`${profile.id}: ${kindOf(profile)}`, sample(profile, kindOf(profile))] as const,
       ),
+      [
+        "a question about nothing",
+        edit(of("answer"), ["/record/kind", "question"], ["/record/about"]),
+      ],
       ["a record as it should be", under({})],
       ["a facility is named", under({ fields: { ...judged.fields, facility: "Plant 4" } })],
       ["it may travel on", under({}, { onward: "consent" })],
@@ -349,6 +364,31 @@ function cases(): Cases {
         const of = `${profile.id}: ${kind}`
         return [`${profile.id}: ${what}`, edit(of, [pointer, value]), "profile.violated"] as const
       }),
+      ["an answer to nothing", edit(of("answer"), ["/record/about"]), "profile.violated"],
+      [
+        "an answer that adopts",
+        edit(of("answer"), ["/record/about/relation", "adopts"]),
+        "profile.violated",
+      ],
+      [
+        "an answer that may travel on",
+        edit(of("answer"), ["/release/onward", "consent"]),
+        "profile.violated",
+      ],
+      [
+        "a translation of another member's record, told to a third",
+        edit(of("answer"), [
+          "/record/translationOf",
+          {
+            digest: "00".repeat(32),
+            id: "00".repeat(16),
+            origin: "00".repeat(32),
+            status: "courtesy",
+            version: 1,
+          },
+        ]),
+        "profile.violated",
+      ],
       ["a kind that it does not know", under({ kind: "report" }), "profile.violated"],
       [
         "a kind by the name of what every object has",

@@ -1,7 +1,14 @@
 import type { Judged, KindRule, Profile } from "../../../../protocol/profiles/profile.ts"
+import type { Relation } from "../../../../protocol/record/link.ts"
+import type { ComityRecord } from "../../../../protocol/record/record.ts"
 
 /** Members by whose ids records name others: whoever they are. */
 export const someMembers = ["1a".repeat(32), "2b".repeat(32)] as const
+
+/** Some record of theirs, in whatever version. */
+function about(relation: Relation): ComityRecord["about"] {
+  return { id: "5e".repeat(16), origin: someMembers[1], relation }
+}
 
 /** A text for each field that is more than words. */
 function textOf(profile: Profile, field: string): string {
@@ -24,6 +31,7 @@ export function sampleOf(profile: Profile, kind: string): Judged & { readonly or
   const rule: KindRule = profile.kinds[kind]!
   const codes = profile.areas === undefined ? ["A"] : Object.keys(profile.areas).toSorted()
   return {
+    ...(rule.relation === undefined ? {} : { about: about(rule.relation) }),
     areas: codes.slice(0, rule.areas),
     body: "Whoever answers for it should say what is done.",
     fields: Object.fromEntries(rule.required.map((field) => [field, textOf(profile, field)])),
