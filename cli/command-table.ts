@@ -70,6 +70,15 @@ export const commandGroups: readonly {
     ],
   },
   {
+    heading: "Talk about it:",
+    entries: [
+      {
+        names: ["ask", "answer", "comment", "reserve", "adopt", "follow-up", "translate"],
+        load: async () => (await import("./commands/dialogue.ts")).registerDialogue,
+      },
+    ],
+  },
+  {
     heading: "Prove it:",
     entries: [
       {

@@ -92,6 +92,7 @@ const nodeExits = {
   "record.repudiated": exitCodes.verificationFailed,
   "record.suspended": exitCodes.failed,
   "record.not-ours": exitCodes.failed,
+  "record.reserved": exitCodes.failed,
   "record.too-large": exitCodes.failed,
   "draft.unknown": exitCodes.notFound,
   "draft.released": exitCodes.conflict,

@@ -15,6 +15,7 @@ import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { stillMissing } from "./orders.ts"
 import { assertWitnessed } from "./overdue.ts"
+import { refuseUnaccompanied } from "./remarks.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
 import { type LogState, rootAt } from "./store/queries/logs.ts"
 import { assertOpen, orderById, requestAgain } from "./store/queries/orders.ts"
@@ -86,6 +87,9 @@ export async function admit(
   }
   const standing: Standing = { order: payload, orderId: payload.id, index, root, approvals }
   await refuseEnded(trx, standing, placed)
+  if (payload.act === "release")
+    for (const { grant } of placed)
+      await refuseUnaccompanied(context, trx, grant.record, grant.recipient)
   return { order, placed, standing }
 }
 

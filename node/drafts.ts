@@ -6,6 +6,7 @@ import { encodeRecord, recordDigest } from "../protocol/record/record.ts"
 import type { Context } from "./context.ts"
 import { buildRecord, hasErrors, parseDraft } from "./draft.ts"
 import { NodeError } from "./errors.ts"
+import { checkHeldLinks } from "./links.ts"
 import type { Finding } from "./lint-rules.ts"
 import { nameOf } from "./peers.ts"
 import { indexRecord } from "./search.ts"
@@ -184,6 +185,7 @@ export async function freezeDraft(context: Context, trx: Db, row: DraftRow): Pro
     )
   }
   const record = buildRecord(draft, { network: self.network, origin: self.id, id: row.id, version })
+  await checkHeldLinks(trx, record)
   const bytes = encodeRecord(record)
   const key = env.random(32)
   const sealed = sealObject(key, 0, bytes)

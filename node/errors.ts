@@ -29,6 +29,7 @@ export const nodeErrorCodes = [
     "record.repudiated",
     "record.suspended",
     "record.not-ours",
+    "record.reserved",
     "record.too-large",
   ],
   ...["draft.unknown", "draft.released", "draft.errors", "draft.sensitive"],

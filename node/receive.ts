@@ -33,6 +33,7 @@ import { noteEvent } from "./event.ts"
 import { checkHeard, hearOf, memberOfCheckpoint, takeProof } from "./gossip.ts"
 import { ownHolder } from "./holder.ts"
 import { examine } from "./inconsistency.ts"
+import { checkHeldLinks } from "./links.ts"
 import { loggedOf } from "./logged.ts"
 import { type LogNews, mirrorLog, noteDisowned } from "./mirror.ts"
 import { keepOrder, takeCosigned } from "./prove.ts"
@@ -499,6 +500,7 @@ async function takeGrant(
       return { state: "already", hasPurged: false }
     }
     const verified = verifyRelease(standing, placed, known, content, ownHolder(context))
+    await checkHeldLinks(trx, verified.record)
     const isNew = await storeRecord(context, trx, placed, content.key, verified)
     await insertFacts(trx, [row])
     await owe(context, trx, peer, fact.orderId, placed.leaf, "delivered")

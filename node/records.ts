@@ -9,6 +9,7 @@ import { type Context, today } from "./context.ts"
 import { draftById } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { ownHolder } from "./holder.ts"
+import { type Links, linksOf } from "./linked.ts"
 import { loggedOf } from "./logged.ts"
 import { findPeer, nameOf } from "./peers.ts"
 import { describeProof } from "./prove.ts"
@@ -154,6 +155,7 @@ export type Shown = {
   readonly network: string
   readonly provenance: readonly Step[]
   readonly notes: readonly string[]
+  readonly links: Links
 }
 
 /**
@@ -190,6 +192,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
         : []),
       ...(await notesOn(context, origin, record.network, terms)),
     ],
+    links: await linksOf(context, record),
   }
 }
 

@@ -27,6 +27,7 @@ import { draftById, freezeDraft, type RecordRow } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { assertVerified, findPeer, nameOf } from "./peers.ts"
 import { newestBase } from "./prove.ts"
+import { remarksFor } from "./remarks.ts"
 import { tracesIn } from "./state-names.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
 import { memberById } from "./store/queries/members.ts"
@@ -97,6 +98,7 @@ export async function requestRelease(
     const planned: Planned[] = []
     for (const prefix of new Set(request.records)) {
       const row = await freezeDraft(context, trx, await draftById(context, prefix, trx))
+      planned.push(...(await planRemarks(context, trx, row, recipients, request)))
       for (const recipient of recipients)
         planned.push(await planRelease(context, trx, row, recipient, request))
     }
@@ -169,6 +171,25 @@ async function findRecipients(
     found.set(peer.member, { id: peer.member, name: peer.name })
   }
   return [...found.values()]
+}
+
+/** What parties to the record have to say on it, to the same members, in orders before its own. */
+async function planRemarks(
+  context: Context,
+  trx: Db,
+  row: RecordRow,
+  recipients: readonly Recipient[],
+  request: ReleaseRequest,
+): Promise<readonly Planned[]> {
+  const planned: Planned[] = []
+  const ids = recipients.map(({ id }) => id)
+  for (const { draft, to } of await remarksFor(context, trx, row, ids)) {
+    const remark = await freezeDraft(context, trx, await draftById(context, draft, trx))
+    for (const recipient of recipients)
+      if (to.includes(recipient.id))
+        planned.push(await planRelease(context, trx, remark, recipient, request))
+  }
+  return planned
 }
 
 async function planRelease(

@@ -1,6 +1,7 @@
 import { sql } from "kysely"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import type { Context } from "./context.ts"
+import { deleteLinks, insertLinks } from "./links.ts"
 import { searchQuery, searchTerms } from "./search-text.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -13,6 +14,7 @@ function termsOf(record: ComityRecord): { readonly title: string; readonly body:
 export async function indexRecord(db: Db, rid: number, record: ComityRecord): Promise<void> {
   const { title, body } = termsOf(record)
   await sql`INSERT INTO search (rowid, title, body) VALUES (${rid}, ${title}, ${body})`.execute(db)
+  await insertLinks(db, rid, record)
 }
 
 /** The index keeps no text, so what is taken out must be said again, exactly. FTS5 §4.4.3 */
@@ -20,6 +22,7 @@ export async function unindexRecord(db: Db, rid: number, bytes: Uint8Array): Pro
   const { title, body } = termsOf(decodeRecord(bytes))
   await sql`INSERT INTO search (search, rowid, title, body)
     VALUES ('delete', ${rid}, ${title}, ${body})`.execute(db)
+  await deleteLinks(db, rid)
 }
 
 /** Matches ranked at most: common words are cut to the newest, and the answer says so. */

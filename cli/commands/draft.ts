@@ -146,7 +146,7 @@ function errorsIn({ findings }: Pick<DraftView, "findings">): number {
   return findings.filter(({ severity }) => severity === "error").length
 }
 
-function printDraft(output: Output, view: DraftView): void {
+export function printDraft(output: Output, view: DraftView): void {
   output.document(view)
   output.line(`${view.record}  version ${String(view.version)}  ${view.title}`)
   printFindings(output, view)

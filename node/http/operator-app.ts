@@ -52,8 +52,10 @@ import { findRecord, inbox, search, show, why } from "../records.ts"
 import { recover, resumeAnyway } from "../recover.ts"
 import { giveUp } from "../regain.ts"
 import { requestRelease, requestWithdrawal } from "../release.ts"
+import { type Saying, say } from "../say.ts"
 import { publish } from "../sequencer.ts"
 import { follow, sync } from "../subscribe.ts"
+import { translate } from "../translate.ts"
 
 /**
  * What the member's own people can ask of the node: one operation a verb, JSON in, JSON out, bytes as
@@ -135,6 +137,31 @@ export const operations = {
   ),
   "draft.remove": operation(z.strictObject({ draft: id }), (context, { draft }) =>
     removeDraft(context, draft),
+  ),
+
+  "draft.translate": operation(
+    z.strictObject({
+      record: id,
+      source,
+      status: z.enum(["courtesy", "machine", "official"]),
+    }),
+    (context, input) => translate(context, input),
+  ),
+  say: operation(
+    z.strictObject({
+      relation: z.enum(["adopts", "answers", "asks", "follows-up", "replies", "reserves"]),
+      record: id.optional(),
+      text: source.optional(),
+      title: text.optional(),
+      status: text.optional(),
+      to: z.array(text).max(512).optional(),
+      also: z.array(text).max(512).optional(),
+      profile: text.optional(),
+      language: text.optional(),
+      areas: z.array(text).max(64).optional(),
+      fields: z.record(text, source).optional(),
+    }),
+    (context, input) => say(context, input as Saying),
   ),
 
   "release.request": operation(

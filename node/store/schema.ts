@@ -1,4 +1,5 @@
 import type { Generated, Kysely } from "kysely"
+import type { LinkRelation } from "../links.ts"
 
 /**
  * The tables of a node. Signed bytes are BLOBs and are never taken apart; ids and digests are hex.
@@ -119,6 +120,17 @@ export type Schema = {
     content_key: Uint8Array
     /** the entry by which its origin's log would say that it is withdrawn for everybody */
     tag: Uint8Array
+  }
+
+  /** What a record that is held speaks of: a row of `content` each, gone with it. */
+  link: {
+    rid: number
+    relation: LinkRelation
+    to_origin: string
+    to_id: string
+    /** both null when it speaks of the record whatever its version */
+    to_version: number | null
+    to_digest: string | null
   }
 
   /** Own orders, from the request on. */

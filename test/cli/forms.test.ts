@@ -46,6 +46,13 @@ describe("the forms that are fixed", () => {
     "search physical inventory",
     "show 4f1c",
     "why 4f1c --peer xb",
+    'ask xb "why two persons?" --about 4f1c',
+    'answer 4f1c "because"',
+    'comment 4f1c "We do the same in ports."',
+    'reserve 4f1c "Not in transit."',
+    "adopt 4f1c --status adopted",
+    'follow-up 4f1c "Done in May." --status closed-implemented',
+    "translate 4f1c - --status official",
     "receipts 4f1c",
     'withdraw 4f1c --reason "superseded"',
     "evidence 4f1c -o FILE",
@@ -73,9 +80,6 @@ describe("the forms that are fixed", () => {
   })
 
   test.each([
-    'ask xb "why two persons?" --about 4f1c',
-    'answer 4f1c "because"',
-    "adopt 4f1c --status adopted",
     "attach 4f1c FILE",
     "bundle create --to xb -o FILE",
     "bundle import FILE",
