@@ -1,12 +1,11 @@
 import type { Judged, KindRule, Profile } from "../../../../protocol/profiles/profile.ts"
-import type { Relation } from "../../../../protocol/record/link.ts"
-import type { ComityRecord } from "../../../../protocol/record/record.ts"
+import type { About, Relation } from "../../../../protocol/record/link.ts"
 
 /** Members by whose ids records name others: whoever they are. */
 export const someMembers = ["1a".repeat(32), "2b".repeat(32)] as const
 
 /** Some record of theirs, in whatever version. */
-function about(relation: Relation): ComityRecord["about"] {
+function about(relation: Relation): About {
   return { id: "5e".repeat(16), origin: someMembers[1], relation }
 }
 
