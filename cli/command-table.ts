@@ -43,6 +43,10 @@ export const commandGroups: readonly {
       },
       { names: ["order"], load: async () => (await import("./commands/order.ts")).registerOrder },
       {
+        names: ["consent"],
+        load: async () => (await import("./commands/consent.ts")).registerConsent,
+      },
+      {
         names: ["publish"],
         load: async () => (await import("./commands/publish.ts")).registerPublish,
       },
@@ -67,6 +71,7 @@ export const commandGroups: readonly {
         names: ["inbox", "search", "show"],
         load: async () => (await import("./commands/records.ts")).registerRecords,
       },
+      { names: ["mark"], load: async () => (await import("./commands/mark.ts")).registerMark },
     ],
   },
   {

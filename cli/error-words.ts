@@ -68,6 +68,7 @@ export const protocolErrorWords = {
   "order.root-version": "The order names a root version that was not in force.",
   "order.unauthorised": "The officers who signed do not suffice for this order.",
   "order.unconsented": "A member that has to agree to this release has not, or not to this one.",
+  "consent.malformed": "This is not a consent, or one that nobody asked for.",
   "order.ended": "A withdrawal has ended this release.",
   "order.repudiated": "Its origin has disowned this part of its log.",
   "order.too-large": "The order has more grants than one order may have.",

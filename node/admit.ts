@@ -3,19 +3,35 @@ import { ProtocolError } from "../protocol/errors.ts"
 import type { PlacedGrant } from "../protocol/exchange/delivery.ts"
 import { emptyRoot } from "../protocol/log/merkle.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
-import { signoffOf } from "../protocol/profiles/profile.ts"
+import { type Profile, signoffOf } from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
+import {
+  type Agreed,
+  type Consent,
+  consentSubject,
+  membersAsked,
+  verifyAgreed,
+  verifyConsents,
+} from "../protocol/release/consent.ts"
 import { decodeGrant, grantLeaf } from "../protocol/release/grant.ts"
 import { buildGrantTree } from "../protocol/release/grant-tree.ts"
-import { approvalsOf, decodeOrder, type OrderDocument } from "../protocol/release/order.ts"
+import {
+  approvalsOf,
+  decodeOrder,
+  type Order,
+  type OrderDocument,
+} from "../protocol/release/order.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { encodeSigned } from "../protocol/signed.ts"
-import { factOf, type Standing, verifyPermitted } from "../protocol/verify.ts"
+import { verifyPermitted } from "../protocol/standing.ts"
+import { factOf, type Standing } from "../protocol/verify.ts"
 import { type Context, ownRoot, today } from "./context.ts"
+import { recordOf } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { stillMissing } from "./orders.ts"
 import { assertWitnessed } from "./overdue.ts"
 import { refuseUnaccompanied } from "./remarks.ts"
+import { givenConsent, knowingOf } from "./store/queries/consents.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
 import { type LogState, rootAt } from "./store/queries/logs.ts"
 import { assertOpen, orderById, requestAgain } from "./store/queries/orders.ts"
@@ -25,6 +41,7 @@ import type { Db } from "./store/schema.ts"
 export type Admitted = {
   readonly order: OrderDocument
   readonly placed: readonly PlacedGrant[]
+  readonly consents: readonly Consent[]
   readonly standing: Standing
 }
 
@@ -68,7 +85,7 @@ export async function admit(
   const { revoked } = root
   const approvals = approvalsOf(order, root, { revoked, epoch: log.epoch, index })
   const profile = findProfile(payload.rule.profile)?.profile
-  if (profile === undefined || payload.act === "consent")
+  if (profile === undefined)
     throw new ProtocolError("profile.unknown", { detail: payload.rule.profile })
   verifyPermitted(payload, context.self, root)
   const signoff = signoffOf(profile, payload.act, payload.rule.kind)
@@ -80,17 +97,23 @@ export async function admit(
   const isBased = base.epoch === log.epoch && baseRoot !== null && encodeHex(baseRoot) === base.root
   if (!isBased) throw new ProtocolError("order.base")
 
+  const standing = { order: payload, orderId: payload.id, index, root, approvals }
+  if (payload.act === "consent") {
+    await refuseConsented(trx, payload)
+    return { order, placed: [], consents: [], standing: { ...standing, consents: [] } }
+  }
   const placed = await placeGrants(trx, row.id, new Uint8Array(row.seed), payload.root ?? "")
   for (const { grant } of placed) {
     if (grant.act !== payload.act) throw new ProtocolError("grant.malformed", { detail: "act" })
     if (grant.record.origin !== context.self.id) throw new ProtocolError("custody.unsupported")
   }
-  const standing: Standing = { order: payload, orderId: payload.id, index, root, approvals }
-  await refuseEnded(trx, standing, placed)
+  const { consents, agreed } = await findConsents(trx, payload, placed, profile)
+  const whole: Standing = { ...standing, consents: agreed }
+  await refuseEnded(trx, whole, placed)
   if (payload.act === "release")
     for (const { grant } of placed)
       await refuseUnaccompanied(context, trx, grant.record, grant.recipient)
-  return { order, placed, standing }
+  return { order, placed, consents, standing: whole }
 }
 
 function unsatisfied(orderId: string, missing: readonly string[]): NodeError {
@@ -121,6 +144,46 @@ async function placeGrants(
   const tree = buildGrantTree(new Map(grants.map(({ position, leaf }) => [position, leaf])), seed)
   if (encodeHex(tree.root) !== signedRoot) throw new ProtocolError("grant.path")
   return grants.map((grant) => ({ ...grant, path: tree.path(grant.position) }))
+}
+
+/**
+ * The consents of those whom the records name, as they were given here and not taken back until now.
+ *
+ * @throws `order.unconsented`
+ */
+async function findConsents(
+  trx: Db,
+  order: Order,
+  placed: readonly PlacedGrant[],
+  profile: Profile,
+): Promise<{ readonly consents: readonly Consent[]; readonly agreed: readonly Agreed[] }> {
+  if (!order.rule.conditions.includes("consent")) return { consents: [], agreed: [] }
+  const records = await Promise.all(placed.map(({ grant }) => recordOf(trx, grant.record)))
+  const asked = records.flatMap((record) => membersAsked(profile, record))
+  const subject = consentSubject(order)
+  const consents: Consent[] = []
+  for (const member of [...new Set(asked)].toSorted()) {
+    const given = await givenConsent(trx, member, subject)
+    if (given === null) throw new ProtocolError("order.unconsented", { detail: member })
+    consents.push(given)
+  }
+  const agreed = verifyConsents(consents, order, profile, await knowingOf(trx, consents))
+  for (const record of records) verifyAgreed(profile, record, agreed)
+  return { consents, agreed }
+}
+
+/** One answer to one question: a second consent to the same would outlive the first one's taking back. */
+async function refuseConsented(trx: Db, { id, origin, subject }: Order): Promise<void> {
+  const earlier = await trx
+    .selectFrom("consent_asked")
+    .innerJoin("logged_order", "logged_order.id", "consent_asked.order_id")
+    .select("logged_order.id")
+    .where("logged_order.origin", "=", origin)
+    .where("consent_asked.subject", "=", subject ?? "")
+    .where("logged_order.id", "!=", id)
+    .executeTakeFirst()
+  if (earlier !== undefined)
+    throw new NodeError("order.closed", `Order ${earlier.id} says the same already.`)
 }
 
 async function refuseEnded(

@@ -51,11 +51,15 @@ const recordKeys = [
 /**
  * An author's Markdown with YAML front matter (the example in docs/mechanisms.md). Whatever is wrong
  * in it comes back as a finding with its line, never as an exception; a draft with a finding of
- * severity `error` can't be released. `profileId` stands for a `profile:` line.
+ * severity `error` can't be released. `profileId` stands for a `profile:` line; `adopted` are the digests
+ * of the profiles in force for its member.
  *
  * @throws `draft.malformed` only for a file of more than 512 Ki characters
  */
-export function parseDraft(text: string, options: { readonly profileId?: string } = {}): Draft {
+export function parseDraft(
+  text: string,
+  options: { readonly profileId?: string; readonly adopted?: readonly string[] } = {},
+): Draft {
   if (text.length > draftLength) throw new ProtocolError("draft.malformed", { detail: "too large" })
   const source = text
     .replace(/^\ufeff/, "")
@@ -70,7 +74,7 @@ export function parseDraft(text: string, options: { readonly profileId?: string 
   // Of front matter that can't be read, that is all there is to say.
   const isUnread = entries.size === 0 && findings.length > 0
   const reportFields = isUnread ? () => {} : report
-  const fields = readFields(entries, { body, bodyLine }, options.profileId, reportFields)
+  const fields = readFields(entries, { body, bodyLine }, options, reportFields)
 
   const facility = Object.hasOwn(fields.fields, "facility")
   const profile = findProfile(fields.profile.digest)?.profile
@@ -250,7 +254,7 @@ function textsOf(value: unknown): readonly string[] | null {
 function readFields(
   entries: Entries,
   written: { readonly body: string; readonly bodyLine: number },
-  profileId: string | undefined,
+  { profileId, adopted }: { readonly profileId?: string; readonly adopted?: readonly string[] },
   report: Report,
 ): DraftFields {
   const line = (key: string): number => entries.get(key)?.line ?? 1
@@ -265,7 +269,7 @@ function readFields(
   const wanted = profileId ?? writtenProfile ?? "general"
   if (writtenProfile !== undefined && writtenProfile !== wanted)
     report("profile", line("profile"), `profile: ${wanted} was asked for instead`, "warning")
-  const found = findProfileById(wanted)
+  const found = findProfileById(wanted, adopted)
   const ids = builtInProfiles.map(({ profile }) => profile.id)
   if (found === null) report("profile", line("profile"), `profile: expected ${among(ids, wanted)}`)
   const { profile, digest } = found ?? builtInProfiles[0]!

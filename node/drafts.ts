@@ -2,9 +2,14 @@ import { sha256 } from "../protocol/crypto/hash.ts"
 import { sealObject } from "../protocol/crypto/seal.ts"
 import { encodeHex, utf8 } from "../protocol/encoding.ts"
 import { withdrawalTag } from "../protocol/log/entry.ts"
-import { encodeRecord, recordDigest } from "../protocol/record/record.ts"
-import type { Context } from "./context.ts"
-import { buildRecord, hasErrors, parseDraft } from "./draft.ts"
+import {
+  type ComityRecord,
+  decodeRecord,
+  encodeRecord,
+  recordDigest,
+} from "../protocol/record/record.ts"
+import { type Context, ownRoot } from "./context.ts"
+import { buildRecord, type Draft, hasErrors, parseDraft } from "./draft.ts"
 import { NodeError } from "./errors.ts"
 import { checkHeldLinks } from "./links.ts"
 import type { Finding } from "./lint-rules.ts"
@@ -42,13 +47,13 @@ export async function addDraft(
   const row: DraftRow = {
     id,
     source: text,
-    title: parseDraft(text).fields.title,
+    title: parse(context, text).fields.title,
     released: 0,
     released_source: null,
     updated_at: context.env.clock.now(),
   }
   await context.db.insertInto("draft").values(row).execute()
-  return viewOf(row)
+  return viewOf(context, row)
 }
 
 /** The profile asked for on the command line becomes part of the source, so that one text says all. */
@@ -65,15 +70,15 @@ export async function editDraft(
   source: string,
 ): Promise<DraftView> {
   const row = await draftById(context, prefix)
-  const title = parseDraft(source).fields.title
+  const title = parse(context, source).fields.title
   const updated = { ...row, source, title, updated_at: context.env.clock.now() }
   await context.db.updateTable("draft").set(updated).where("id", "=", row.id).execute()
-  return viewOf(updated)
+  return viewOf(context, updated)
 }
 
 export async function listDrafts(context: Context): Promise<readonly DraftView[]> {
   const rows = await context.db.selectFrom("draft").selectAll().orderBy("updated_at").execute()
-  return rows.map(viewOf)
+  return rows.map((row) => viewOf(context, row))
 }
 
 export async function showDraft(
@@ -81,7 +86,7 @@ export async function showDraft(
   prefix: string,
 ): Promise<DraftView & { readonly source: string }> {
   const row = await draftById(context, prefix)
-  return { ...viewOf(row), source: row.source }
+  return { ...viewOf(context, row), source: row.source }
 }
 
 /** @throws `draft.released`: what left this node stays on record; it can be withdrawn. */
@@ -95,8 +100,13 @@ export async function removeDraft(context: Context, prefix: string): Promise<{ r
   return { removed: row.id }
 }
 
-function viewOf(row: DraftRow): DraftView {
-  const { fields, findings } = parseDraft(row.source)
+/** Under the profiles that are in force here. */
+function parse(context: Context, source: string): Draft {
+  return parseDraft(source, { adopted: ownRoot(context).profiles })
+}
+
+function viewOf(context: Context, row: DraftRow): DraftView {
+  const { fields, findings } = parse(context, row.source)
   const { title, profile, kind } = fields
   return {
     record: row.id,
@@ -173,7 +183,7 @@ export async function freezeDraft(context: Context, trx: Db, row: DraftRow): Pro
   const { self, env } = context
   const version = nextVersion(row)
   if (version === row.released) return recordRow(trx, self.id, row.id, version)
-  const draft = parseDraft(row.source)
+  const draft = parse(context, row.source)
   if (hasErrors(draft.findings)) {
     const errors = draft.findings.filter(({ severity }) => severity === "error")
     throw new NodeError(
@@ -240,4 +250,25 @@ export async function recordRow(
   if (row === undefined)
     throw new NodeError("record.unknown", `No record ${id} version ${version}.`)
   return row
+}
+
+/** The content of a version that is held here. @throws `record.withdrawn` */
+export async function recordOf(
+  db: Db,
+  {
+    origin,
+    id,
+    version,
+  }: { readonly origin: string; readonly id: string; readonly version: number },
+): Promise<ComityRecord> {
+  const row = await db
+    .selectFrom("content")
+    .select("bytes")
+    .where("origin", "=", origin)
+    .where("id", "=", id)
+    .where("version", "=", version)
+    .executeTakeFirst()
+  if (row === undefined)
+    throw new NodeError("record.withdrawn", `The content of record ${id} is destroyed.`)
+  return decodeRecord(new Uint8Array(row.bytes))
 }

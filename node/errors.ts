@@ -55,6 +55,8 @@ export const nodeErrorCodes = [
     "public.unconfirmed",
     "evidence.refused",
   ],
+  ...["profile.adopted", "profile.looser"],
+  ...["consent.unasked", "consent.pending"],
   ...["witness.missing", "request.malformed", "search.malformed"],
 ] as const
 

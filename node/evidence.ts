@@ -1,16 +1,19 @@
 import { jsonOf } from "../protocol/canonical.ts"
 import { encodeHex } from "../protocol/encoding.ts"
 import { encodeEvidence } from "../protocol/evidence.ts"
-import { proveConsistencyFrom, proveInclusionFrom } from "../protocol/log/compact-range.ts"
+import { proveInclusionFrom } from "../protocol/log/compact-range.ts"
 import { formatTlogProof } from "../protocol/log/tlog-proof.ts"
+import type { Profile } from "../protocol/profiles/profile.ts"
+import { hasSealedRating } from "../protocol/profiles/rating.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
-import { keepLines } from "../protocol/quorum.ts"
-import { entryOf, type Logged, versionInForce } from "../protocol/verify.ts"
+import { decodeRecord } from "../protocol/record/record.ts"
+import { entryOf } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
 import { findPeer, nameOf } from "./peers.ts"
 import { describeProof, proofOf } from "./prove.ts"
+import { proveOrder } from "./prove-order.ts"
 import { claimOf, contentOf, findRecord, liveFacts, suspended } from "./records.ts"
 import type { LiveFact } from "./standing.ts"
 import { fromNodes } from "./store/queries/logs.ts"
@@ -43,7 +46,14 @@ export async function exportEvidence(
     throw new NodeError("record.repudiated", "Its origin disowns the release of this record.", {
       hint: `comity show ${reference.id} says from where on, and why.`,
     })
-  const { placed, log, logged, order, entry, proof: proven } = await claimOf(context, fact)
+  const { claim, placed, log, logged, order, entry, proof: proven } = await claimOf(context, fact)
+  const profile = findProfile(order.payload.rule.profile)
+  if (profile === null)
+    throw new NodeError("store.corrupt", "The profile of this order is missing.")
+  if (hasSealedRating(profile.profile, decodeRecord(content.bytes)))
+    throw new NodeError("evidence.refused", "It holds a sealed rating, which no file carries.", {
+      hint: "Whoever may know the rating was given the record itself.",
+    })
   const isRecipient = fact.order_origin !== context.self.id
   const mayShow = placed.grant.terms?.evidence !== "recipient" || !isRecipient
   if (!mayShow && (options.reason ?? "").trim() === "")
@@ -53,33 +63,16 @@ export async function exportEvidence(
   if (!mayShow)
     await noteEvent(context, context.db, "evidence.exported", reference.id, options.reason ?? "")
 
-  const shown = await proofOf(context.db, logged, log, { index: fact.idx, proof: proven })
-  if (shown === null) throw new NodeError("store.corrupt", "No checkpoint covers this order.")
-  const { size, note, witnessing } = shown
-  // Nothing superfluous: lines of other witnesses than those it is judged by are not in it.
-  const checkpoint = keepLines(note, [witnessing.root])
-  const inForce = versionInForce(logged.origin, log.epoch, logged.rootIndexes, fact.idx)
-  const prove = (index: number) =>
-    fromNodes(context.db, log.id, (read) => proveInclusionFrom(read, index, size))
-  const base = order.payload.base.size
-  const baseProof =
-    base === 0
-      ? []
-      : await fromNodes(context.db, log.id, (read) => proveConsistencyFrom(read, base, size))
-  const profile = findProfile(order.payload.rule.profile)
-  if (profile === null)
-    throw new NodeError("store.corrupt", "The profile of this order is missing.")
+  const entryAt = { index: fact.idx, salt: entry.salt }
+  const proof = await proveOrder(context.db, { order, entry: entryAt, logged, log, proof: proven })
   const file = encodeEvidence({
-    base: baseProof.map(encodeHex),
+    ...proof.fields,
+    consents: claim.consents.map(({ bytes }) => jsonOf(bytes)),
     grant: jsonOf(placed.bytes),
-    order: jsonOf(order.bytes),
     path: placed.path.map(encodeHex),
     position: placed.position,
     profile: jsonOf(profile.bytes),
-    proof: formatTlogProof({ index: fact.idx, proof: await prove(fact.idx), checkpoint }),
     record: jsonOf(content.bytes),
-    roots: await rootsUpTo(logged, log.epoch, Math.max(inForce, witnessing.root.version), prove),
-    salt: encodeHex(entry.salt),
   })
   const recipient = await nameOf(context, fact.recipient)
   return {
@@ -87,8 +80,12 @@ export async function exportEvidence(
     record: reference.id,
     version: reference.version,
     recipient,
-    reveals: `The file shows the whole record, the pseudonyms, organisations and roles of the officers who signed, that ${recipient} received it, and index ${fact.idx} of the log.`,
+    reveals: `The file shows the whole record, the pseudonyms, organisations and roles of the officers who signed, that ${recipient} received it, and index ${fact.idx} of the log.${disclaimerOf(profile.profile)}`,
   }
+}
+
+function disclaimerOf({ comparison }: Profile): string {
+  return comparison === undefined ? "" : ` ${comparison.disclaimer}`
 }
 
 export type ExportedProof = {
@@ -175,22 +172,4 @@ async function chooseFact(
     })
   }
   return fact
-}
-
-/** Root versions from 1 to `count`; those of the log's epoch with their entry's path. */
-async function rootsUpTo(
-  { origin, rootIndexes }: Logged,
-  epoch: number,
-  count: number,
-  prove: (index: number) => Promise<readonly Uint8Array[]>,
-) {
-  return Promise.all(
-    origin.documents.slice(0, count).map(async ({ bytes, payload }) => {
-      const document = jsonOf(bytes)
-      if (payload.epoch < epoch) return { document }
-      const at = rootIndexes[payload.version - 1]
-      if (at == null) throw new NodeError("store.corrupt", "A root document is not logged.")
-      return { document, index: at, path: (await prove(at)).map(encodeHex) }
-    }),
-  )
 }

@@ -7,6 +7,7 @@ import { decodeOrder } from "../protocol/release/order.ts"
 import type { Context } from "./context.ts"
 import { epochFor } from "./deliver.ts"
 import { statedFrames } from "./receipts.ts"
+import { consentsOf } from "./store/queries/consents.ts"
 import { asPlacedGrant } from "./store/queries/facts.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
@@ -41,7 +42,9 @@ export async function* returnedFrames(
       .orderBy("position")
       .execute()
     if (facts.length === 0) continue
+    const consents = await consentsOf(db, order.payload)
     const plaintext = encodeReturned({
+      ...(consents.length === 0 ? {} : { consents: consents.map(({ bytes }) => jsonOf(bytes)) }),
       contents: order.payload.act === "release" ? await contentsOf(db, facts) : [],
       entry: { index: row.idx, salt: encodeHex(new Uint8Array(row.salt)) },
       grants: facts.map(asPlacedGrant).map(({ bytes, path, position }) => ({

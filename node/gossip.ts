@@ -6,7 +6,9 @@ import { bareCheckpoint, isInconsistency } from "../protocol/inconsistency.ts"
 import { logOrigin, parseLogOrigin } from "../protocol/log/entry.ts"
 import { keysFormat, verifyKeys } from "../protocol/member/keys.ts"
 import { type Member, rootVersion } from "../protocol/member/root.ts"
+import { isConsent } from "../protocol/release/consent.ts"
 import { decodeSigned } from "../protocol/signed.ts"
+import { consentsFor, provenConsent, takeConsent } from "./consent.ts"
 import type { Context } from "./context.ts"
 import {
   accuse,
@@ -66,6 +68,7 @@ async function knownOf(context: Context, peer: string): Promise<readonly Known[]
 export async function* gossipFrames(context: Context, peer: string): AsyncGenerator<Uint8Array> {
   const { db, gossip } = context
   const { revision } = gossip
+  yield* consentFrames(context, peer)
   if (gossip.told.get(peer) === revision) return
   const told = new Map(
     (await db.selectFrom("told").selectAll().where("peer", "=", peer).execute()).map(
@@ -80,6 +83,16 @@ export async function* gossipFrames(context: Context, peer: string): AsyncGenera
   }
   yield* proofFrames(context, peer, new Set(told.keys()))
   gossip.told.set(peer, revision)
+}
+
+/** What our officers said to a release of this peer, or took back that it may be shown a release under. */
+async function* consentFrames(context: Context, peer: string): AsyncGenerator<Uint8Array> {
+  for (const id of await consentsFor(context.db, peer)) {
+    const bytes = await provenConsent(context, id)
+    if (bytes === null) continue
+    yield encodeFrame("evidence", bytes)
+    await noteTold(context.db, peer, id, "1")
+  }
 }
 
 async function* memberFrames(
@@ -250,17 +263,28 @@ async function hearKeys(db: Db, member: Member, bytes: Uint8Array): Promise<void
 }
 
 /**
- * A proof of inconsistency, or what a member says to one.
+ * A proof of inconsistency, what a member says to one, or a consent of `from`.
  *
  * @throws as verifyInconsistency and verifyExplanation
  */
-export async function takeProof(context: Context, bytes: Uint8Array): Promise<void> {
+export async function takeProof(context: Context, from: string, bytes: Uint8Array): Promise<void> {
   const { db } = context
+  if (isConsent(bytes)) return hearConsent(context, from, bytes)
   if (isInconsistency(bytes)) return void (await keepInconsistency(context, db, bytes))
   const member = await memberById(db, decodeExplanation(bytes).payload.member)
   if (member === null) return
   await keepExplanation(db, bytes, member)
   context.gossip.revision++
+}
+
+/** One that we can't take is no reason to lose what else came. */
+async function hearConsent(context: Context, from: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await takeConsent(context, bytes, from)
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause
+    context.env.log.warn("consent.refused", { peer: from, code: cause.code })
+  }
 }
 
 /** After the mirror has grown: what others showed of this log has to be part of it. */

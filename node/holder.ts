@@ -1,10 +1,13 @@
 import { findProfile } from "../protocol/profiles/registry.ts"
 import { type Marking, markings } from "../protocol/record/marking.ts"
+import type { Knowing } from "../protocol/release/consent.ts"
 import type { Holder } from "../protocol/verify.ts"
 import { type Context, ownRoot } from "./context.ts"
 
+const nothing: Knowing = { members: new Map(), takenBack: new Set() }
+
 /** This node as the judge of what arrives: its id, its ceiling, the profiles and marks it takes. */
-export function ownHolder(context: Context): Holder {
+export function ownHolder(context: Context, knowing: Knowing = nothing): Holder {
   const root = ownRoot(context)
   return {
     network: root.network,
@@ -15,6 +18,7 @@ export function ownHolder(context: Context): Holder {
     kind: root.kind,
     localMark: (marking) => localMark(context, marking),
     profile: (digest) => findProfile(digest)?.profile ?? null,
+    ...knowing,
   }
 }
 

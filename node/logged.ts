@@ -1,6 +1,7 @@
 import { ProtocolError } from "../protocol/errors.ts"
 import { endOfEpoch, type Member } from "../protocol/member/root.ts"
-import { type Claim, entryOf, type Logged } from "../protocol/verify.ts"
+import type { Logged } from "../protocol/standing.ts"
+import { type Claim, entryOf } from "../protocol/verify.ts"
 import { type LogState, logOf, placesOf, rootAt } from "./store/queries/logs.ts"
 import { memberById, rootIndexes } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"

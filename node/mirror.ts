@@ -19,7 +19,7 @@ import {
   verifyRoots,
 } from "../protocol/member/root.ts"
 import { decodeSigned } from "../protocol/signed.ts"
-import { versionInForce } from "../protocol/verify.ts"
+import { versionInForce } from "../protocol/standing.ts"
 import type { Context } from "./context.ts"
 import { RootsContradict } from "./inconsistency.ts"
 import { rejudge } from "./repudiate.ts"

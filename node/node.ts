@@ -17,6 +17,7 @@ import type { Founded } from "./found.ts"
 import { isBehind, readHighWater } from "./high-water.ts"
 import { type NodeKeys, readKeys } from "./keys.ts"
 import { readLocalMarks } from "./local-marks.ts"
+import { bringStored } from "./profiles.ts"
 import { askBeforeSigning, haltAtStart, halts, writeIdentity } from "./recover.ts"
 import { gapOf } from "./regain.ts"
 import { migrate } from "./store/migrations.ts"
@@ -63,6 +64,7 @@ export async function createNode(
   const db = await openStore(env, keys.database)
   const own = await readMeta(db, "member")
   if (own === null) throw new NodeError("home.missing", "No member has been founded here yet.")
+  await bringStored(db)
   const inForce = (await readKeys(db, keys)) ?? keys
   const context = await contextOf(env, db, inForce, config, decodeUtf8(own))
   context.gap = await gapOf(context)

@@ -1,6 +1,6 @@
 import { encodeCanonical, ingest } from "../protocol/canonical.ts"
 import { ed25519PublicKey, signEd25519 } from "../protocol/crypto/sign.ts"
-import { decodeHex, encodeBase64url, encodeHex } from "../protocol/encoding.ts"
+import { decodeHex, encodeBase64url, encodeHex, equalBytes } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { verifyCheckpoint } from "../protocol/log/checkpoint.ts"
 import { logOrigin } from "../protocol/log/entry.ts"
@@ -17,12 +17,14 @@ import {
 import { findProfile } from "../protocol/profiles/registry.ts"
 import { judgeQuorum } from "../protocol/quorum.ts"
 import { type ComityRecord, decodeRecord, recordDigest } from "../protocol/record/record.ts"
+import { consentSubject, takingBack } from "../protocol/release/consent.ts"
 import { decodeGrantValue, encodeGrant, type Grant, grantLeaf } from "../protocol/release/grant.ts"
 import { buildGrantTree } from "../protocol/release/grant-tree.ts"
 import { encodeOrder, type Order, orderShape } from "../protocol/release/order.ts"
 import {
   decodeShape,
   digest,
+  either,
   hex,
   integer,
   json,
@@ -31,6 +33,7 @@ import {
   object,
   oneOf,
   optional,
+  type ShapeOf,
   text,
 } from "../protocol/shape.ts"
 import { type SignatureLine, signLine } from "../protocol/signed.ts"
@@ -46,11 +49,17 @@ import type { OfficerKey } from "./found.ts"
 
 const exportBytes = 64 * 1024 * 1024
 const proof = list(digest, { max: 63 })
-const exportShape = object({
+const historyFields = {
   /** that of the order's base, where witnesses have to have cosigned it */
   baseCheckpoint: optional(text({ min: 1, max: 1024 * 1024 })),
   baseProof: proof,
   checkpoint: text({ min: 1, max: 1024 * 1024 }),
+  payload: json,
+  roots: list(json, { min: 1, max: 1024 }),
+  seenProof: proof,
+}
+const exportShape = object({
+  ...historyFields,
   earlier: list(
     object({
       act: oneOf(["release", "withdraw"]),
@@ -62,16 +71,26 @@ const exportShape = object({
     { max: 100_000 },
   ),
   grants: list(object({ grant: json, position: integer(0, 1023) }), { min: 1, max: 512 }),
-  payload: json,
   recipients: list(object({ member: text({ min: 1, max: 64 }), name: text({ max: 64 }) }), {
     max: 512,
   }),
   records: list(json, { min: 1, max: 512 }),
-  roots: list(json, { min: 1, max: 1024 }),
   seed: hex(32),
-  seenProof: proof,
   type: literal("comity/order-export/v1"),
 })
+
+/** A consent, with the export of the release that it is to, or with the consent that it takes back. */
+const consentExportShape = object({
+  ...historyFields,
+  about: either(
+    exportShape,
+    object({ consent: orderShape, type: literal("comity/taking-back/v1") }),
+  ),
+  type: literal("comity/consent-export/v1"),
+})
+
+type ExportFields = ShapeOf<typeof exportShape>
+const eitherExport = either(exportShape, consentExportShape)
 
 /** The newest checkpoint of this member's log that this machine has seen. */
 export type Seen = { readonly member: string; readonly size: number; readonly root: string }
@@ -104,14 +123,68 @@ export function reviewExport(
   pins: ReadonlyMap<string, string>,
   seen: Seen | null,
 ): Review {
-  const fields = decodeShape(exportShape, ingest(bytes, exportBytes), "order.malformed")
+  const value = ingest(bytes, exportBytes)
+  const fields = decodeShape(eitherExport, value, "order.malformed")
+  return fields.type === "comity/order-export/v1"
+    ? reviewRelease(fields, pins, seen)
+    : reviewConsent(fields, pins, seen)
+}
+
+/** Whose order it is, and that it is made for the root document in force. */
+function ownerOf(fields: Pick<ExportFields, "payload" | "roots">) {
   const member = verifyRoots(fields.roots.map((root) => encodeCanonical(root as object)))
   const root = newestRoot(member).payload
   const order = decodeShape(orderShape, fields.payload, "order.malformed")
   if (order.origin !== member.id || order.network !== member.network)
     throw new ProtocolError("order.malformed", { detail: "origin" })
   if (order.rootVersion !== root.version) throw new ProtocolError("order.root-version")
+  return { member, order }
+}
 
+/** Consenting, an officer looks at the release itself, as if it were to be signed. */
+function reviewConsent(
+  fields: ShapeOf<typeof consentExportShape>,
+  pins: ReadonlyMap<string, string>,
+  seen: Seen | null,
+): Review {
+  const { member, order } = ownerOf(fields)
+  const { about } = fields
+  const isBack = about.type === "comity/taking-back/v1"
+  const release = isBack ? null : reviewRelease(about, pins, null)
+  const subject = isBack ? takingBack(about.consent) : consentSubject(release!.order)
+  const to = isBack ? about.consent : release!.order
+  const isAbout =
+    order.act === "consent" &&
+    order.subject === subject &&
+    order.network === to.network &&
+    (to.origin === order.origin) === isBack &&
+    isEqual(order.rule, to.rule)
+  if (!isAbout) throw new ProtocolError("order.unconsented", { detail: "subject" })
+  const origin = release?.member
+  const whose = origin === undefined ? "" : (pins.get(origin.id) ?? `words: ${wordsOf(origin.id)}`)
+  return {
+    member,
+    order,
+    payload: encodeOrder(order),
+    lines: release?.lines ?? [],
+    notes: isBack
+      ? [`takes back our consent ${to.id}`]
+      : [`consents to release ${to.id} of ${whose}`, ...release!.notes],
+    seen: checkLog(fields, member, order, seen),
+  }
+}
+
+function isEqual(a: Order["rule"], b: Order["rule"]): boolean {
+  return equalBytes(encodeCanonical(a), encodeCanonical(b))
+}
+
+function reviewRelease(
+  fields: ExportFields,
+  pins: ReadonlyMap<string, string>,
+  seen: Seen | null,
+): Review {
+  const { member, order } = ownerOf(fields)
+  if (order.act === "consent") throw new ProtocolError("order.malformed", { detail: "act" })
   const grants = fields.grants.map(({ grant, position }) => ({
     grant: decodeGrantValue(grant),
     position,

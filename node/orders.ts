@@ -6,6 +6,7 @@ import { missingApprovals } from "../protocol/member/policy.ts"
 import { type Root, rootVersion } from "../protocol/member/root.ts"
 import { signoffOf } from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
+import { consentSubject, membersAsked } from "../protocol/release/consent.ts"
 import { decodeGrant, type Terms } from "../protocol/release/grant.ts"
 import {
   approvalsOf,
@@ -17,9 +18,11 @@ import {
 import { decodeShape } from "../protocol/shape.ts"
 import { encodeSigned, type SignatureLine } from "../protocol/signed.ts"
 import { type Context, ownRoot, today } from "./context.ts"
+import { recordOf } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { nameOf } from "./peers.ts"
 import { neededFor } from "./release.ts"
+import { givenConsent, knowingOf } from "./store/queries/consents.ts"
 import { fromNodes, logOf } from "./store/queries/logs.ts"
 import { assertOpen, type OrderRow, orderById } from "./store/queries/orders.ts"
 import { checkpointAt } from "./store/queries/proofs.ts"
@@ -95,6 +98,8 @@ export type OrderView = OrderSummary & {
   readonly missing: readonly string[]
   readonly rule: Order["rule"]
   readonly reason?: string
+  /** a consent: the member to whose release, or earlier order, it is */
+  readonly consentTo?: string
 }
 
 export async function showOrder(context: Context, prefix: string): Promise<OrderView> {
@@ -128,7 +133,17 @@ export async function showOrder(context: Context, prefix: string): Promise<Order
     missing,
     rule: payloadOf(row).rule,
     ...(row.reason === null ? {} : { reason: row.reason }),
+    ...(row.act === "consent" ? { consentTo: await askedBy(context, row.id) } : {}),
   }
+}
+
+async function askedBy(context: Context, orderId: string): Promise<string> {
+  const { origin } = await context.db
+    .selectFrom("consent_asked")
+    .select("origin")
+    .where("order_id", "=", orderId)
+    .executeTakeFirstOrThrow()
+  return nameOf(context, origin)
 }
 
 function grantRows(db: Db, orderId: string) {
@@ -157,7 +172,31 @@ export async function stillMissing(context: Context, row: OrderRow): Promise<rea
           root,
           wherever(ownRoot(context)),
         )
-  return missingApprovals(root.policy, signoff, row.act, rule, approvals)
+  return [
+    ...missingApprovals(root.policy, signoff, row.act, rule, approvals),
+    ...(await missingConsents(context, row)),
+  ]
+}
+
+/** Whose consent a release still waits for. */
+async function missingConsents(context: Context, row: OrderRow): Promise<readonly string[]> {
+  const { db } = context
+  const order = payloadOf(row)
+  const profile = findProfile(order.rule.profile)?.profile
+  if (!order.rule.conditions.includes("consent") || row.act !== "release" || profile === undefined)
+    return []
+  const asked = new Set<string>()
+  for (const { bytes } of await grantRows(db, row.id)) {
+    const record = await recordOf(db, decodeGrant(new Uint8Array(bytes)).record)
+    for (const member of membersAsked(profile, record)) asked.add(member)
+  }
+  const missing: string[] = []
+  for (const member of [...asked].toSorted()) {
+    const given = await givenConsent(db, member, consentSubject(order))
+    const isStanding = given !== null && (await knowingOf(db, [given])).takenBack.size === 0
+    if (!isStanding) missing.push(`the consent of ${await nameOf(context, member)}`)
+  }
+  return missing
 }
 
 /** Not logged yet: a key that is revoked at all will not count. */
@@ -178,6 +217,7 @@ export async function exportOrder(
   const { db, self } = context
   const row = await orderById(db, prefix)
   assertOpen(row, today(context))
+  if (row.act === "consent") return exportConsent(context, row, seenSize)
   const grants = await grantRows(db, row.id)
   const records = new Map<string, Json>()
   const recipients = new Map<string, string>()
@@ -193,16 +233,6 @@ export async function exportOrder(
       .executeTakeFirstOrThrow()
     records.set(record.digest, jsonOf(new Uint8Array(content.bytes)))
   }
-  const log = await logOf(db, self.id)
-  if (log === null || log.checkpoint === null)
-    throw new NodeError("store.corrupt", "Our own log is missing.")
-  const { base } = payloadOf(row)
-  const quorate = await checkpointAt(db, log.id, base.size)
-  const size = log.range.size
-  const prove = (from: number) =>
-    from > 0 && from <= size
-      ? fromNodes(db, log.id, (read) => proveConsistencyFrom(read, from, size))
-      : Promise.resolve([])
   const facts = await db
     .selectFrom("fact")
     .select(["record_id", "version", "recipient", "act", "order_id"])
@@ -214,9 +244,7 @@ export async function exportOrder(
     )
     .execute()
   return encodeCanonical({
-    ...(quorate === null || quorate.version === 0 ? {} : { baseCheckpoint: quorate.note }),
-    baseProof: (await prove(base.size)).map(encodeHex),
-    checkpoint: ownLines(log.checkpoint),
+    ...(await ownHistory(context, row, seenSize)),
     earlier: facts.map((fact) => ({
       act: fact.act,
       order: fact.order_id,
@@ -228,14 +256,53 @@ export async function exportOrder(
       grant: jsonOf(new Uint8Array(bytes)),
       position,
     })),
-    payload: jsonOf(new Uint8Array(row.payload)),
     recipients: [...recipients].map(([member, name]) => ({ member, name })),
     records: [...records.values()],
-    roots: self.documents.map(({ bytes }) => jsonOf(bytes)),
     seed: encodeHex(new Uint8Array(row.seed)),
-    seenProof: (await prove(seenSize ?? 0)).map(encodeHex),
     type: "comity/order-export/v1",
   })
+}
+
+/** A consent with the export that it is about, or with the consent that it takes back. */
+async function exportConsent(
+  context: Context,
+  row: OrderRow,
+  seenSize?: number,
+): Promise<Uint8Array> {
+  const asked = await context.db
+    .selectFrom("consent_asked")
+    .select("export")
+    .where("order_id", "=", row.id)
+    .executeTakeFirst()
+  if (asked?.export == null)
+    throw new NodeError("store.corrupt", "What this consent is about is not here any more.")
+  return encodeCanonical({
+    ...(await ownHistory(context, row, seenSize)),
+    about: jsonOf(new Uint8Array(asked.export)),
+    type: "comity/consent-export/v1",
+  })
+}
+
+/** Our log as far as an officer's machine needs it to judge the order's base. */
+async function ownHistory({ db, self }: Context, row: OrderRow, seenSize?: number) {
+  const log = await logOf(db, self.id)
+  if (log === null || log.checkpoint === null)
+    throw new NodeError("store.corrupt", "Our own log is missing.")
+  const { base } = payloadOf(row)
+  const quorate = await checkpointAt(db, log.id, base.size)
+  const size = log.range.size
+  const prove = (from: number) =>
+    from > 0 && from <= size
+      ? fromNodes(db, log.id, (read) => proveConsistencyFrom(read, from, size))
+      : Promise.resolve([])
+  return {
+    ...(quorate === null || quorate.version === 0 ? {} : { baseCheckpoint: quorate.note }),
+    baseProof: (await prove(base.size)).map(encodeHex),
+    checkpoint: ownLines(log.checkpoint),
+    payload: jsonOf(new Uint8Array(row.payload)),
+    roots: self.documents.map(({ bytes }) => jsonOf(bytes)),
+    seenProof: (await prove(seenSize ?? 0)).map(encodeHex),
+  }
 }
 
 function idOf(record: Json): string {
@@ -313,5 +380,15 @@ async function close(
           ? "What was published can be taken back: comity withdraw RECORD --reason TEXT."
           : "comity order list shows those that are open.",
     })
+  if (row.act === "consent") await forgetExport(context.db, row.id)
   return showOrder(context, row.id)
+}
+
+/** Decided: the records of another member that our officers looked at are not ours to keep. */
+export async function forgetExport(db: Db, orderId: string): Promise<void> {
+  await db
+    .updateTable("consent_asked")
+    .set({ export: null })
+    .where("order_id", "=", orderId)
+    .execute()
 }

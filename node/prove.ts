@@ -15,7 +15,8 @@ import {
   versionsFor,
   type Witnessing,
 } from "../protocol/quorum.ts"
-import type { Claim, Logged, Standing } from "../protocol/verify.ts"
+import type { Logged } from "../protocol/standing.ts"
+import type { Claim, Standing } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { nameOf } from "./peers.ts"

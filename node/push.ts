@@ -63,7 +63,7 @@ export async function takePushed(
         break
       case "evidence":
         await finish()
-        await takeProof(context, bytes)
+        await takeProof(context, peer, bytes)
         break
       default:
         throw new ProtocolError("feature.unsupported", { detail: `frame ${type}` })

@@ -40,6 +40,7 @@ import { keepOrder, takeCosigned } from "./prove.ts"
 import { indexRecord, unindexRecord } from "./search.ts"
 import { staleWhy } from "./staleness.ts"
 import { truncateWal } from "./store/purge.ts"
+import { keepConsents, knowingOf } from "./store/queries/consents.ts"
 import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
 import type { LogState } from "./store/queries/logs.ts"
 import { memberById } from "./store/queries/members.ts"
@@ -144,7 +145,7 @@ export class FeedReader {
       }
       case "evidence":
         await this.#flush()
-        await takeProof(this.#context, frame.bytes)
+        await takeProof(this.#context, this.#peer, frame.bytes)
         return
       case "head":
         this.#hasNews = false
@@ -417,6 +418,7 @@ async function takeDelivery(
       outcome.hasPurged ||= taken.hasPurged
     }
     await keepOrder(context, trx, delivery, standing, log)
+    await keepConsents(trx, standing.order, delivery.consents)
   } catch (cause) {
     // The order itself does not stand: nothing of it is kept but our signed refusal.
     if (!(cause instanceof ProtocolError)) throw cause
@@ -454,7 +456,8 @@ async function standOrder(
   if (same !== undefined && same.digest !== claim.order.digest)
     throw new ProtocolError("order.malformed", { detail: "id used before" })
   const { logged, log } = await loggedOf(trx, peer, claim)
-  return { standing: verifyOrder(claim, logged, ownHolder(context)), log }
+  const holder = ownHolder(context, await knowingOf(trx, claim.consents))
+  return { standing: verifyOrder(claim, logged, holder), log }
 }
 
 type Content = { readonly key: Uint8Array; readonly sealed: Uint8Array }

@@ -1,5 +1,7 @@
 import { ProtocolError } from "../protocol/errors.ts"
 import { endOfEpoch, newestRoot } from "../protocol/member/root.ts"
+import { hasSealedRating, triggerOf } from "../protocol/profiles/rating.ts"
+import { findProfile } from "../protocol/profiles/registry.ts"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import type { Terms } from "../protocol/release/grant.ts"
 import { decodeOrder } from "../protocol/release/order.ts"
@@ -8,7 +10,7 @@ import { type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
 import { type Context, today } from "./context.ts"
 import { draftById } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
-import { ownHolder } from "./holder.ts"
+import { localMark, ownHolder } from "./holder.ts"
 import { type Links, linksOf } from "./linked.ts"
 import { loggedOf } from "./logged.ts"
 import { findPeer, nameOf } from "./peers.ts"
@@ -23,6 +25,7 @@ import {
   type Standing,
   standingOf,
 } from "./standing.ts"
+import { consentsOf, knowingOf } from "./store/queries/consents.ts"
 import { asFact, asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
@@ -151,6 +154,8 @@ export type Shown = {
   readonly from: string
   readonly content: object
   readonly marking: string
+  /** the mark of our own beside it */
+  readonly localMark: string | null
   readonly terms: Terms | null
   readonly network: string
   readonly provenance: readonly Step[]
@@ -183,6 +188,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
     from: await nameOf(context, origin),
     content: shownContent(record),
     marking: record.marking,
+    localMark: localMark(context, record.marking),
     terms: origin === context.self.id ? null : terms,
     network: record.network,
     provenance: steps,
@@ -190,6 +196,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
       ...(held?.standing === "repudiated"
         ? [`repudiated by its origin from index ${await cutOf(context, held)}`]
         : []),
+      ...profileNotes(record),
       ...(await notesOn(context, origin, record.network, terms)),
     ],
     links: await linksOf(context, record),
@@ -199,6 +206,18 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
 function shownContent(record: ComityRecord): object {
   const { title, kind, language, body, areas, fields, profile } = record
   return { title, kind, profile: profile.id, language, areas, fields, body }
+}
+
+/** What a mechanism wants said wherever such a record is shown. */
+function profileNotes(record: ComityRecord): readonly string[] {
+  const profile = findProfile(record.profile.digest)?.profile
+  if (profile === undefined) return []
+  const notes: string[] = []
+  if (triggerOf(profile, record) === "assistance")
+    notes.push("by this rating, assistance is to be offered")
+  if (hasSealedRating(profile, record)) notes.push("sealed: in no index and no file of evidence")
+  if (profile.comparison !== undefined) notes.push(profile.comparison.disclaimer)
+  return notes
 }
 
 async function notesOn(
@@ -282,7 +301,8 @@ export async function claimOf(context: Context, fact: FactRow) {
   const order = decodeOrder(new Uint8Array(row.document))
   const placed = asPlacedGrant(fact)
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
-  const claim = { order, entry, grants: [placed] }
+  const consents = await consentsOf(db, order.payload)
+  const claim = { order, entry, grants: [placed], consents }
   const { logged, log } = await loggedOf(db, fact.order_origin, claim)
   return { claim, placed, logged, log, order, entry, proof: row.proof }
 }
@@ -300,7 +320,9 @@ async function provenance(
   try {
     const { claim, placed, logged, log, proof } = await claimOf(context, fact)
     seen = await describeProof(context, logged, log, { index: fact.idx, proof })
-    const holder = { ...ownHolder(context), recipient: null }
+    // What was taken back since it was received takes nothing away: that is for a withdrawal to do.
+    const { members } = await knowingOf(context.db, claim.consents)
+    const holder = { ...ownHolder(context), recipient: null, members }
     const standing = verifyOrder(claim, logged, holder, report)
     const known = await context.db
       .selectFrom("fact")

@@ -14,6 +14,7 @@ import { loggedOf } from "./logged.ts"
 import { keepOrder } from "./prove.ts"
 import { indexRecord } from "./search.ts"
 import { queueAgain } from "./sequencer.ts"
+import { keepConsents } from "./store/queries/consents.ts"
 import { factRow, insertFacts } from "./store/queries/facts.ts"
 import { entriesFrom, logOf } from "./store/queries/logs.ts"
 import { allPeers, readMeta, writeMeta } from "./store/queries/members.ts"
@@ -144,6 +145,7 @@ export async function takeReturned(context: Context, returned: Returned): Promis
     const holder = { ...ownHolder(context), recipient: null, mapMarking: null }
     const standing = verifyOrder(returned, logged, holder)
     await keepOrder(context, trx, returned, standing, log)
+    await keepConsents(trx, order.payload, returned.consents)
     const now = context.env.clock.now()
     const known = await trx
       .selectFrom("fact")

@@ -16,9 +16,10 @@ import { findProfile } from "../protocol/profiles/registry.ts"
 import { isAtMost } from "../protocol/record/marking.ts"
 import { textLine } from "../protocol/record/plain-text.ts"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
+import { membersAsked } from "../protocol/release/consent.ts"
 import { encodeGrant, type Grant, grantLeaf, type Terms } from "../protocol/release/grant.ts"
 import { buildGrantTree, drawPositions } from "../protocol/release/grant-tree.ts"
-import { encodeOrder } from "../protocol/release/order.ts"
+import { encodeOrder, type Order } from "../protocol/release/order.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { day, decodeShape, type Shape } from "../protocol/shape.ts"
 import { releaseOf, ruleConditions } from "../protocol/verify.ts"
@@ -68,7 +69,13 @@ const dayMs = 86_400_000
 const orderDays = 14
 
 /** A grant in the making, with what decides which order it falls into. */
-type Planned = { readonly grant: Grant; readonly rule: Rule; readonly title: string }
+type Planned = {
+  readonly grant: Grant
+  readonly rule: Rule
+  /** members whose consent it needs: those of one order are asked for the same */
+  readonly asked: readonly string[]
+  readonly title: string
+}
 
 class DryRun extends Error {
   readonly requested: Requested
@@ -249,7 +256,8 @@ async function planRelease(
   assertUnnamed(profile, record, grant)
   const conditions = ruleConditions(profile, record, grant)
   const rule = { conditions, kind: row.kind, profile: row.profile_digest }
-  return { grant, rule, title: record.title }
+  const asked = conditions.includes("consent") ? membersAsked(profile, record) : []
+  return { grant, rule, asked, title: record.title }
 }
 
 const overridesPerGrant = 64
@@ -398,7 +406,7 @@ async function planWithdrawal(
   }
   // Taking back asks for nobody's consent: conditions bind releases only.
   const rule = { conditions: [], kind: row.kind, profile: row.profile_digest }
-  return { grant, rule, title: row.title }
+  return { grant, rule, asked: [], title: row.title }
 }
 
 /** One order for each rule and each 512 grants. PROTOCOL.md §5 */
@@ -412,7 +420,9 @@ async function makeOrders(
   const root = ownRoot(context)
   const orders: string[] = []
   let needs = 0
-  for (const group of Map.groupBy(planned, ({ rule }) => JSON.stringify(rule)).values())
+  for (const group of Map.groupBy(planned, ({ rule, asked }) =>
+    JSON.stringify([rule, asked]),
+  ).values())
     for (let i = 0; i < group.length; i += limits.grantsPerOrder) {
       const part = group.slice(i, i + limits.grantsPerOrder)
       orders.push(await makeOrder(context, trx, act, part, reason))
@@ -439,11 +449,7 @@ function profileOf(digest: string): Profile {
   return found.profile
 }
 
-export function neededFor(
-  root: ReturnType<typeof ownRoot>,
-  act: Exclude<Act, "consent">,
-  rule: Rule,
-): number {
+export function neededFor(root: ReturnType<typeof ownRoot>, act: Act, rule: Rule): number {
   const profile = findProfile(rule.profile)?.profile
   const signoff = profile === undefined ? [] : signoffOf(profile, act, rule.kind)
   return personsNeeded(root.policy, signoff, act, rule)
@@ -456,9 +462,7 @@ async function makeOrder(
   part: readonly Planned[],
   reason: string | null,
 ): Promise<string> {
-  const { env, self } = context
-  const { base } = await newestBase(context, trx)
-  const now = env.clock.now()
+  const { env } = context
   const seed = env.random(32)
   const positions = drawPositions(part.length, (bytes) => env.random(bytes))
   const grants = part.map(({ grant }, i) => ({
@@ -467,36 +471,13 @@ async function makeOrder(
     position: positions[i]!,
   }))
   const leaves = new Map(grants.map(({ position, bytes }) => [position, grantLeaf(bytes)]))
-  const id = encodeHex(env.random(16))
-  const rootVersion = ownRoot(context).version
-  const notAfter = dayOf(now + orderDays * dayMs)
-  const payload = encodeOrder({
+  const id = await insertOrder(context, trx, {
     act,
-    base,
-    id,
-    network: self.network,
-    notAfter,
-    origin: self.id,
     root: encodeHex(buildGrantTree(leaves, seed).root),
-    rootVersion,
     rule: part[0]!.rule,
-    type: "comity/order/v1",
+    seed,
+    reason,
   })
-  await trx
-    .insertInto("release_order")
-    .values({
-      id,
-      act,
-      payload,
-      seed,
-      root_version: rootVersion,
-      not_after: notAfter,
-      state: "open",
-      reason,
-      created_at: now,
-      scheduled_at: null,
-    })
-    .execute()
   const rows = grants.map(({ grant, bytes, position }) => ({
     order_id: id,
     position,
@@ -507,5 +488,42 @@ async function makeOrder(
     bytes,
   }))
   await trx.insertInto("order_grant").values(rows).execute()
+  return id
+}
+
+/** The row of a new order, with the payload that officers sign. @returns its id */
+export async function insertOrder(
+  context: Context,
+  trx: Db,
+  order: Pick<Order, "act" | "root" | "rule" | "subject"> & {
+    readonly seed: Uint8Array
+    readonly reason: string | null
+  },
+): Promise<string> {
+  const { env, self } = context
+  const { seed, reason, ...fields } = order
+  const { base } = await newestBase(context, trx)
+  const now = env.clock.now()
+  const id = encodeHex(env.random(16))
+  const rootVersion = ownRoot(context).version
+  const notAfter = dayOf(now + orderDays * dayMs)
+  const { network, id: origin } = self
+  const type = "comity/order/v1"
+  const payload = encodeOrder({ ...fields, base, id, network, notAfter, origin, rootVersion, type })
+  await trx
+    .insertInto("release_order")
+    .values({
+      id,
+      act: order.act,
+      payload,
+      seed,
+      root_version: rootVersion,
+      not_after: notAfter,
+      state: "open",
+      reason,
+      created_at: now,
+      scheduled_at: null,
+    })
+    .execute()
   return id
 }

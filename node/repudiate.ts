@@ -5,6 +5,7 @@ import { verifyOrder } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
+import { consentsOf, knowingOf } from "./store/queries/consents.ts"
 import { asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -68,10 +69,12 @@ async function stands(
     .executeTakeFirstOrThrow()
   const order = decodeOrder(new Uint8Array(row.document))
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
-  const claim = { order, entry, grants: facts.map(asPlacedGrant) }
+  const consents = await consentsOf(trx, order.payload)
+  const claim = { order, entry, grants: facts.map(asPlacedGrant), consents }
   const { logged } = await loggedOf(trx, origin, claim)
   // The sign-off alone is judged again: markings and recipients are as they were.
-  const holder = { ...ownHolder(context), recipient: null, mapMarking: null }
+  const { members } = await knowingOf(trx, consents)
+  const holder = { ...ownHolder(context), recipient: null, mapMarking: null, members }
   try {
     verifyOrder(claim, logged, holder)
     return true

@@ -1,13 +1,22 @@
 import { sql } from "kysely"
+import { hasSealedRating } from "../protocol/profiles/rating.ts"
+import { findProfile } from "../protocol/profiles/registry.ts"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import type { Context } from "./context.ts"
 import { deleteLinks, insertLinks } from "./links.ts"
 import { searchQuery, searchTerms } from "./search-text.ts"
 import type { Db } from "./store/schema.ts"
 
-/** What is found by: title, and text with the profile's fields and areas. DESIGN.md §6 */
+/**
+ * What is found by: title, and text with the profile's fields and areas, these in the words of other
+ * mechanisms too. Of a record with a sealed rating the title and the areas are all. DESIGN.md §6
+ */
 function termsOf(record: ComityRecord): { readonly title: string; readonly body: string } {
-  const text = [record.body, ...Object.values(record.fields), ...record.areas].join("\n")
+  const profile = findProfile(record.profile.digest)?.profile
+  const areas = record.areas.flatMap((area) => [area, ...(profile?.crossWalk?.[area] ?? [])])
+  const isSealed = profile !== undefined && hasSealedRating(profile, record)
+  const words = isSealed ? [] : [record.body, ...Object.values(record.fields)]
+  const text = [...words, ...areas].join("\n")
   return { title: searchTerms(record.title), body: searchTerms(text) }
 }
 

@@ -9,6 +9,8 @@ import { appendOwn, noteHighWater, stopIfUnsure } from "./append.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
+import { forgetExport } from "./orders.ts"
+import { consentsOf, keepConsents } from "./store/queries/consents.ts"
 import { asPlacedGrant, factRow, insertFacts } from "./store/queries/facts.ts"
 import { type LogState, logOf } from "./store/queries/logs.ts"
 import { keepUnwitnessed, type Place } from "./store/queries/proofs.ts"
@@ -267,7 +269,7 @@ async function logOrder(
 async function commitOrder(
   context: Context,
   trx: Db,
-  { order, placed, standing }: Admitted,
+  { order, placed, consents, standing }: Admitted,
   { epoch, index, salt }: Place & { readonly salt: Uint8Array },
 ): Promise<readonly string[]> {
   const now = context.env.clock.now()
@@ -298,9 +300,11 @@ async function commitOrder(
     .execute()
   const rows = placed.map((one) => factRow(factOf(standing, one), one, encodeHex(one.leaf), now))
   await insertFacts(trx, rows)
+  await keepConsents(trx, order.payload, consents)
+  if (order.payload.act === "consent") await forgetExport(trx, id)
   const recipients = Map.groupBy(placed, ({ grant }) => grant.recipient)
   for (const [recipient, grants] of recipients) {
-    const claim = { order, entry: { index, salt }, grants }
+    const claim = { order, entry: { index, salt }, grants, consents }
     await queueDelivery(trx, recipient, claim, context.env.random(16), now)
   }
   return [...recipients.keys()]
@@ -321,10 +325,11 @@ export async function queueAgain(
     .where("order_id", "=", id)
     .orderBy("position")
     .execute()
+  const consents = await consentsOf(trx, order.payload)
   const now = context.env.clock.now()
   for (const [peer, facts] of Map.groupBy(rows, (row) => row.recipient)) {
     if (recipient !== undefined && peer !== recipient) continue
-    const claim = { order, entry, grants: facts.map(asPlacedGrant) }
+    const claim = { order, entry, grants: facts.map(asPlacedGrant), consents }
     await queueDelivery(trx, peer, claim, context.env.random(16), now)
   }
 }
@@ -341,6 +346,7 @@ async function queueDelivery(
   const feed = last?.feed ?? encodeHex(newFeed)
   const n = (last?.n ?? 0) + 1
   const bytes = encodeDelivery({
+    consents: claim.consents.map((one) => jsonOf(one.bytes)),
     entry: { index: claim.entry.index, salt: encodeHex(claim.entry.salt) },
     feed,
     grants: claim.grants.map(({ bytes, path, position }) => ({

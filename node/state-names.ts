@@ -64,6 +64,9 @@ function escaped(word: string): string {
   const isStem = word.endsWith("-")
   const text = (isStem ? word.slice(0, -1) : word).replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
   if (/\p{Script=Han}/u.test(word)) return text
+  // Russian names change their ending, Arabic ones take a particle in front.
+  if (/^\p{Script=Cyrillic}{5,}$/u.test(word)) return `${text.slice(0, -1)}\\p{L}{0,3}(?!\\p{L})`
+  if (/^\p{Script=Arabic}/u.test(word)) return `[وبلفك]?${text}(?!\\p{L})`
   return `${text}${isStem ? "\\p{L}*" : ""}(?!\\p{L})`
 }
 

@@ -37,6 +37,7 @@ export const protocolErrorCodes = [
   ...["record.malformed", "record.mismatch", "grant.malformed", "grant.recipient", "grant.path"],
   ...["order.malformed", "order.base", "order.root-version", "order.unauthorised", "order.ended"],
   "order.unconsented",
+  "consent.malformed",
   "order.repudiated",
   ...[
     "order.too-large",

@@ -21,6 +21,8 @@ export const limits = {
   noteBytes: 1024 * 1024,
   noteSignatures: 130,
   proofLines: 63,
+  /** a consent with its proof and the root documents of its member */
+  consentBytes: 1024 * 1024,
   evidenceBytes: 4 * 1024 * 1024,
   cardBytes: 2 * 1024 * 1024,
   requestBytes: 16 * 1024 * 1024,

@@ -9,7 +9,7 @@ import {
 import { formatNote, keyMark, parseNote } from "./log/note.ts"
 import type { WitnessPolicy } from "./log/witness-policy.ts"
 import { logKeyOf, type Member, type Root } from "./member/root.ts"
-import { versionInForce } from "./verify.ts"
+import { versionInForce } from "./standing.ts"
 
 /**
  * Whether the witnesses that a member names have seen what its log says: judged under one version of

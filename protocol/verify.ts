@@ -1,20 +1,11 @@
 import { sha256 } from "./crypto/hash.ts"
 import { openSealed } from "./crypto/seal.ts"
-import { decodeHex, encodeHex, equalBytes } from "./encoding.ts"
+import { decodeHex, encodeHex } from "./encoding.ts"
 import { ProtocolError } from "./errors.ts"
 import type { PlacedGrant } from "./exchange/delivery.ts"
 import { blindedEntry } from "./log/entry.ts"
-import { emptyRoot } from "./log/merkle.ts"
 import type { Approval, Rule } from "./member/policy.ts"
-import {
-  endOfEpoch,
-  type Head,
-  isClosed,
-  type Member,
-  newestRoot,
-  type Root,
-  rootVersion,
-} from "./member/root.ts"
+import { type Member, newestRoot, type Root } from "./member/root.ts"
 import {
   checkRecord,
   checkRelease,
@@ -24,10 +15,12 @@ import {
 } from "./profiles/profile.ts"
 import { isAtMost, type Marking } from "./record/marking.ts"
 import { type ComityRecord, decodeRecord, recordDigest } from "./record/record.ts"
+import { type Agreed, type Consent, verifyAgreed, verifyConsents } from "./release/consent.ts"
 import type { Grant } from "./release/grant.ts"
 import { isInGrantTree } from "./release/grant-tree.ts"
 import { type Order, type OrderDocument, verifyApprovals } from "./release/order.ts"
 import { type Fact, verifyNotEnded } from "./release/precedence.ts"
+import { findPlace, type Logged, verifyPermitted } from "./standing.ts"
 
 /**
  * The eight steps of PROTOCOL.md §10, for parcels that arrive and for evidence in a file alike:
@@ -40,19 +33,7 @@ export type Claim = {
   readonly order: OrderDocument
   readonly entry: { readonly index: number; readonly salt: Uint8Array }
   readonly grants: readonly PlacedGrant[]
-}
-
-/** What is proven of its origin's log of the order's epoch, from entries held or from proofs in a file. */
-export type Logged = {
-  readonly origin: Member
-  /** every proven place of the order's entry, ascending */
-  readonly places: readonly number[]
-  /** root of the first `base.size` entries; null when the log is not known that far */
-  readonly baseRoot: Uint8Array | null
-  /** root of as many entries as `endOfEpoch` says count; null when the log is not known that far, or goes on */
-  readonly endRoot: Uint8Array | null
-  /** where each root version's document is an entry, version 1 first; null when not yet */
-  readonly rootIndexes: readonly (number | null)[]
+  readonly consents: readonly Consent[]
 }
 
 /** Who judges: a node that receives, or the reader of a file, who has neither ceiling nor profiles. */
@@ -70,6 +51,10 @@ export type Holder = {
   /** our own mark beside a marking, null where none has been decided on */
   localMark(marking: Marking): string | null
   profile(digest: string): Profile | null
+  /** what is known of members beyond what is shown of them, by id: for revocations since */
+  readonly members: ReadonlyMap<string, Member>
+  /** subjects of consent orders that are known, each behind the id of its member */
+  readonly takenBack: ReadonlySet<string>
 }
 
 /** An order that stands: where it counts, under which root version, by whom. */
@@ -79,6 +64,7 @@ export type Standing = {
   readonly index: number
   readonly root: Root
   readonly approvals: readonly Approval[]
+  readonly consents: readonly Agreed[]
 }
 
 /** One line of provenance, as `show` and `verify` print it. */
@@ -131,7 +117,8 @@ export function verifyOrder(
   report(2, `${claim.grants.length} of its grants lead to the root that was signed`)
 
   // 3 and 4: in its origin's log, after its base, while the root version it names was in force
-  const { index, root } = findPlace(claim, logged)
+  if (!logged.places.includes(claim.entry.index)) throw new ProtocolError("entry.mismatch")
+  const { index, root } = findPlace(order.payload, logged)
   report(
     3,
     `in the log of its origin at index ${index}, after its base of size ${order.payload.base.size}`,
@@ -142,7 +129,6 @@ export function verifyOrder(
   const { rule, act } = order.payload
   // Taking back asks for nobody's consent: a withdrawal has no conditions.
   if (act === "withdraw" && rule.conditions.length > 0) throw new ProtocolError("rule.mismatch")
-  if (rule.conditions.includes("consent")) throw new ProtocolError("order.unconsented")
   const profile = holder.profile(rule.profile)
   if (profile === null) throw new ProtocolError("profile.unknown", { detail: rule.profile })
   verifyPermitted(order.payload, origin, root)
@@ -151,20 +137,10 @@ export function verifyOrder(
   const signoff = signoffOf(profile, act, rule.kind)
   const approvals = verifyApprovals(order, root, signoff, revocation)
   const roles = approvals.map(({ person, role }) => `${person} as ${role}`).join(", ")
-  report(5, `authorised by ${approvals.length} officers: ${roles}`)
-  return { order: order.payload, orderId: order.payload.id, index, root, approvals }
-}
-
-/**
- * What the root version in force lets its member do at all: nothing new once it has closed, nothing
- * under a profile that it does not name. Taking back needs neither.
- *
- * @throws `root.closed`, `profile.unadopted`
- */
-export function verifyPermitted({ act, rule }: Order, origin: Member, root: Root): void {
-  if (act === "withdraw") return
-  if (isClosed(origin, root.version)) throw new ProtocolError("root.closed")
-  if (!root.profiles.includes(rule.profile)) throw new ProtocolError("profile.unadopted")
+  const consents = verifyConsents(claim.consents, order.payload, profile, holder)
+  const agreed = consents.map(({ member, mode }) => `; ${mode} consent of ${member}`).join("")
+  report(5, `authorised by ${approvals.length} officers: ${roles}${agreed}`)
+  return { order: order.payload, orderId: order.payload.id, index, root, approvals, consents }
 }
 
 /** One grant for each version of a record and recipient: two could give it under two terms. PROTOCOL.md §4 */
@@ -186,59 +162,6 @@ function verifyHandling(marking: Marking | undefined, holder: Holder): void {
 /** What the log has of the claim's order: `Logged.places` are the places of these 33 bytes. */
 export function entryOf(claim: Pick<Claim, "order" | "entry">): Uint8Array {
   return blindedEntry(1, claim.entry.salt, decodeHex(claim.order.digest))
-}
-
-/** The lowest proven index at which the order counts. PROTOCOL.md §6 */
-function findPlace(claim: Claim, logged: Logged): { readonly index: number; readonly root: Root } {
-  const { base, rootVersion: named, act } = claim.order.payload
-  const { origin, rootIndexes } = logged
-  if (!logged.places.includes(claim.entry.index)) throw new ProtocolError("entry.mismatch")
-  const baseRoot = base.size === 0 ? emptyRoot : logged.baseRoot
-  if (baseRoot === null || !equalBytes(baseRoot, decodeHex(base.root)))
-    throw new ProtocolError("order.base")
-  const after = logged.places.filter((index) => base.size <= index)
-  if (after.length === 0) throw new ProtocolError("order.base")
-  const end = endOfEpoch(origin, base.epoch)
-  // What its origin disowns releases nothing; a withdrawal binds from any branch.
-  const counting =
-    end === null || act === "withdraw"
-      ? after
-      : after.filter((index) => index < end.size && isPrefix(logged, end))
-  if (counting.length === 0) throw new ProtocolError("order.repudiated")
-  for (const index of counting) {
-    const version = versionInForce(origin, base.epoch, rootIndexes, index)
-    // A withdrawal outlives its root version as long as its signers are enrolled; step 5 sees to that.
-    const counts = act === "withdraw" ? named <= version : named === version
-    const document = counts ? rootVersion(origin, version) : null
-    if (document !== null) return { index, root: document.payload }
-  }
-  throw new ProtocolError("order.root-version")
-}
-
-function isPrefix({ endRoot }: Logged, end: Head): boolean {
-  return endRoot !== null && equalBytes(endRoot, decodeHex(end.root))
-}
-
-/**
- * The version from whose own entry in the log of `epoch` on `index` lies, 0 before the first.
- * PROTOCOL.md §6
- *
- * @param rootIndexes place of each version in the log of its epoch, version 1 first
- */
-export function versionInForce(
-  origin: Member,
-  epoch: number,
-  rootIndexes: readonly (number | null)[],
-  index: number,
-): number {
-  let inForce = 0
-  for (const { payload } of origin.documents) {
-    if (payload.epoch < epoch) continue
-    const at = rootIndexes[payload.version - 1] ?? null
-    if (payload.epoch > epoch || at === null || at > index) break
-    inForce = payload.version
-  }
-  return inForce
 }
 
 /** The fact that a grant of a standing order states. */
@@ -333,10 +256,11 @@ function verifyObject(
 
 function verifyRecord(
   record: ComityRecord,
-  { order, root: origin }: Standing,
+  standing: Standing,
   { grant }: PlacedGrant,
   holder: Holder,
 ): void {
+  const { order } = standing
   const named = grant.record
   if (record.network !== order.network) throw new ProtocolError("network.mismatch")
   const isNamed =
@@ -356,11 +280,12 @@ function verifyRecord(
     throw new ProtocolError("rule.mismatch")
   if (holder.profiles !== null && !holder.profiles.includes(digest))
     throw new ProtocolError("profile.unadopted")
+  if (conditions.includes("consent")) verifyAgreed(profile, record, standing.consents)
   verifyHandling(record.marking, holder)
   checkRecord(profile, record)
   const isForUs = grant.recipient === holder.recipient
   const to = grant.recipient === "public" ? "public" : isForUs ? holder.kind : null
-  checkRelease(profile, record, { ...releaseOf(grant), from: origin.kind, to })
+  checkRelease(profile, record, { ...releaseOf(grant), from: standing.root.kind, to })
   if (isForUs && profile.localMark === true && holder.localMark(record.marking) === null)
     throw new ProtocolError("marking.unmapped", {
       detail: `no mark of our own for ${record.marking}`,

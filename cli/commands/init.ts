@@ -165,6 +165,7 @@ async function foundingOf(options: InitOptions) {
 const roles = [
   ...["competentAuthority", "informationSecurity", "operator", "regulator", "focalPoint"],
   ...["foreignMinistry", "nationalContactPoint", "teamLeader", "rapporteur", "moderator"],
+  ...["committeeChair", "executive", "expert", "lawEnforcement", "opexCoordinator"],
 ]
 const knownRoles = roles.join(", ")
 

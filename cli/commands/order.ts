@@ -132,7 +132,8 @@ async function listOrders(context: CliContext, command: Command): Promise<void> 
 
 function printOrder(output: Output, view: OrderView): void {
   output.document(view)
-  output.line(`order ${view.order}: ${view.act}, ${view.state}, publish by ${view.notAfter}`)
+  const to = view.consentTo === undefined ? "" : ` towards ${view.consentTo}`
+  output.line(`order ${view.order}: ${view.act}${to}, ${view.state}, publish by ${view.notAfter}`)
   for (const { recipient, title, record, version, terms } of view.grants)
     output.line(
       `  ${recipient}: “${title}” (${record.slice(0, 12)}, version ${String(version)})`,
@@ -140,6 +141,11 @@ function printOrder(output: Output, view: OrderView): void {
     )
   for (const { person, role } of view.signatures) output.line(`  signed by ${person} as ${role}`)
   if (view.state !== "open") return
+  const isAwaited = view.missing.some((line) => line.startsWith("the consent of"))
+  if (isAwaited)
+    output.note(
+      `For a consent: comity order export ${view.order.slice(0, 12)} -o FILE, to that member`,
+    )
   if (view.satisfied) output.note(`Ready: comity publish ${view.order.slice(0, 12)}`)
   else output.note(`Still needed: ${view.missing.join("; ")}.`)
 }
@@ -261,7 +267,7 @@ async function decide(
 
 function printReview(output: Output, { order, lines, notes, member }: Review): void {
   const { name, network } = member.documents.at(-1)!.payload
-  const act = order.act === "release" ? "RELEASE" : "WITHDRAW"
+  const act = order.act.toUpperCase()
   output.note(styled("bold", `${act} on behalf of ${name}, network ${network}`))
   for (const { known, isPinned, record, grant } of lines) {
     output.note(

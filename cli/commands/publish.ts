@@ -30,6 +30,6 @@ export function registerPublish(program: Command, context: CliContext): void {
       output.line(
         `order ${published.order} is in the log at index ${String(published.index)}, size ${String(published.size)}`,
       )
-      output.line(`queued for ${published.queued.join(", ")}`)
+      if (published.queued.length > 0) output.line(`queued for ${published.queued.join(", ")}`)
     })
 }

@@ -76,6 +76,7 @@ function printShown(output: Output, shown: Shown): void {
   output.line(styled("bold", title))
   output.line(
     `${kind} under ${profile}, version ${String(shown.version)}, from ${shown.from}, ${shown.marking}`,
+    shown.localMark === null || shown.localMark === shown.marking ? "" : ` / ${shown.localMark}`,
     areas.length === 0 ? "" : `, ${areas.join(", ")}`,
   )
   for (const note of shown.notes) output.line(styled("yellow", note))

@@ -12,6 +12,7 @@ type ReleaseOptions = {
   readonly purpose?: string
   readonly caveat: readonly string[]
   readonly until?: string
+  readonly beyondDefault?: boolean
   readonly dryRun?: boolean
 }
 
@@ -37,6 +38,7 @@ export function registerRelease(program: Command, context: CliContext): void {
       [] as readonly string[],
     )
     .option("--until <day>", "last day of use, YYYY-MM-DD")
+    .option("--beyond-default", "as its origin, go further than the profile does by itself")
     .option("--dry-run", "show who would see what, and make no order")
     .addHelpText(
       "after",
@@ -72,6 +74,7 @@ async function request(
     ...(purpose === undefined ? {} : { purpose }),
     ...(caveat.length === 0 ? {} : { caveats: caveat }),
     ...(until === undefined ? {} : { until }),
+    ...(options.beyondDefault === true ? { beyondDefault: true } : {}),
     ...(options.dryRun === true ? { dryRun: true } : {}),
   }
   await using node = await connect(context, command)

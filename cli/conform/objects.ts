@@ -8,7 +8,7 @@ import { newestRoot, rootVersion, verifyRoots } from "../../protocol/member/root
 import { signoffOf } from "../../protocol/profiles/profile.ts"
 import { findProfile } from "../../protocol/profiles/registry.ts"
 import { approvalsOf, decodeOrder } from "../../protocol/release/order.ts"
-import { verifyPermitted, versionInForce } from "../../protocol/verify.ts"
+import { verifyPermitted, versionInForce } from "../../protocol/standing.ts"
 import {
   bytesField,
   bytesListField,

@@ -2,10 +2,12 @@ import { Hono } from "hono"
 import { z } from "zod"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
+import { markings } from "../../protocol/record/marking.ts"
 import { publishRoot } from "../amend.ts"
 import { auditLogs } from "../audit.ts"
 import { backUp } from "../backup.ts"
-import { type Context, ownRoot } from "../context.ts"
+import { giveConsent, makeConsent, takeConsent, takeConsentBack } from "../consent.ts"
+import type { Context } from "../context.ts"
 import { verifyDecision } from "../decision.ts"
 import { doctor } from "../doctor.ts"
 import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
@@ -18,6 +20,7 @@ import {
   listInconsistencies,
   showInconsistency,
 } from "../inconsistencies.ts"
+import { decideLocalMark, readLocalMarks } from "../local-marks.ts"
 import { logConsistency, logHead, logPolicy, logProof, logTiles } from "../log.ts"
 import {
   listWitnesses,
@@ -47,6 +50,7 @@ import {
   renamePeer,
   verifyPeer,
 } from "../peers.ts"
+import { adoptProfile, listProfiles } from "../profiles.ts"
 import { receiptsOf } from "../receipts.ts"
 import { findRecord, inbox, search, show, why } from "../records.ts"
 import { recover, resumeAnyway } from "../recover.ts"
@@ -124,7 +128,28 @@ export const operations = {
     removePeer(context, name),
   ),
 
-  "profile.list": operation(nothing, async (context) => ({ adopted: ownRoot(context).profiles })),
+  "profile.list": operation(nothing, async (context) => listProfiles(context)),
+  "profile.adopt": operation(
+    z.strictObject({ name: text.optional(), bytes: base64.optional() }),
+    async (context, { name, bytes }) => {
+      if (name === undefined && bytes === undefined)
+        throw new NodeError("request.malformed", "A profile is named, or given.")
+      const { proposal, ...rest } = await adoptProfile(
+        context,
+        bytes === undefined ? { name: name! } : { bytes: decodeBase64(bytes) },
+      )
+      return { ...rest, proposal: encodeBase64(proposal) }
+    },
+  ),
+  "mark.list": operation(nothing, async (context) => ({
+    marks: await readLocalMarks(context.db),
+    required: context.self.network === "operational",
+  })),
+  "mark.map": operation(
+    z.strictObject({ marking: z.enum(markings), mark: text, ...decision }),
+    (context, { payload, protected: header, signature, ...wanted }) =>
+      decideLocalMark(context, wanted, decodeBase64(payload), { protected: header, signature }),
+  ),
   "draft.add": operation(z.strictObject({ source, profile: text.optional() }), (context, input) =>
     addDraft(context, input.source, input.profile),
   ),
@@ -203,6 +228,19 @@ export const operations = {
     z.strictObject({ order: id, protected: text.max(32_768), signature: text }),
     (context, { order, protected: header, signature }) =>
       addSignature(context, order, { protected: header, signature }),
+  ),
+  "consent.make": operation(z.strictObject({ export: base64 }), (context, input) =>
+    makeConsent(context, decodeBase64(input.export)),
+  ),
+  "consent.give": operation(z.strictObject({ order: id }), async (context, { order }) => ({
+    consent: encodeBase64(await giveConsent(context, order)),
+  })),
+  "consent.take": operation(z.strictObject({ consent: base64 }), (context, { consent }) =>
+    takeConsent(context, decodeBase64(consent), null),
+  ),
+  "consent.back": operation(
+    z.strictObject({ order: id, reason: text }),
+    (context, { order, reason }) => takeConsentBack(context, order, reason),
   ),
   publish: operation(z.strictObject({ order: id }), async (context, { order }) => {
     const { order: full } = await showOrder(context, order)

@@ -70,6 +70,13 @@ const spine = [
     WHERE proof IS NULL AND quorum > 0`,
   `CREATE INDEX logged_order_proven ON logged_order (origin, epoch, proof)
     WHERE proof IS NOT NULL AND quorum > 0`,
+  `CREATE TABLE order_consent (origin TEXT NOT NULL, order_id TEXT NOT NULL, member TEXT NOT NULL,
+    bytes BLOB NOT NULL, PRIMARY KEY (origin, order_id, member)) STRICT`,
+  `CREATE TABLE consent_asked (order_id TEXT PRIMARY KEY, subject TEXT NOT NULL, origin TEXT NOT NULL,
+    recipients TEXT NOT NULL, takes_back INTEGER NOT NULL, export BLOB) STRICT`,
+  "CREATE INDEX consent_asked_by_subject ON consent_asked (subject)",
+  `CREATE TABLE consent (member TEXT NOT NULL, subject TEXT NOT NULL, bytes BLOB NOT NULL,
+    at INTEGER NOT NULL, PRIMARY KEY (member, subject)) STRICT`,
   `CREATE TABLE fact (order_origin TEXT NOT NULL, order_id TEXT NOT NULL, leaf TEXT NOT NULL,
     act TEXT NOT NULL, record_origin TEXT NOT NULL, record_id TEXT NOT NULL, version INTEGER NOT NULL,
     recipient TEXT NOT NULL, rule_profile TEXT NOT NULL, rule_kind TEXT NOT NULL,

@@ -1,4 +1,5 @@
 import type { Generated, Kysely } from "kysely"
+import type { Act } from "../../protocol/member/policy.ts"
 import type { LinkRelation } from "../links.ts"
 
 /**
@@ -136,7 +137,7 @@ export type Schema = {
   /** Own orders, from the request on. */
   release_order: {
     id: string
-    act: "release" | "withdraw"
+    act: Act
     payload: Uint8Array
     seed: Uint8Array
     root_version: number
@@ -181,6 +182,22 @@ export type Schema = {
     proof: number | null
     at: number
   }
+  /** Consents of other members that an order was logged with. */
+  order_consent: { origin: string; order_id: string; member: string; bytes: Uint8Array }
+  /** What our own consent orders are about. */
+  consent_asked: {
+    order_id: string
+    subject: string
+    /** the member whose release it is about, and those whom that release would go to, by spaces */
+    origin: string
+    recipients: string
+    /** 1 for the taking back of an earlier one */
+    takes_back: number
+    /** what our officers look at, with the records in the clear; null once they have decided */
+    export: Uint8Array | null
+  }
+  /** Consent orders that other members gave here, by what they are the consent to, or take back. */
+  consent: { member: string; subject: string; bytes: Uint8Array; at: number }
   /** One grant of a logged order: what precedence is computed from, with its proof. */
   fact: {
     order_origin: string

@@ -3,6 +3,8 @@ import { labelled } from "../crypto/hash.ts"
 import { decodeHex, encodeHex } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
+import { consentsPerOrder } from "../profiles/consent.ts"
+import { type Consent, decodeConsentValue } from "../release/consent.ts"
 import { decodeGrantValue, type Grant, grantLeaf } from "../release/grant.ts"
 import { grantTreeDepth } from "../release/grant-tree.ts"
 import { decodeOrderValue, type OrderDocument } from "../release/order.ts"
@@ -21,7 +23,7 @@ import {
 const entryShape = object({ index: integer(0, Number.MAX_SAFE_INTEGER), salt: digest })
 
 const deliveryShape = object({
-  consents: list(json, { max: 16 }),
+  consents: list(json, { max: consentsPerOrder }),
   entry: entryShape,
   feed: hex(16),
   grants: list(
@@ -59,6 +61,7 @@ export type Delivery = {
   readonly order: OrderDocument
   readonly entry: { readonly index: number; readonly salt: Uint8Array }
   readonly grants: readonly PlacedGrant[]
+  readonly consents: readonly Consent[]
 }
 
 export const firstPrev = "0".repeat(64)
@@ -70,12 +73,10 @@ export function deliveryDigest(bytes: Uint8Array): string {
 
 /**
  * @throws `delivery.malformed`, `grant.malformed`, `order.malformed`, `signed.malformed`,
- * `feature.unsupported` while consents are not built
+ * `consent.malformed`
  */
 export function decodeDeliveryValue(value: Json): Delivery {
   const fields = decodeShape(deliveryShape, value, "delivery.malformed")
-  if (fields.consents.length > 0)
-    throw new ProtocolError("feature.unsupported", { detail: "consents" })
   return {
     feed: fields.feed,
     n: fields.n,
@@ -83,6 +84,7 @@ export function decodeDeliveryValue(value: Json): Delivery {
     order: decodeOrderValue(fields.order),
     entry: { index: fields.entry.index, salt: decodeHex(fields.entry.salt) },
     grants: fields.grants.map(placeGrant),
+    consents: fields.consents.map(decodeConsentValue),
   }
 }
 
@@ -99,9 +101,11 @@ export function placeGrant(fields: DeliveryFields["grants"][number]): PlacedGran
   }
 }
 
-/** The fields of a delivery, in JCS. `order` and each `grant` are the ingested values. */
-export function encodeDelivery(delivery: Omit<DeliveryFields, "type" | "consents">): Uint8Array {
-  const { entry, feed, grants, n, order, prev } = delivery
+/** The fields of a delivery, in JCS. `order`, each `grant` and each consent are the ingested values. */
+export function encodeDelivery(
+  delivery: Omit<DeliveryFields, "type" | "consents"> & Partial<Pick<DeliveryFields, "consents">>,
+): Uint8Array {
+  const { consents = [], entry, feed, grants, n, order, prev } = delivery
   const type = "comity/delivery/v1"
-  return encodeCanonical({ consents: [], entry, feed, grants, n, order, prev, type })
+  return encodeCanonical({ consents, entry, feed, grants, n, order, prev, type })
 }

@@ -4,6 +4,8 @@ import { sealObject } from "../crypto/seal.ts"
 import { decodeHex, encodeHex } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
+import { consentsPerOrder } from "../profiles/consent.ts"
+import { type Consent, decodeConsentValue } from "../release/consent.ts"
 import { grantTreeDepth, isInGrantTree } from "../release/grant-tree.ts"
 import { decodeOrderValue, type OrderDocument } from "../release/order.ts"
 import {
@@ -15,6 +17,7 @@ import {
   list,
   literal,
   object,
+  optional,
   type ShapeOf,
 } from "../shape.ts"
 import { type PlacedGrant, placeGrant } from "./delivery.ts"
@@ -24,6 +27,8 @@ import { type PlacedGrant, placeGrant } from "./delivery.ts"
  * it, with the contents it still holds. Travels sealed to the owner like a parcel. docs/spec/returned.md
  */
 const returnedShape = object({
+  /** those that it was released with, where it needed any */
+  consents: optional(list(json, { min: 1, max: consentsPerOrder })),
   contents: list(object({ key: hex(32), record: json }), { max: limits.grantsPerOrder }),
   entry: object({ index: integer(0, Number.MAX_SAFE_INTEGER), salt: digest }),
   grants: list(
@@ -43,6 +48,7 @@ export type Returned = {
   readonly order: OrderDocument
   readonly entry: { readonly index: number; readonly salt: Uint8Array }
   readonly grants: readonly PlacedGrant[]
+  readonly consents: readonly Consent[]
   /** digest of a record → its bytes and content key */
   readonly contents: ReadonlyMap<string, { readonly bytes: Uint8Array; readonly key: Uint8Array }>
 }
@@ -80,5 +86,6 @@ export function decodeReturned(plaintext: Uint8Array): Returned {
       throw new ProtocolError("sealed.mismatch")
   }
   const entry = { index: fields.entry.index, salt: decodeHex(fields.entry.salt) }
-  return { order, entry, grants, contents }
+  const consents = (fields.consents ?? []).map(decodeConsentValue)
+  return { order, entry, grants, consents, contents }
 }

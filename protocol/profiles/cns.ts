@@ -136,6 +136,7 @@ export const cns: Profile = {
   redaction: ["personal", "proprietary", "security"],
   signoff: [
     ...signedBy("nationalContactPoint", ofTheParty),
+    ...signedBy("operator", ["answer", "national-report"], { when: "facility" }),
     ...signedBy("rapporteur", [...foundByTheGroup, "president-report"]),
     ...signedBy("nationalContactPoint", ["any"], { act: "consent" }),
   ],

@@ -23,25 +23,23 @@ const kinds = {
     areas: 0,
     audience: audience.hostThenStates,
     marking: marked("TLP:RED", "TLP:RED"),
-    optional: ["facility"],
     required: ["audited", "dates", "findings"],
   }),
   "corrective-action-plan": kind("Corrective action plan", {
     ...ofTheAudit,
     areas: 0,
     audience: audience.hostThenStates,
-    optional: ["status"],
+    optional: ["facility", "status"],
     required: ["actions", "due", "reference"],
   }),
   finding: kind("Audit finding", {
     ...ofTheAudit,
     audience: audience.hostThenStates,
-    optional: ["facility", "status"],
+    optional: ["status"],
     required: ["audited", "basis", "facts"],
   }),
   "implementation-level": kind("Level of implementation of one critical element", {
     ...ofTheAudit,
-    optional: ["facility"],
     required: ["audited", "dates", "memorandum", "rating"],
   }),
   memorandum: kind("Memorandum of understanding", {
@@ -112,6 +110,7 @@ export const icaoUsap: Profile = {
   signoff: [
     ...signedBy("teamLeader", ofTheAuditor),
     ...signedBy("competentAuthority", ["corrective-action-plan", "memorandum"]),
+    ...signedBy("operator", ["corrective-action-plan"], { when: "facility" }),
     ...signedBy("competentAuthority", ["any"], { act: "consent" }),
   ],
   steward: "ICAO",

@@ -67,6 +67,7 @@ export const jointConvention: Profile = {
   redaction: ["personal", "proprietary", "security"],
   signoff: [
     ...signedBy("nationalContactPoint", ["answer", "national-report", "question"]),
+    ...signedBy("operator", ["answer", "national-report"], { when: "facility" }),
     ...signedBy("rapporteur", [...foundByTheGroup, "president-report"]),
     ...signedBy("nationalContactPoint", ["any"], { act: "consent" }),
   ],

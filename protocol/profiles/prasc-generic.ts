@@ -133,6 +133,7 @@ export const prascGeneric: Profile = {
     ...signedBy("competentAuthority", ofTheHost, { when: "authority" }),
     ...signedBy("moderator", ["calendar-entry"]),
     ...signedBy("regulator", ["any"], { act: "consent" }),
+    ...signedBy("operator", ["any"], { act: "consent", when: "facility" }),
     ...signedBy("competentAuthority", ["any"], { act: "consent", when: "authority" }),
   ],
   steward: "IAEA Secretariat, PRASC",

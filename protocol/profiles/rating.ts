@@ -61,3 +61,21 @@ function isOn(scale: Scale, rating: string): boolean {
 export function describeScale(scale: Scale): string {
   return "max" in scale ? `${scale.min} to ${scale.max}` : `one of ${scale.join(", ")}`
 }
+
+/** Whether a record rates somebody in confidence. */
+export function hasSealedRating(
+  { rating }: { readonly rating?: RatingRule },
+  { fields }: { readonly fields: { readonly [name: string]: string } },
+): boolean {
+  return rating?.sealed === true && Object.hasOwn(fields, "rating")
+}
+
+/** What the rating of a record sets off, null when nothing. */
+export function triggerOf(
+  { rating }: { readonly rating?: RatingRule },
+  { fields }: { readonly fields: { readonly [name: string]: string } },
+): (typeof triggers)[number] | null {
+  const { triggers: known = {} } = rating ?? {}
+  const value = Object.hasOwn(fields, "rating") ? fields.rating! : ""
+  return Object.hasOwn(known, value) ? (known[value] ?? null) : null
+}

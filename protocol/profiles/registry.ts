@@ -12,7 +12,7 @@ import { ippas } from "./ippas.ts"
 import { jointConvention } from "./joint-convention.ts"
 import { osart } from "./osart.ts"
 import { prascGeneric } from "./prasc-generic.ts"
-import { encodeProfile, type Profile, profileDigest } from "./profile.ts"
+import { decodeProfile, encodeProfile, type Profile, profileDigest } from "./profile.ts"
 import { uncac } from "./uncac.ts"
 import { unscr1540 } from "./unscr-1540.ts"
 import { untoc } from "./untoc.ts"
@@ -35,10 +35,34 @@ export const builtInProfiles: readonly AdoptableProfile[] = [
   return { profile, bytes, digest: profileDigest(bytes) }
 })
 
-export function findProfileById(id: string): AdoptableProfile | null {
-  return builtInProfiles.find(({ profile }) => profile.id === id) ?? null
+/** Profiles that members of this process have brought in from files, by digest. */
+const brought = new Map<string, AdoptableProfile>()
+
+/**
+ * Makes a profile from a file known here. It has no effect until officers adopt its digest.
+ *
+ * @throws `profile.malformed`
+ */
+export function bringProfile(bytes: Uint8Array): AdoptableProfile {
+  const profile = decodeProfile(bytes)
+  const digest = profileDigest(bytes)
+  const known = findProfile(digest) ?? { profile, bytes, digest }
+  if (!builtInProfiles.includes(known)) brought.set(digest, known)
+  return known
+}
+
+/** The newest version of a profile, of those that came with this version or of those adopted. */
+export function findProfileById(id: string, adopted?: readonly string[]): AdoptableProfile | null {
+  const known = [...builtInProfiles, ...(adopted === undefined ? [] : brought.values())]
+  const named = known.filter(({ profile }) => profile.id === id)
+  const ours = named.filter(({ digest }) => adopted === undefined || adopted.includes(digest))
+  // One that is not adopted can be drafted under, and is refused by name where it matters.
+  return (ours.length > 0 ? ours : named).reduce<AdoptableProfile | null>(
+    (a, b) => (a !== null && a.profile.version >= b.profile.version ? a : b),
+    null,
+  )
 }
 
 export function findProfile(digest: string): AdoptableProfile | null {
-  return builtInProfiles.find((built) => built.digest === digest) ?? null
+  return builtInProfiles.find((built) => built.digest === digest) ?? brought.get(digest) ?? null
 }

@@ -11,11 +11,11 @@ import type { Marking } from "../../protocol/record/marking.ts"
 import type { Grant } from "../../protocol/release/grant.ts"
 import { decodeOrder } from "../../protocol/release/order.ts"
 import type { Fact } from "../../protocol/release/precedence.ts"
+import type { Logged } from "../../protocol/standing.ts"
 import {
   type Claim,
   factOf,
   type Holder,
-  type Logged,
   verifyOrder,
   verifyRelease,
 } from "../../protocol/verify.ts"

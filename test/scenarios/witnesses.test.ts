@@ -378,11 +378,11 @@ describe("a quorum under a later root version", () => {
     expect(await verdictOf(xc, record)).toBe("verified")
     const pins = [parsePin(idOf(xa))]
     expect(verifyEvidence(early, pins)).toMatchObject({ verdict: "pending" })
-    expect(decodeEvidence(early).roots).toHaveLength(2)
+    expect(decodeEvidence(early).proven.roots).toHaveLength(2)
     const { file } = await exportEvidence(xc.context, record)
     const verdict = verifyEvidence(file, pins, { requireWitnesses: true })
     expect(verdict.verdict).toBe("verified")
-    expect(decodeEvidence(file).roots).toHaveLength(3)
+    expect(decodeEvidence(file).proven.roots).toHaveLength(3)
     expect(verdict.ground).toEqual([
       "network exercise:test: not operational",
       `authorised by 2 officers of Authority XA (XA, ${idOf(xa)}), pinned by you, under root version 2, where version 3 is the newest in this file`,
@@ -434,9 +434,9 @@ describe("a quorum under a later root version", () => {
       [record, 3],
       [later.record, 3],
     ] as const)
-      expect(decodeEvidence((await exportEvidence(xc.context, one)).file).roots).toHaveLength(
-        versions,
-      )
+      expect(
+        decodeEvidence((await exportEvidence(xc.context, one)).file).proven.roots,
+      ).toHaveLength(versions)
   })
 
   test("an older version without witnesses asks for none: unwitnessed, and at once verified", async () => {

@@ -48,6 +48,8 @@ export async function network(
     readonly network?: string
     readonly networks?: Readonly<Record<string, string>>
     readonly officers?: Parameters<typeof foundMember>[1]["officers"]
+    /** what is else for one of them */
+    readonly founding?: Readonly<Record<string, Partial<Parameters<typeof foundMember>[1]>>>
     readonly acquainted?: boolean
     readonly seed?: string
     readonly config?: Partial<Config>
@@ -98,6 +100,7 @@ export async function network(
       rootKeys: 1,
       rootThreshold: 1,
       url: `https://${host}`,
+      ...options.founding?.[name],
     })
     // One database for founding and for the node, as on a disk.
     const database = memoryDatabase()

@@ -9,11 +9,14 @@ import { blindedEntry, dummyEntry, entrySalt, openEntry } from "../../protocol/l
 import type { NoteSigner } from "../../protocol/log/note.ts"
 import { general } from "../../protocol/profiles/general.ts"
 import { encodeProfile, type Profile, profileDigest } from "../../protocol/profiles/profile.ts"
+import type { ProvenFields } from "../../protocol/proven.ts"
 import { type ComityRecord, recordDigest } from "../../protocol/record/record.ts"
+import { consentSubject, decodeConsent } from "../../protocol/release/consent.ts"
 import { type Grant, grantLeaf } from "../../protocol/release/grant.ts"
 import { buildGrantTree } from "../../protocol/release/grant-tree.ts"
 import { decodeOrder, type Order } from "../../protocol/release/order.ts"
-import { type Claim, type Holder, type Logged, ruleConditions } from "../../protocol/verify.ts"
+import type { Logged } from "../../protocol/standing.ts"
+import { type Claim, type Holder, ruleConditions } from "../../protocol/verify.ts"
 import { type TestLog, testLog } from "./test-log.ts"
 import { makeMember, orderOf, type Signer, signOrder, type TestMember } from "./world.ts"
 
@@ -39,6 +42,16 @@ export type StoryChanges = {
   readonly order?: Partial<Order>
   readonly signers?: readonly Signer[]
   readonly profile?: Profile
+  /** who consents, each in a log of its own, and otherwise than it should */
+  readonly consents?: readonly ConsentChanges[]
+}
+
+export type ConsentChanges = {
+  readonly by: TestMember
+  readonly order?: Partial<Order>
+  readonly signers?: readonly Signer[]
+  readonly cosigners?: readonly NoteSigner[]
+  readonly fields?: Partial<ProvenFields>
 }
 
 export type Story = {
@@ -148,6 +161,9 @@ export async function makeStory(changes: StoryChanges = {}): Promise<Story> {
     },
     ...changes.order,
   })
+  const consents = await Promise.all(
+    (changes.consents ?? []).map(async (one) => decodeConsent(await consentOf(order, one))),
+  )
   const document = decodeOrder(await signOrder(origin, order, changes.signers ?? ["p1", "p2"]))
   const digest = decodeHex(document.digest)
   const salt = entrySalt(origin.saltKey, 1, digest)
@@ -165,7 +181,7 @@ export async function makeStory(changes: StoryChanges = {}): Promise<Story> {
     sealed,
     profileBytes,
     placed,
-    claim: { order: document, entry: { index, salt }, grants: placed.slice(0, 1) },
+    claim: { order: document, entry: { index, salt }, grants: placed.slice(0, 1), consents },
     logged: {
       origin: origin.member,
       places: [index],
@@ -182,8 +198,46 @@ export async function makeStory(changes: StoryChanges = {}): Promise<Story> {
       kind: "state",
       localMark: (marking) => marking,
       profile: (wanted) => (wanted === profileDigest(profileBytes) ? profile : null),
+      members: new Map(),
+      takenBack: new Set(),
     },
   }
+}
+
+/** A member's consent to a release, from the only order in its log. */
+export async function consentOf(
+  release: Order,
+  { by, signers = ["p1", "p2"], cosigners = [], ...changes }: ConsentChanges,
+): Promise<Uint8Array> {
+  const log = testLog(by)
+  const indexes = by.roots.map((document) => log.append(openEntry(sha256(document))))
+  const order = orderOf(by, {
+    act: "consent",
+    base: log.head(),
+    id: id(`consent of ${by.id}`),
+    rule: release.rule,
+    subject: consentSubject(release),
+    ...changes.order,
+  })
+  const document = decodeOrder(await signOrder(by, order, signers))
+  const digest = decodeHex(document.digest)
+  const salt = entrySalt(by.saltKey, 1, digest)
+  const index = log.append(blindedEntry(1, salt, digest))
+  log.append(dummyEntry(by.saltKey, index + 1))
+  const size = log.entries.length
+  return encodeCanonical({
+    base: log.consistency(order.base.size, size).map(encodeHex),
+    order: jsonOf(document.bytes),
+    proof: log.proof(index, await log.checkpoint(size, cosigners), size),
+    roots: by.roots.map((root, i) => ({
+      document: jsonOf(root),
+      index: indexes[i]!,
+      path: log.inclusion(indexes[i]!, size).map(encodeHex),
+    })),
+    salt: encodeHex(salt),
+    type: "comity/consent/v1",
+    ...changes.fields,
+  })
 }
 
 /** Without members that are undefined: for a grant that leaves one out. */
@@ -207,6 +261,7 @@ export async function evidenceOf(
   const checkpoint = await log.checkpoint(size, cosigners)
   const base = claim.order.payload.base.size
   return encodeEvidence({
+    consents: claim.consents.map(({ bytes }) => jsonOf(bytes)),
     base: log.consistency(base, size).map(encodeHex),
     grant: grant as unknown as Json,
     order: jsonOf(claim.order.bytes),

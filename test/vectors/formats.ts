@@ -28,6 +28,7 @@ import { policy } from "./cases/member/policy.ts"
 import { member } from "./cases/member/root.ts"
 import { profile } from "./cases/profiles/profile.ts"
 import { record } from "./cases/record/record.ts"
+import { consent } from "./cases/release/consent.ts"
 import { grant } from "./cases/release/grant.ts"
 import { grantTree } from "./cases/release/grant-tree.ts"
 import { order } from "./cases/release/order.ts"
@@ -53,6 +54,7 @@ export const formats: { readonly [name: string]: Format } = {
   grant,
   "grant-tree": grantTree,
   order,
+  consent,
   precedence,
   entry,
   merkle,

@@ -100,7 +100,7 @@ describe("a delivery", () => {
     expect(edited({ order: a.roots[0] && JSON.parse(decodeUtf8(a.roots[0])) })).toBe(
       "order.malformed",
     )
-    expect(edited({ consents: [value.order] })).toBe("feature.unsupported")
+    expect(edited({ consents: [value.order] })).toBe("consent.malformed")
   })
 })
 

@@ -49,7 +49,7 @@ export function form(file: Fields, whole: Uint8Array): Cases["hostile"] {
     ["grant null", edit(one, ["/bytes/grant", null]), "grant.malformed"],
     ["order null", edit(one, ["/bytes/order", null]), "signed.malformed"],
     ["without record", edit(one, ["/bytes/record"]), "feature.unsupported"],
-    ["a consent", edit(one, ["/bytes/consents", [{}]]), "feature.unsupported"],
+    ["a consent that is none", edit(one, ["/bytes/consents", [{}]]), "consent.malformed"],
     ["a chain of custody", edit(one, ["/bytes/custody", [{}]]), "custody.unsupported"],
     [
       "a proof of another form",

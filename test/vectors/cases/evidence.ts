@@ -4,7 +4,10 @@ import { ProtocolError } from "../../../protocol/errors.ts"
 import { parsePin, verifyEvidence } from "../../../protocol/evidence.ts"
 import { openEntry } from "../../../protocol/log/entry.ts"
 import { kidOf } from "../../../protocol/member/key.ts"
+import { encodeProfile, profileDigest } from "../../../protocol/profiles/profile.ts"
+import type { Order } from "../../../protocol/release/order.ts"
 import { wordsOf } from "../../../protocol/words.ts"
+import { reviewProfile } from "../../support/review-profile.ts"
 import {
   evidenceOf,
   generalDigest,
@@ -136,6 +139,30 @@ async function cases(): Promise<Cases> {
     root: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     size: 0,
   }
+  // A report of A's that two reviewers agree to.
+  const reviewing = [profileDigest(encodeProfile(reviewProfile))]
+  const reporter = await makeMember({ seed: "vector member A", profiles: reviewing })
+  const reviewers = await Promise.all(
+    ["XD", "XE", "XF"].map((state) =>
+      makeMember({ seed: `vector member ${state}`, state, profiles: reviewing }),
+    ),
+  )
+  const third = reviewers[2]!
+  const agreeing = reviewers.slice(0, 2).toSorted((x, y) => (x.id < y.id ? -1 : 1))
+  const [first, last] = agreeing as [TestMember, TestMember]
+  const reported = (
+    consents: StoryChanges["consents"] = agreeing.map((by) => ({ by })),
+    changes: StoryChanges = {},
+  ) =>
+    of({
+      origin: reporter,
+      profile: reviewProfile,
+      record: { kind: "report", fields: { reviewers: agreeing.map(({ id }) => id).join(" ") } },
+      consents,
+      ...changes,
+    })
+  const agreed = "a report that two reviewers agreed to"
+  const byAnother = (order: Partial<Order>) => reported([{ by: first, order }, { by: last }])
   return {
     about:
       "one file that proves a release to whoever pins its origin, by member id or by 12 words; `requireWitnesses`: not without the quorum that the origin names",
@@ -155,6 +182,8 @@ async function cases(): Promise<Cases> {
         "three officers where two are needed, beside another grant",
         await of({ beside: [{ ...grant, recipient: c.id }], signers: ["p1", "p2", "p3"] }),
       ],
+      [agreed, await reported()],
+      ["the same to one of them: nobody is asked", await reported([], { recipient: first })],
       [
         "a facility named, to travel on",
         await of({
@@ -220,6 +249,57 @@ async function cases(): Promise<Cases> {
         "a profile under the name of another",
         await of({ record: { profile: { digest: generalDigest, id: "ippas" } } }),
         "profile.unknown",
+      ],
+      ["no consent", await reported([]), "order.unconsented"],
+      ["one consent of two", await reported([{ by: first }]), "order.unconsented"],
+      [
+        "a third consent, superfluous",
+        await reported(
+          [...agreeing, third].toSorted((x, y) => (x.id < y.id ? -1 : 1)).map((by) => ({ by })),
+        ),
+        "order.unconsented",
+      ],
+      [
+        "consents out of order",
+        await reported(agreeing.toReversed().map((by) => ({ by }))),
+        "consent.malformed",
+      ],
+      ["one consent twice", await reported([{ by: first }, { by: first }]), "consent.malformed"],
+      [
+        "a consent where none is asked",
+        await reported([{ by: first }], { recipient: last }),
+        "consent.malformed",
+      ],
+      [
+        "a consent to another order",
+        await byAnother({ subject: filled(32, 1) }),
+        "order.unconsented",
+      ],
+      [
+        "a consent under another rule",
+        await byAnother({ rule: { conditions: [], kind: "report", profile: reviewing[0]! } }),
+        "order.unconsented",
+      ],
+      [
+        "a consent that too few officers signed",
+        await reported([{ by: first, signers: ["p1"] }, { by: last }]),
+        "order.unauthorised",
+      ],
+      [
+        "a consent signed by officers of another member",
+        await reported([
+          {
+            by: first,
+            signers: ["p1", "p2"].map((person) => ({ officer: officer(last, person) })),
+          },
+          { by: last },
+        ]),
+        "signed.unknown-key",
+      ],
+      [
+        "a consent whose entry is not in the log",
+        edit(agreed, ["/bytes/consents/0/salt", filled(32, 1)]),
+        "inclusion.invalid",
       ],
       ["an order of another member", await of({ order: { origin: c.id } }), "order.malformed"],
       [

@@ -158,7 +158,7 @@ async function cases(): Promise<Cases> {
         edit(two, [of("order/payload/network"), "operational"]),
         "network.mismatch",
       ],
-      ["consents, which are not built", edit(two, [of("consents"), [{}]]), "feature.unsupported"],
+      ["a consent that is none", edit(two, [of("consents"), [{}]]), "consent.malformed"],
       ["white space", { bytes: JSON.stringify(content, null, 1) }, "json.noncanonical"],
       ["one byte more than it may have", { bytes: repeated("20", 8_388_609) }, "json.too-large"],
     ],

@@ -1,0 +1,67 @@
+import type { Member } from "../../../protocol/member/root.ts"
+import {
+  type Consent,
+  decodeConsent,
+  subjectMark,
+  takingBack,
+} from "../../../protocol/release/consent.ts"
+import type { Order } from "../../../protocol/release/order.ts"
+import type { Db } from "../schema.ts"
+import { memberById } from "./members.ts"
+
+/** The consents that came with an order, or that it was logged with. */
+export async function consentsOf(db: Db, { id, origin, rule }: Order): Promise<readonly Consent[]> {
+  // Most orders need none: nothing is asked for them.
+  if (!rule.conditions.includes("consent")) return []
+  const rows = await db
+    .selectFrom("order_consent")
+    .select("bytes")
+    .where("origin", "=", origin)
+    .where("order_id", "=", id)
+    .orderBy("member")
+    .execute()
+  return rows.map(({ bytes }) => decodeConsent(new Uint8Array(bytes)))
+}
+
+export async function keepConsents(
+  db: Db,
+  { id, origin }: Order,
+  consents: readonly Consent[],
+): Promise<void> {
+  for (const { proven, bytes } of consents)
+    await db
+      .insertInto("order_consent")
+      .values({ origin, order_id: id, member: proven.order.payload.origin, bytes })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+}
+
+/** A consent order that a member has given here, by what it is the consent to. */
+export async function givenConsent(
+  db: Db,
+  member: string,
+  subject: string,
+): Promise<Consent | null> {
+  const row = await db
+    .selectFrom("consent")
+    .select("bytes")
+    .where("member", "=", member)
+    .where("subject", "=", subject)
+    .executeTakeFirst()
+  return row === undefined ? null : decodeConsent(new Uint8Array(row.bytes))
+}
+
+/** What is known here of the members that consented, and of what they took back since. */
+export async function knowingOf(db: Db, consents: readonly Consent[]) {
+  const members = new Map<string, Member>()
+  const takenBack = new Set<string>()
+  for (const { proven } of consents) {
+    const { payload } = proven.order
+    const member = await memberById(db, payload.origin)
+    if (member !== null) members.set(member.id, member)
+    const subject = takingBack(payload)
+    if ((await givenConsent(db, payload.origin, subject)) !== null)
+      takenBack.add(subjectMark(payload.origin, subject))
+  }
+  return { members, takenBack }
+}

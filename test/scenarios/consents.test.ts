@@ -1,0 +1,256 @@
+import { describe, expect, test } from "vitest"
+import { giveConsent, makeConsent, takeConsent, takeConsentBack } from "../../node/consent.ts"
+import { addDraft } from "../../node/drafts.ts"
+import { exportEvidence } from "../../node/evidence.ts"
+import { exportOrder, showOrder } from "../../node/orders.ts"
+import { inbox, show } from "../../node/records.ts"
+import { requestRelease } from "../../node/release.ts"
+import { publish } from "../../node/sequencer.ts"
+import { sync } from "../../node/subscribe.ts"
+import { parsePin, verifyEvidence } from "../../protocol/evidence.ts"
+import {
+  authorise,
+  authoriseAndPublish,
+  network,
+  type TestNetwork,
+  type TestNode,
+} from "../support/network.ts"
+import { comeWithReviewProfile } from "../support/review-profile.ts"
+
+comeWithReviewProfile()
+
+function report(reviewers: readonly TestNode[], kind = "report", field = "reviewers"): string {
+  const ids = reviewers.map(({ context }) => context.self.id).toSorted()
+  return `---
+title: What the review of asset recovery found
+profile: review
+kind: ${kind}
+language: en
+${field}: "${ids.join(" ")}"
+---
+The reviewers found the tracing of assets to be in one hand.
+`
+}
+
+async function members(names: readonly string[]): Promise<TestNetwork & Record<string, TestNode>> {
+  const net = await network(names)
+  return { ...net.nodes, ...net } as TestNetwork & Record<string, TestNode>
+}
+
+/** A report of XA's about which XB and XC are to agree, requested for XD and signed. */
+async function asked(net: TestNetwork, to: readonly string[] = ["xd"]) {
+  const { xa, xb, xc } = net.nodes as Record<string, TestNode>
+  const { record } = await addDraft(xa!.context, report([xb!, xc!]))
+  const { order } = await requestRelease(xa!.context, { records: [record], to })
+  await authorise(xa!, order)
+  return { record, order }
+}
+
+/** A member's officers look at the order as it was exported to them, sign, and the node logs it. */
+async function consent(node: TestNode, exported: Uint8Array): Promise<string> {
+  const { order } = await makeConsent(node.context, exported)
+  await authoriseAndPublish(node, [order])
+  return order
+}
+
+describe("a release that others agree to", () => {
+  test("waits for each of them, goes out with their consents, and proves them offline", async () => {
+    await using net = await members(["xa", "xb", "xc", "xd"])
+    const { xa, xb, xc, xd } = net as Required<typeof net>
+    const { record, order } = await asked(net)
+    expect(await showOrder(xa!.context, order)).toMatchObject({
+      satisfied: false,
+      missing: expect.arrayContaining(["the consent of xb", "the consent of xc"]),
+      rule: { conditions: ["consent"] },
+    })
+    const exported = await exportOrder(xa!.context, order)
+    await expect(publish(xa!.context, order)).rejects.toMatchObject({ code: "order.unconsented" })
+
+    // One comes with what XA reads of XB's log, the other as a file.
+    const first = await consent(xb!, exported)
+    expect(await showOrder(xb!.context, first)).toMatchObject({ act: "consent", consentTo: "xa" })
+    await sync(xa!.context, "xb")
+    await expect(publish(xa!.context, order)).rejects.toMatchObject({ code: "order.unconsented" })
+    const file = await giveConsent(xc!.context, await consent(xc!, exported))
+    expect(await takeConsent(xa!.context, file, null)).toMatchObject({ name: "xc" })
+    expect(await showOrder(xa!.context, order)).toMatchObject({ satisfied: true, missing: [] })
+    await publish(xa!.context, order)
+
+    await sync(xd!.context, "xa")
+    expect((await inbox(xd!.context)).records).toHaveLength(1)
+    const { provenance } = await show(xd!.context, record)
+    expect(provenance.map(({ ok }) => ok)).toEqual(Array(8).fill(true))
+    for (const { context } of [xb!, xc!])
+      expect(provenance[4]!.text).toContain(`explicit consent of ${context.self.id}`)
+
+    const evidence = await exportEvidence(xd!.context, record)
+    const ids = [xa!, xb!].map(({ context }) => parsePin(context.self.id))
+    const { verdict, ground } = verifyEvidence(evidence.file, ids)
+    expect(verdict).toBe("verified")
+    const said = (node: TestNode) => ground.filter((line) => line.includes(node.context.self.id))
+    expect(said(xb!)).toEqual([expect.stringMatching(/^consented to by .* pinned by you;/)])
+    expect(said(xc!)).toEqual([expect.stringMatching(/^consented to by .* this file only;/)])
+  })
+
+  test("needs nobody's consent to reach those whom it names", async () => {
+    await using net = await members(["xa", "xb", "xc"])
+    const { xa, xb } = net as Required<typeof net>
+    const { order } = await asked(net, ["xb"])
+    await publish(xa!.context, order)
+    await sync(xb!.context, "xa")
+    expect((await inbox(xb!.context)).records).toHaveLength(1)
+  })
+
+  test("is asked for by one order for those named and one for all others", async () => {
+    await using net = await members(["xa", "xb", "xc", "xd"])
+    const { xa, xb, xc } = net as Required<typeof net>
+    const { record } = await addDraft(xa!.context, report([xb!, xc!]))
+    const other = await addDraft(xa!.context, report([xb!]))
+    const { orders } = await requestRelease(xa!.context, {
+      records: [record, other.record],
+      to: ["xb", "xd"],
+    })
+    const missing: string[] = []
+    for (const order of orders) {
+      await authorise(xa!, order)
+      missing.push((await showOrder(xa!.context, order)).missing.join())
+    }
+    const both = [xb!, xc!]
+      .toSorted((a, b) => (a.context.self.id < b.context.self.id ? -1 : 1))
+      .map(({ name }) => `the consent of ${name}`)
+    expect(missing.toSorted()).toEqual(["", both.join(), "the consent of xb"].toSorted())
+  })
+
+  test("the records that officers looked at are not kept by the member that consents", async () => {
+    await using net = await members(["xa", "xb", "xc", "xd"])
+    const { xa, xb } = net as Required<typeof net>
+    const { order } = await asked(net)
+    const exported = await exportOrder(xa!.context, order)
+    const kept = () => xb!.context.db.selectFrom("consent_asked").select("export").execute()
+    const { order: own } = await makeConsent(xb!.context, exported)
+    expect(await kept()).toEqual([{ export: expect.anything() }])
+    await authoriseAndPublish(xb!, [own])
+    expect(await kept()).toEqual([{ export: null }])
+  })
+})
+
+describe("what is no consent", () => {
+  test("one to another order of the same record, shown again", async () => {
+    await using net = await members(["xa", "xb", "xc", "xd", "xe"])
+    const { xa, xb, xc } = net as Required<typeof net>
+    const { record, order } = await asked(net)
+    const exported = await exportOrder(xa!.context, order)
+    for (const node of [xb!, xc!]) {
+      await consent(node, exported)
+      await sync(xa!.context, node.name)
+    }
+    const again = await requestRelease(xa!.context, { records: [record], to: ["xe"] })
+    await authorise(xa!, again.order)
+    await expect(publish(xa!.context, again.order)).rejects.toMatchObject({
+      code: "order.unconsented",
+    })
+    // The same file under the subject of the new order: the store is not what a recipient believes.
+    const { consentSubject } = await import("../../protocol/release/consent.ts")
+    const { decodeShape } = await import("../../protocol/shape.ts")
+    const { orderShape } = await import("../../protocol/release/order.ts")
+    const { jsonOf } = await import("../../protocol/canonical.ts")
+    const row = await xa!.context.db
+      .selectFrom("release_order")
+      .select("payload")
+      .where("id", "=", again.order)
+      .executeTakeFirstOrThrow()
+    const payload = jsonOf(new Uint8Array(row.payload))
+    const subject = consentSubject(decodeShape(orderShape, payload, "order.malformed"))
+    await xa!.context.db.updateTable("consent").set({ subject }).execute()
+    await expect(publish(xa!.context, again.order)).rejects.toMatchObject({
+      code: "order.unconsented",
+    })
+  })
+
+  test("one taken back before the release was logged: at the origin, and at whoever was told", async () => {
+    await using net = await members(["xa", "xb", "xc", "xd"])
+    const { xa, xb, xc, xd } = net as Required<typeof net>
+    const { order } = await asked(net)
+    const exported = await exportOrder(xa!.context, order)
+    const given = await consent(xb!, exported)
+    await consent(xc!, exported)
+    await sync(xa!.context)
+    expect(await showOrder(xa!.context, order)).toMatchObject({ satisfied: true })
+
+    const back = await takeConsentBack(xb!.context, given, "the text names a case")
+    await authoriseAndPublish(xb!, [back.order])
+    await sync(xa!.context, "xb")
+    expect(await showOrder(xa!.context, order)).toMatchObject({
+      satisfied: false,
+      missing: ["the consent of xb"],
+    })
+    await expect(publish(xa!.context, order)).rejects.toMatchObject({ code: "order.unconsented" })
+
+    // An origin that forgets what it was told finds no reader among those that XB told as well.
+    await xa!.context.db.deleteFrom("consent").where("subject", "=", back.subject).execute()
+    await publish(xa!.context, order)
+    await sync(xd!.context, "xb")
+    const { peers } = await sync(xd!.context, "xa")
+    expect(peers).toEqual([expect.objectContaining({ received: 0, refused: 1 })])
+    expect((await inbox(xd!.context)).records).toEqual([])
+  })
+
+  test("one of a member that is not asked, or of another member's", async () => {
+    await using net = await members(["xa", "xb", "xc", "xd"])
+    const { xa, xb, xd } = net as Required<typeof net>
+    const { order } = await asked(net)
+    const exported = await exportOrder(xa!.context, order)
+    await expect(makeConsent(xd!.context, exported)).rejects.toMatchObject({
+      code: "consent.unasked",
+    })
+    const file = await giveConsent(xb!.context, await consent(xb!, exported))
+    // A peer brings its own words only.
+    await expect(takeConsent(xa!.context, file, xd!.context.self.id)).rejects.toMatchObject({
+      code: "consent.malformed",
+    })
+  })
+
+  test("a second one to the same: taken back once is taken back", async () => {
+    await using net = await members(["xa", "xb", "xc", "xd"])
+    const { xa, xb } = net as Required<typeof net>
+    const { order } = await asked(net)
+    const exported = await exportOrder(xa!.context, order)
+    await consent(xb!, exported)
+    const { order: second } = await makeConsent(xb!.context, exported)
+    await authorise(xb!, second)
+    await expect(publish(xb!.context, second)).rejects.toMatchObject({ code: "order.closed" })
+  })
+})
+
+describe("consensus of a group", () => {
+  test("every other member of it consents to the same order, and silence is none", async () => {
+    await using net = await members(["xa", "xb", "xc", "xd"])
+    const { xa, xb, xc, xd } = net as Required<typeof net>
+    const source = report([xa!, xb!, xc!], "group-report", "group")
+    const { record } = await addDraft(xa!.context, source)
+    const { order } = await requestRelease(xa!.context, { records: [record], to: ["xd"] })
+    await authorise(xa!, order)
+    const exported = await exportOrder(xa!.context, order)
+    await consent(xb!, exported)
+    await sync(xa!.context)
+    await expect(publish(xa!.context, order)).rejects.toMatchObject({ code: "order.unconsented" })
+    await consent(xc!, exported)
+    await sync(xa!.context)
+    await publish(xa!.context, order)
+    await sync(xd!.context, "xa")
+    expect((await inbox(xd!.context)).records).toHaveLength(1)
+  })
+
+  test("a member outside the group releases nothing in its name", async () => {
+    await using net = await members(["xa", "xb", "xc", "xd"])
+    const { xa, xb, xc } = net as Required<typeof net>
+    const source = report([xb!, xc!], "group-report", "group")
+    const { record } = await addDraft(xa!.context, source)
+    const { order } = await requestRelease(xa!.context, { records: [record], to: ["xd"] })
+    await authorise(xa!, order)
+    const exported = await exportOrder(xa!.context, order)
+    for (const node of [xb!, xc!]) await consent(node, exported)
+    await sync(xa!.context)
+    await expect(publish(xa!.context, order)).rejects.toMatchObject({ code: "order.unconsented" })
+  })
+})

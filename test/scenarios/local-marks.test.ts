@@ -1,0 +1,58 @@
+import { expect, test } from "vitest"
+import { encodeDecision, signDecision } from "../../node/decision.ts"
+import { decideLocalMark, markSubject, readLocalMarks } from "../../node/local-marks.ts"
+import { receiptsOf } from "../../node/receipts.ts"
+import { show, why } from "../../node/records.ts"
+import { holds, membersOf, share, write } from "../support/mechanism.ts"
+import type { TestNode } from "../support/network.ts"
+import { codeOf } from "../support/refusal.ts"
+import { today } from "../support/world.ts"
+
+const roles = ["competentAuthority", "informationSecurity"]
+const practice = { areas: ["M1"], basis: "NSS 13", whyBetter: "Nobody else does it so." }
+const wanted = { marking: "TLP:AMBER+STRICT", mark: "XB RESTRICTED" } as const
+
+/** This officer decides on the mark, on their own machine. */
+async function decide(node: TestNode, person: string, decided: { readonly mark: string } = wanted) {
+  const key = node.founded.officers.find(({ officer }) => officer.person === person)!
+  const { id: member, network } = node.context.self
+  const subject = markSubject(wanted.marking, decided.mark)
+  const reason = "instruction 4/2026"
+  const about = { act: "map-marking", day: today, member, network, reason, subject } as const
+  const payload = encodeDecision(about)
+  const line = await signDecision(payload, key, today, network)
+  return decideLocalMark(node.context, wanted, payload, line)
+}
+
+test("a mark that means nothing at home is not taken in, and both sides can say so", async () => {
+  await using net = await membersOf({ xa: { roles }, xb: { roles } }, { network: "operational" })
+  const { xa, xb } = net.nodes
+  const { record } = await write(xa, "ippas", "good-practice", practice)
+  await share(xa, record, [xb])
+  expect(await holds(xb)).toEqual([])
+  expect((await receiptsOf(xa.context, record)).receipts).toEqual([
+    expect.objectContaining({ peer: "xb", state: "refused", code: "marking.unmapped" }),
+  ])
+  expect(await why(xa.context, record, "xb")).toMatchObject({ have: false, reason: "refused" })
+
+  // Nobody but information security knows what a mark means at home, and only what was signed counts.
+  expect(await codeOf(decide(xb, "p1"))).toBe("officer.role")
+  expect(await codeOf(decide(xb, "p2", { mark: "XB OPEN" }))).toBe("officer.unknown")
+  expect((await decide(xb, "p2")).marks).toMatchObject([{ ...wanted, person: "p2" }])
+  expect(await readLocalMarks(xb.context.db)).toMatchObject([wanted])
+
+  await share(xa, record, [xb])
+  expect(await holds(xb)).toEqual(["A good-practice"])
+  expect(await show(xb.context, record)).toMatchObject({
+    marking: "TLP:AMBER+STRICT",
+    localMark: "XB RESTRICTED",
+  })
+})
+
+test("where the mechanism asks for none, the marking stands for itself", async () => {
+  await using net = await membersOf({ xa: { roles }, xb: { roles } }, { network: "operational" })
+  const { xa, xb } = net.nodes
+  const { record } = await write(xa, "general", "good-practice")
+  await share(xa, record, [xb])
+  expect(await holds(xb)).toEqual(["A good-practice"])
+})

@@ -1,0 +1,117 @@
+import { expect, test } from "vitest"
+import { show } from "../../../node/records.ts"
+import { requestRelease } from "../../../node/release.ts"
+import { publish } from "../../../node/sequencer.ts"
+import { sync } from "../../../node/subscribe.ts"
+import { errorsIn, holds, mayAsk, membersOf, share, write } from "../../support/mechanism.ts"
+import { signAs } from "../../support/network.ts"
+import { codeOf } from "../../support/refusal.ts"
+
+const host = { roles: ["competentAuthority", "informationSecurity", "operator", "teamLeader"] }
+const friend = { roles: ["competentAuthority", "informationSecurity"] }
+
+/** The shape of the mission to Canada of 2015, five modules: numbers are public, contents invented. */
+const mission2015 = { recommendation: 3, suggestion: 30, "good-practice": 21 }
+const finding = (n: number) => ({
+  title: `Synthetic finding ${n}`,
+  body: "Somebody should do something about it. Synthetic, after public numbers.",
+  areas: [`M${1 + (n % 5)}`],
+  basis: "NSS 13",
+  observation: "As the team saw it.",
+})
+const practice = { ...finding(1), observation: undefined, whyBetter: "Nobody else does it so." }
+
+test("of 54 findings 21 may leave by default, and each recommendation or suggestion by decision only", async () => {
+  await using net = await membersOf({ xa: host, xb: friend })
+  const { xa, xb } = net.nodes
+  const outcome: { [code: string]: number } = {}
+  let n = 0
+  for (const [kind, count] of Object.entries(mission2015))
+    for (let i = 0; i < count; i++) {
+      const { whyBetter } = practice
+      const extra = kind === "good-practice" ? { whyBetter } : {}
+      const draft = await write(xa, "ippas", kind, { ...finding(n++), ...extra })
+      expect(errorsIn(draft)).toEqual([])
+      const code = (await codeOf(mayAsk(xa, draft.record, xb))) ?? "may leave"
+      outcome[code] = (outcome[code] ?? 0) + 1
+      if (i === 0 && kind === "suggestion") {
+        expect(await codeOf(mayAsk(xa, draft.record, xb, { beyondDefault: true }))).toBeNull()
+      }
+    }
+  expect(n).toBe(54)
+  expect(outcome).toEqual({ "may leave": 21, "recipient.audience": 33 })
+})
+
+test("a practice that names a facility leaves when its operator has signed too", async () => {
+  await using net = await membersOf({ xa: host, xb: friend })
+  const { xa, xb } = net.nodes
+  const { record } = await write(xa, "ippas", "good-practice", {
+    ...practice,
+    title: "Named",
+    facility: "Exercise plant",
+  })
+  const { order } = await requestRelease(xa.context, { records: [record], to: ["xb"] })
+  for (const person of ["p1", "p2"]) await signAs(xa, order, person)
+  expect(await codeOf(publish(xa.context, order))).toBe("order.unsatisfied")
+  await signAs(xa, order, "p3")
+  await publish(xa.context, order)
+  await sync(xb.context)
+  expect(await holds(xb)).toEqual(["Named"])
+})
+
+test("it is passed on under no State's name, and whatever is said of numbers is said with it", async () => {
+  await using net = await membersOf({ xa: host, xb: friend })
+  const { xa, xb } = net.nodes
+  const { record } = await write(xa, "ippas", "good-practice", practice)
+  expect(await codeOf(mayAsk(xa, record, xb, { onward: "free" }))).toBe("profile.violated")
+  await share(xa, record, [xb], { onward: "consent" })
+  const shown = await show(xb.context, record)
+  expect(shown).toMatchObject({ marking: "TLP:AMBER+STRICT", localMark: "TLP:AMBER+STRICT" })
+  expect(shown.notes.join()).toContain("comparison between States should not be attempted")
+})
+
+test("the report goes out by its host's choice, withheld parts marked and counted, its team leader signing", async () => {
+  await using net = await membersOf({ xa: host, xb: friend })
+  const { xa, xb } = net.nodes
+  const report = {
+    title: "Report of the mission",
+    areas: ["M1", "M2", "M3", "M4", "M5"],
+    dates: "2015-10-19/2015-10-30",
+    findings: "3 recommendations, 30 suggestions, 21 good practices",
+    mission: "IPPAS 2015, synthetic",
+    scope: "all five modules",
+    team: "7, physical protection and computer security",
+    marking: "TLP:CLEAR",
+    body: "At the plant [withheld: security] was seen. It belongs to [withheld: proprietary].",
+  }
+  const unmarked = await write(xa, "ippas", "mission-report", report)
+  expect(errorsIn(unmarked)).toEqual(["profile.violated"])
+  const { record, findings } = await write(xa, "ippas", "mission-report", {
+    ...report,
+    withheld: "2",
+  })
+  expect(findings).toEqual([])
+  expect(await codeOf(mayAsk(xa, record, xb))).toBe("recipient.audience")
+  const { order } = await requestRelease(xa.context, {
+    records: [record],
+    to: ["xb"],
+    beyondDefault: true,
+  })
+  for (const person of ["p1", "p2", "p3"]) await signAs(xa, order, person)
+  expect(await codeOf(publish(xa.context, order))).toBe("order.unsatisfied")
+  await signAs(xa, order, "p4")
+  await publish(xa.context, order)
+  await sync(xb.context)
+  expect(await holds(xb)).toEqual(["Report of the mission"])
+})
+
+test("what a threat, a response or a guard is does not even become a record", async () => {
+  await using net = await membersOf({ xa: host, xb: friend })
+  const { xa } = net.nodes
+  const written = (body: string) => write(xa, "ippas", "good-practice", { ...practice, body })
+  expect(errorsIn(await written("The response time is 4 minutes."))).toEqual(["response"])
+  expect(errorsIn(await written("There are 12 guards."))).toEqual(["guards"])
+  expect(errorsIn(await written("Ask Dr. Example."))).toEqual(["person"])
+  const early = await write(xa, "ippas", "good-practice", { ...practice, stage: "host-accepted" })
+  expect(errorsIn(early)).toEqual(["stage"])
+})

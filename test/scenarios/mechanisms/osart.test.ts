@@ -1,0 +1,84 @@
+import { expect, test } from "vitest"
+import { publish } from "../../../node/sequencer.ts"
+import { sync } from "../../../node/subscribe.ts"
+import {
+  agree,
+  digestOf,
+  errorsIn,
+  holds,
+  mayAsk,
+  membersOf,
+  named,
+  propose,
+  send,
+  share,
+  tell,
+  write,
+} from "../../support/mechanism.ts"
+import { codeOf } from "../../support/refusal.ts"
+
+const host = { roles: ["operator", "regulator"] }
+const team = { kind: "team", roles: ["teamLeader"] } as const
+
+/** The shape of the mission to Bruce B of 2015: numbers are public, contents invented. */
+const mission2015 = {
+  recommendation: 5,
+  suggestion: 12,
+  "good-practice": 10,
+  "good-performance": 25,
+}
+const agreed = {
+  title: "OSART mission 2015, silence after 90 days",
+  dates: "2015-11-30/2015-12-17",
+  mission: "OSART 2015, synthetic",
+  scope: "all areas",
+  service: "OSART",
+}
+const extra: { readonly [kind: string]: object } = {
+  "good-practice": { basis: "SSR-2/2", replicability: "Easily.", whyBetter: "Nobody else does." },
+  recommendation: { basis: "SSR-2/2", observation: "As seen.", party: "operations" },
+  suggestion: { observation: "As seen." },
+}
+
+test("what a team found goes to the plant's State at once, and to others when plant and regulator agree", async () => {
+  await using net = await membersOf({ xa: host, xt: team, xc: host })
+  const { xa, xt, xc } = net.nodes
+  const agreement = await tell(xa, [xt], "osart", "tacit-agreement", agreed)
+  const about = { agreement: await digestOf(xt, agreement), host: named(xa), facility: "Station B" }
+
+  const records: string[] = []
+  for (const [kind, count] of Object.entries(mission2015))
+    for (let i = 0; i < count; i++) {
+      const draft = await write(xt, "osart", kind, {
+        ...about,
+        ...extra[kind],
+        areas: [String(1 + (i % 15))],
+        body: "Somebody should do something about it. Synthetic, after public numbers.",
+        title: `${kind} ${String(i + 1).padStart(2, "0")}`,
+      })
+      expect(errorsIn(draft)).toEqual([])
+      records.push(draft.record)
+    }
+  expect(records).toHaveLength(52)
+  await share(xt, records, [xa])
+  expect(await holds(xa)).toHaveLength(52)
+
+  expect(await codeOf(mayAsk(xt, records[0]!, xc))).toBe("recipient.audience")
+  const orders = await propose(xt, records, [xc], { beyondDefault: true })
+  expect(orders).toHaveLength(4)
+  expect(await codeOf(publish(xt.context, orders[0]!))).toBe("order.unconsented")
+  for (const order of orders) await agree(xa, order, xt)
+  await send(xt, orders, [xc])
+  const held = await holds(xc)
+  const ofKind = (kind: string) => held.filter((title) => title.startsWith(`${kind} `)).length
+  expect(Object.keys(mission2015).map(ofKind)).toEqual([5, 12, 10, 25])
+
+  // The follow-up visit speaks of each finding in one of the words of this mechanism.
+  const followUp = { ...about, actions: "Done.", reference: records[0]! }
+  const status = (word: string) =>
+    write(xt, "osart", "follow-up-status", { ...followUp, title: "Follow-up 01", status: word })
+  expect(errorsIn(await status("closed"))).toEqual(["profile.violated"])
+  await share(xt, (await status("issue-resolved")).record, [xa])
+  await sync(xa.context)
+  expect(await holds(xa)).toHaveLength(53)
+})

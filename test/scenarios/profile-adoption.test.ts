@@ -1,0 +1,82 @@
+import { expect, test } from "vitest"
+import { publishRoot } from "../../node/amend.ts"
+import { readProposal, signProposal } from "../../node/ceremony.ts"
+import { createNode } from "../../node/node.ts"
+import { adoptProfile, listProfiles } from "../../node/profiles.ts"
+import { writeMeta } from "../../node/store/queries/members.ts"
+import { sync } from "../../node/subscribe.ts"
+import { ippas } from "../../protocol/profiles/ippas.ts"
+import { encodeProfile, type Profile, profileDigest } from "../../protocol/profiles/profile.ts"
+import { findProfile, findProfileById } from "../../protocol/profiles/registry.ts"
+import { errorsIn, holds, membersOf, share, write } from "../support/mechanism.ts"
+import type { TestNode } from "../support/network.ts"
+import { codeOf } from "../support/refusal.ts"
+
+const roles = ["competentAuthority", "informationSecurity"]
+const practice = { areas: ["M1"], basis: "NSS 13", whyBetter: "Nobody else does it so." }
+
+/** As the mechanism's, and asking for one thing more: the year since which it is in use. */
+const rule = ippas.kinds["good-practice"]!
+const stricter: Profile = {
+  ...ippas,
+  kinds: {
+    ...ippas.kinds,
+    "good-practice": {
+      ...rule,
+      optional: rule.optional.filter((field) => field !== "since"),
+      required: ["basis", "since", "whyBetter"],
+    },
+  },
+  version: 2,
+}
+const bytes = encodeProfile(stricter)
+
+async function sign(node: TestNode, proposal: Uint8Array) {
+  const read = readProposal(proposal)
+  const lines = await Promise.all(node.founded.rootPairs.map((pair) => signProposal(read, pair)))
+  await publishRoot(node.context, proposal, lines.flat())
+}
+
+test("a stricter version is in force when its own officers' root document names it, and where both have", async () => {
+  await using net = await membersOf({ xa: { roles }, xb: { roles } })
+  const { xa, xb } = net.nodes
+  const steward = findProfileById("ippas")!.digest
+
+  const adoption = await adoptProfile(xa.context, { bytes })
+  expect(adoption).toMatchObject({ digest: profileDigest(bytes), replaces: [steward] })
+  // Proposed is not adopted: drafts go by the old one until root keys have signed.
+  expect(errorsIn(await write(xa, "ippas", "good-practice", practice))).toEqual([])
+  await sign(xa, adoption.proposal)
+  expect(listProfiles(xa.context).brought).toMatchObject([{ id: "ippas" }])
+  expect(errorsIn(await write(xa, "ippas", "good-practice", practice))).toEqual([
+    "profile.violated",
+  ])
+
+  const { record } = await write(xa, "ippas", "good-practice", { ...practice, since: "2019" })
+  expect(await codeOf(share(xa, record, [xb]))).toBe("recipient.profile")
+  const theirs = await adoptProfile(xb.context, { bytes })
+  await sign(xb, theirs.proposal)
+  await sync(xa.context, "xb")
+  await share(xa, record, [xb])
+  expect(await holds(xb)).toEqual(["A good-practice"])
+  expect(await codeOf(adoptProfile(xa.context, { bytes }))).toBe("profile.adopted")
+})
+
+test("one that asks for less is not even proposed", async () => {
+  await using net = await membersOf({ xa: { roles } })
+  const { xa } = net.nodes
+  const looser = encodeProfile({ ...stricter, signoff: stricter.signoff.slice(1), version: 3 })
+  expect(await codeOf(adoptProfile(xa.context, { bytes: looser }))).toBe("profile.looser")
+  expect(await codeOf(adoptProfile(xa.context, { name: "nowhere" }))).toBe("profile.unknown")
+})
+
+test("what was brought in is known again after a restart", async () => {
+  await using net = await membersOf({ xa: { roles } })
+  const { xa } = net.nodes
+  const other = encodeProfile({ ...stricter, version: 4 })
+  const digest = profileDigest(other)
+  await writeMeta(xa.context.db, `profile ${digest}`, other)
+  expect(findProfile(digest)).toBeNull()
+  await createNode(xa.env, xa.founded.keys, {})
+  expect(findProfile(digest)?.profile.version).toBe(4)
+})

@@ -1,0 +1,171 @@
+import { stringify } from "yaml"
+import { makeConsent } from "../../node/consent.ts"
+import { addDraft } from "../../node/drafts.ts"
+import { exportOrder } from "../../node/orders.ts"
+import { inbox, type RecordView } from "../../node/records.ts"
+import { type ReleaseRequest, requestRelease } from "../../node/release.ts"
+import { publish } from "../../node/sequencer.ts"
+import { sync } from "../../node/subscribe.ts"
+import type { Root } from "../../protocol/member/root.ts"
+import {
+  authorise,
+  authoriseAndPublish,
+  network,
+  type TestNetwork,
+  type TestNode,
+} from "./network.ts"
+
+/** Members of a mechanism as whole nodes: each with one officer in every role, everybody acquainted. */
+export async function membersOf<const Name extends string>(
+  members: {
+    readonly [name in Name]: { readonly kind?: Root["kind"]; readonly roles: readonly string[] }
+  },
+  options: Parameters<typeof network>[1] = {},
+): Promise<TestNetwork & { readonly nodes: { readonly [name in Name]: TestNode } }> {
+  const founding = Object.fromEntries(
+    Object.entries<(typeof members)[Name]>(members).map(([name, { kind = "state", roles }]) => [
+      name,
+      {
+        kind,
+        approvals: 1,
+        ceiling: "TLP:RED" as const,
+        officers: roles.map((role, i) => ({
+          person: `p${i + 1}`,
+          organisation: role,
+          roles: [role],
+        })),
+      },
+    ]),
+  )
+  const net = await network(Object.keys(members), { ...options, founding })
+  return net as TestNetwork & { readonly nodes: { readonly [name in Name]: TestNode } }
+}
+
+export type Written = {
+  readonly title?: string
+  readonly body?: string
+  readonly areas?: readonly string[]
+  readonly language?: string
+  readonly marking?: string
+  readonly stage?: string
+  readonly [field: string]: string | readonly string[] | undefined
+}
+
+/** A draft of this kind, as its author writes it; the findings are the caller's to judge. */
+export function write(node: TestNode, profile: string, kind: string, written: Written = {}) {
+  const { body = "What is done, and how.", title = `A ${kind}`, ...rest } = written
+  const matter = { title, profile, kind, ...rest }
+  return addDraft(node.context, `---\n${stringify(matter)}---\n${body}\n`)
+}
+
+/** The order for these records is requested, signed by every officer, published, and fetched. */
+export async function share(
+  from: TestNode,
+  records: string | readonly string[],
+  to: readonly TestNode[],
+  request: Partial<ReleaseRequest> = {},
+): Promise<readonly string[]> {
+  const { orders } = await requestRelease(from.context, {
+    records: typeof records === "string" ? [records] : records,
+    to: to.map(({ name }) => name),
+    ...request,
+  })
+  await authoriseAndPublish(from, orders)
+  for (const node of to) await sync(node.context, from.name)
+  return orders
+}
+
+/** Written and shared at once. */
+export async function tell(
+  from: TestNode,
+  to: readonly TestNode[],
+  profile: string,
+  kind: string,
+  written: Written = {},
+  request: Partial<ReleaseRequest> = {},
+): Promise<string> {
+  const { record } = await write(from, profile, kind, written)
+  await share(from, record, to, request)
+  return record
+}
+
+/** What a member holds of others, by title. */
+export async function holds(node: TestNode): Promise<readonly string[]> {
+  const { records } = await inbox(node.context)
+  return records
+    .filter(({ withdrawn }: RecordView) => !withdrawn)
+    .map(({ title }) => title)
+    .toSorted()
+}
+
+/** Errors in a draft, by rule. */
+export function errorsIn({
+  findings,
+}: {
+  readonly findings: readonly { readonly rule: string; readonly severity: string }[]
+}): readonly string[] {
+  return findings.filter(({ severity }) => severity === "error").map(({ rule }) => rule)
+}
+
+/** Whether a release may be asked for at all: its order is made and rolled back. */
+export function mayAsk(
+  from: TestNode,
+  record: string,
+  to: TestNode,
+  request: Partial<ReleaseRequest> = {},
+) {
+  return requestRelease(from.context, {
+    records: [record],
+    to: [to.name],
+    dryRun: true,
+    ...request,
+  })
+}
+
+/** The ids of these members as a record names them. */
+export function named(...nodes: readonly TestNode[]): string {
+  return nodes
+    .map(({ context }) => context.self.id)
+    .toSorted()
+    .join(" ")
+}
+
+/** A release is asked for and signed by its own officers; others have yet to agree. */
+export async function propose(
+  from: TestNode,
+  record: string | readonly string[],
+  to: readonly TestNode[],
+  request: Partial<ReleaseRequest> = {},
+): Promise<readonly string[]> {
+  const { orders } = await requestRelease(from.context, {
+    records: typeof record === "string" ? [record] : record,
+    to: to.map(({ name }) => name),
+    ...request,
+  })
+  for (const order of orders) await authorise(from, order)
+  return orders
+}
+
+/** The officers of `by` look at the order that was exported to them and consent; its member hears of it. */
+export async function agree(by: TestNode, order: string, of: TestNode): Promise<string> {
+  const exported = await exportOrder(of.context, order)
+  const { order: consent } = await makeConsent(by.context, exported)
+  await authoriseAndPublish(by, [consent])
+  await sync(of.context, by.name)
+  return consent
+}
+
+export async function send(from: TestNode, orders: readonly string[], to: readonly TestNode[]) {
+  for (const order of orders) await publish(from.context, order)
+  for (const node of to) await sync(node.context, from.name)
+}
+
+/** The digest of a record of ours, as others name it. */
+export async function digestOf(node: TestNode, record: string): Promise<string> {
+  const row = await node.context.db
+    .selectFrom("record")
+    .select("digest")
+    .where("id", "=", record)
+    .executeTakeFirstOrThrow()
+  return row.digest
+}
