@@ -81,6 +81,10 @@ export const commandGroups: readonly {
         names: ["ask", "answer", "comment", "reserve", "adopt", "follow-up", "translate"],
         load: async () => (await import("./commands/dialogue.ts")).registerDialogue,
       },
+      {
+        names: ["calendar"],
+        load: async () => (await import("./commands/calendar.ts")).registerCalendar,
+      },
     ],
   },
   {

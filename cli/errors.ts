@@ -93,6 +93,8 @@ const nodeExits = {
   "record.suspended": exitCodes.failed,
   "record.not-ours": exitCodes.failed,
   "record.reserved": exitCodes.failed,
+  "deadline.unknown": exitCodes.notFound,
+  "question.closed": exitCodes.failed,
   "record.too-large": exitCodes.failed,
   "draft.unknown": exitCodes.notFound,
   "draft.released": exitCodes.conflict,

@@ -30,6 +30,8 @@ export const nodeErrorCodes = [
     "record.suspended",
     "record.not-ours",
     "record.reserved",
+    "deadline.unknown",
+    "question.closed",
     "record.too-large",
   ],
   ...["draft.unknown", "draft.released", "draft.errors", "draft.sensitive"],

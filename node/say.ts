@@ -12,7 +12,8 @@ import {
   encodeRecord,
   recordDigest,
 } from "../protocol/record/record.ts"
-import type { Context } from "./context.ts"
+import { lastDayFor } from "./calendar.ts"
+import { type Context, today } from "./context.ts"
 import { type DraftFields, formatDraft } from "./draft.ts"
 import { addDraft, removeDraft } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
@@ -58,6 +59,7 @@ export async function say(context: Context, saying: Saying): Promise<Requested> 
   if (parent === null && saying.relation !== "asks")
     throw new NodeError("record.unknown", "What it is about was not named.")
   const to = saying.to ?? (await addressees(context, parent))
+  if (saying.relation === "asks" && parent !== null) await assertOpen(context, saying, parent)
   const request = { to, purpose: "dialogue" }
   const words = await word(context, saying, parent, to)
   // What is said against a record goes wherever the record goes.
@@ -74,6 +76,21 @@ export async function say(context: Context, saying: Saying): Promise<Requested> 
     grants: answered.grants + quoted.grants,
     preview: [...answered.preview, ...quoted.preview],
   }
+}
+
+/** @throws `question.closed` after the last day for questions, as far as that is known here */
+async function assertOpen(context: Context, saying: Saying, parent: ComityRecord): Promise<void> {
+  const profile = findProfile(parent.profile.digest)?.profile
+  if (profile === undefined || saying.profile === dialogue.id) return
+  const last = await lastDayFor(context, "asked", profile)
+  if (last !== null && last < today(context))
+    throw new NodeError(
+      "question.closed",
+      `Questions under ${profile.id} could be put until ${last}.`,
+      {
+        hint: "--profile dialogue asks outside the review, where nobody has to answer.",
+      },
+    )
 }
 
 function travels(context: Context, { relation }: Saying, parent: ComityRecord | null): boolean {

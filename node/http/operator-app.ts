@@ -6,6 +6,7 @@ import { markings } from "../../protocol/record/marking.ts"
 import { publishRoot } from "../amend.ts"
 import { auditLogs } from "../audit.ts"
 import { backUp } from "../backup.ts"
+import { calendar, meetDeadline, setMilestone } from "../calendar.ts"
 import { giveConsent, makeConsent, takeConsent, takeConsentBack } from "../consent.ts"
 import type { Context } from "../context.ts"
 import { verifyDecision } from "../decision.ts"
@@ -187,6 +188,15 @@ export const operations = {
       fields: z.record(text, source).optional(),
     }),
     (context, input) => say(context, input as Saying),
+  ),
+
+  "calendar.list": operation(nothing, calendar),
+  "calendar.set": operation(
+    z.strictObject({ mechanism: text, anchor: text, day: text, about: id.optional() }),
+    (context, input) => setMilestone(context, input as Parameters<typeof setMilestone>[1]),
+  ),
+  "calendar.met": operation(z.strictObject({ deadline: id }), (context, { deadline }) =>
+    meetDeadline(context, deadline),
   ),
 
   "release.request": operation(

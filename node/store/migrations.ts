@@ -53,6 +53,7 @@ const spine = [
   `CREATE TABLE link (rid INTEGER NOT NULL, relation TEXT NOT NULL, to_origin TEXT NOT NULL,
     to_id TEXT NOT NULL, to_version INTEGER, to_digest TEXT, PRIMARY KEY (rid, relation)) STRICT, WITHOUT ROWID`,
   "CREATE INDEX link_by_target ON link (to_id, to_origin)",
+  "CREATE TABLE met (deadline TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
   `CREATE TABLE release_order (id TEXT PRIMARY KEY, act TEXT NOT NULL, payload BLOB NOT NULL,
     seed BLOB NOT NULL, root_version INTEGER NOT NULL, not_after TEXT NOT NULL, state TEXT NOT NULL,
     reason TEXT, created_at INTEGER NOT NULL, scheduled_at INTEGER) STRICT`,

@@ -134,6 +134,9 @@ export type Schema = {
     to_digest: string | null
   }
 
+  /** Deadlines that our own people say were met. */
+  met: { deadline: string; at: number }
+
   /** Own orders, from the request on. */
   release_order: {
     id: string

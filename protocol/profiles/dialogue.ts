@@ -2,12 +2,12 @@ import type { Relation } from "../record/link.ts"
 import { markings } from "../record/marking.ts"
 import type { KindRule, Profile } from "./profile.ts"
 
-function kind(title: string, relation: Relation, fields: Partial<KindRule> = {}): KindRule {
+function kind(title: string, relation: Relation | null, fields: Partial<KindRule> = {}): KindRule {
   return {
     areas: 0,
     marking: { allowed: markings.toSorted(), default: "TLP:AMBER" },
     optional: [],
-    relation,
+    ...(relation === null ? {} : { relation }),
     required: [],
     title,
     ...fields,
@@ -20,8 +20,11 @@ function kind(title: string, relation: Relation, fields: Partial<KindRule> = {})
  */
 export const dialogue: Profile = {
   fields: {
+    anchor: "What deadlines are counted from",
     by: "Member whose words these are, by its id",
+    day: "Day",
     due: "Day by which it is done",
+    mechanism: "Profile of the mechanism",
     progress: "Status, on the scale of the finding's own mechanism",
     status: "What became of it",
     words: "Record of the words, by its digest",
@@ -41,6 +44,7 @@ export const dialogue: Profile = {
       optional: ["due"],
       required: ["progress"],
     }),
+    milestone: kind("Milestone", null, { required: ["anchor", "day", "mechanism"] }),
     question: kind("Question", "asks"),
     reservation: kind("Reservation", "reserves", { optional: ["by", "words"] }),
   },
