@@ -82,6 +82,10 @@ export const commandGroups: readonly {
         load: async () => (await import("./commands/dialogue.ts")).registerDialogue,
       },
       {
+        names: ["trends"],
+        load: async () => (await import("./commands/trends.ts")).registerTrends,
+      },
+      {
         names: ["calendar"],
         load: async () => (await import("./commands/calendar.ts")).registerCalendar,
       },

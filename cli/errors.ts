@@ -93,6 +93,7 @@ const nodeExits = {
   "record.suspended": exitCodes.failed,
   "record.not-ours": exitCodes.failed,
   "record.reserved": exitCodes.failed,
+  "comparison.forbidden": exitCodes.failed,
   "deadline.unknown": exitCodes.notFound,
   "question.closed": exitCodes.failed,
   "record.too-large": exitCodes.failed,

@@ -30,6 +30,7 @@ export const nodeErrorCodes = [
     "record.suspended",
     "record.not-ours",
     "record.reserved",
+    "comparison.forbidden",
     "deadline.unknown",
     "question.closed",
     "record.too-large",

@@ -61,6 +61,7 @@ import { type Saying, say } from "../say.ts"
 import { publish } from "../sequencer.ts"
 import { follow, sync } from "../subscribe.ts"
 import { translate } from "../translate.ts"
+import { trends } from "../trends.ts"
 
 /**
  * What the member's own people can ask of the node: one operation a verb, JSON in, JSON out, bytes as
@@ -197,6 +198,15 @@ export const operations = {
   ),
   "calendar.met": operation(z.strictObject({ deadline: id }), (context, { deadline }) =>
     meetDeadline(context, deadline),
+  ),
+  trends: operation(
+    z.strictObject({
+      mechanism: text,
+      of: z.array(text).max(512).optional(),
+      together: z.boolean().optional(),
+      k: z.int().min(1).max(1000).optional(),
+    }),
+    (context, input) => trends(context, input as Parameters<typeof trends>[1]),
   ),
 
   "release.request": operation(

@@ -58,6 +58,7 @@ describe("the forms that are fixed", () => {
     "adopt 4f1c --status adopted",
     'follow-up 4f1c "Done in May." --status closed-implemented',
     "translate 4f1c - --status official",
+    "trends ippas --together --least 7",
     "calendar list",
     "calendar set cns review-meeting 2027-03-15 --about 4f1c",
     "calendar met 0a12",
