@@ -30,6 +30,26 @@ export const commandGroups: readonly {
     ],
   },
   {
+    heading: "Say who may speak for the member:",
+    entries: [
+      { names: ["key"], load: async () => (await import("./commands/key.ts")).registerKey },
+      {
+        names: ["officer"],
+        load: async () => (await import("./commands/officer.ts")).registerOfficer,
+      },
+      {
+        names: ["policy"],
+        load: async () => (await import("./commands/policy.ts")).registerPolicy,
+      },
+      {
+        names: ["register"],
+        load: async () => (await import("./commands/register.ts")).registerRegister,
+      },
+      { names: ["pin"], load: async () => (await import("./commands/pin.ts")).registerPin },
+      { names: ["agent"], load: async () => (await import("./commands/agent.ts")).registerAgent },
+    ],
+  },
+  {
     heading: "Publish a practice:",
     entries: [
       {

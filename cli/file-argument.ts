@@ -30,7 +30,11 @@ export async function readFileArgument(
   }
 }
 
-/** `-` is stdout. A file that is there already is not touched. @throws `file.exists` `file.unwritable` */
+/**
+ * `-` is stdout. A file that is there already is not touched, a new one is its owner's alone.
+ *
+ * @throws `file.exists` `file.unwritable`
+ */
 export async function writeFileArgument(
   path: string,
   bytes: Uint8Array,
@@ -43,7 +47,7 @@ export async function writeFileArgument(
     return
   }
   try {
-    await writeFile(path, bytes, { flag: "wx", flush: true })
+    await writeFile(path, bytes, { flag: "wx", flush: true, mode: 0o600 })
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "EEXIST")
       throw new UsageError("file.exists", `The file ${path} is there already.`, {

@@ -89,7 +89,7 @@ async function inProcess(context: CliContext, home: string): Promise<NodeClient>
 
 /** A node opened by this process: its home is leased until `close`. */
 export async function openLocally(context: CliContext, home: string) {
-  const { hasMember, readConfig, openHome } = await import("../node/home.ts")
+  const { createHomeNode, hasMember, openHomeKeys, readConfig } = await import("../node/home.ts")
   const { diskFiles } = await import("../node/files.ts")
   const { acquireLease } = await import("../node/lease.ts")
   const files = diskFiles(home)
@@ -98,11 +98,12 @@ export async function openLocally(context: CliContext, home: string) {
       hint: 'Name another home with --home or COMITY_HOME, or found a member: comity init --state XA --name "Authority XA"',
     })
   const config = readConfig(files)
-  const unlocking = await unlockingOf(context)
+  // A wrong passphrase ends here, with nothing touched.
+  const keys = await openHomeKeys(files, await unlockingOf(context))
   const lease = acquireLease(home)
   const env = await environmentOf(context, home, config)
   try {
-    const node = await openHome(env, unlocking, home)
+    const node = await createHomeNode(env, keys, home)
     const close = async () => {
       const { closeNode } = await import("../node/node.ts")
       await closeNode(node)
@@ -161,18 +162,44 @@ export function unlockingOf(
   return asked
 }
 
-async function askUnlocking(context: CliContext, isNew: boolean): Promise<Unlocking> {
+/** What was asked already, if anything was. */
+export async function openedUnlocking(context: CliContext): Promise<Unlocking | undefined> {
+  return unlocked.get(context)
+}
+
+function askUnlocking(context: CliContext, isNew: boolean): Promise<Unlocking> {
+  return unlockingFor(context, { what: "this home", isNew })
+}
+
+/**
+ * The passphrase of a key file that has its own: a root key, an officer's key.
+ *
+ * @throws `key.unavailable`
+ */
+export async function unlockingFor(
+  context: CliContext,
+  options: {
+    readonly what: string
+    readonly isNew?: boolean
+    readonly passphraseFile?: string | undefined
+  },
+): Promise<Unlocking> {
   const { unlock } = await import("../node/unlock.ts")
   const { terminal, environment } = context
   const { promptNewSecret, promptSecret } = await import("./prompt.ts")
+  const { what, isNew = false, passphraseFile } = options
   const prompt =
     terminal === null
       ? undefined
       : () =>
           isNew
-            ? promptNewSecret("New passphrase for this home: ", terminal)
-            : promptSecret("Passphrase: ", terminal)
-  const { unlocking, warnings } = await unlock({ environment, prompt })
+            ? promptNewSecret(`New passphrase for ${what}: `, terminal)
+            : promptSecret(`Passphrase of ${what}: `, terminal)
+  const { unlocking, warnings } = await unlock({
+    environment,
+    prompt,
+    ...(passphraseFile === undefined ? {} : { passphraseFile }),
+  })
   for (const warning of warnings) context.warn(warning)
   return unlocking
 }

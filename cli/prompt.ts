@@ -59,12 +59,16 @@ export async function promptNewSecret(question: string, terminal: Terminal): Pro
 }
 
 /** True for y or yes only. */
-export async function confirm(question: string, { input, output }: Terminal): Promise<boolean> {
+export async function confirm(question: string, terminal: Terminal): Promise<boolean> {
+  return /^y(?:es)?$/i.test(await promptLine(`${question} [y/N] `, terminal))
+}
+
+/** A line as typed, without the space around it; empty when the input ends. */
+export async function promptLine(question: string, { input, output }: Terminal): Promise<string> {
   const lines = createInterface({ input, output, terminal: true })
   try {
     const ended = new Promise<string>((resolve) => lines.once("close", () => resolve("")))
-    const answer = await Promise.race([lines.question(`${question} [y/N] `), ended])
-    return /^y(?:es)?$/i.test(answer.trim())
+    return (await Promise.race([lines.question(question), ended])).trim()
   } finally {
     lines.close()
   }

@@ -1,3 +1,4 @@
+import { assertPassedOn } from "../protocol/custody.ts"
 import { encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import type { PlacedGrant } from "../protocol/exchange/delivery.ts"
@@ -13,7 +14,7 @@ import {
   verifyAgreed,
   verifyConsents,
 } from "../protocol/release/consent.ts"
-import { decodeGrant, grantLeaf } from "../protocol/release/grant.ts"
+import { decodeGrant, type Grant, grantLeaf } from "../protocol/release/grant.ts"
 import { buildGrantTree } from "../protocol/release/grant-tree.ts"
 import {
   approvalsOf,
@@ -21,10 +22,10 @@ import {
   type Order,
   type OrderDocument,
 } from "../protocol/release/order.ts"
-import { endOf } from "../protocol/release/precedence.ts"
+import { endOf, type Fact } from "../protocol/release/precedence.ts"
 import { encodeSigned } from "../protocol/signed.ts"
 import { verifyPermitted } from "../protocol/standing.ts"
-import { factOf, type Standing } from "../protocol/verify.ts"
+import { factOf, heldLink, type Standing } from "../protocol/verify.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { recordOf } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
@@ -32,9 +33,10 @@ import { stillMissing } from "./orders.ts"
 import { assertWitnessed } from "./overdue.ts"
 import { refuseUnaccompanied } from "./remarks.ts"
 import { givenConsent, knowingOf } from "./store/queries/consents.ts"
-import { asFact, factsAbout } from "./store/queries/facts.ts"
+import { linksOf } from "./store/queries/custody.ts"
+import { asFact, factsAbout, withdrawalsFrom } from "./store/queries/facts.ts"
 import { type LogState, rootAt } from "./store/queries/logs.ts"
-import { assertOpen, orderById, requestAgain } from "./store/queries/orders.ts"
+import { assertOpen, countingSignatures, orderById, requestAgain } from "./store/queries/orders.ts"
 import type { Db } from "./store/schema.ts"
 
 /** An order that may be logged, as every recipient will judge it. */
@@ -43,6 +45,8 @@ export type Admitted = {
   readonly placed: readonly PlacedGrant[]
   readonly consents: readonly Consent[]
   readonly standing: Standing
+  /** what each grant states, with the chain behind it */
+  readonly facts: readonly Fact[]
 }
 
 /** Everything a recipient will check of the order, from its bytes, and what only we can. PROTOCOL.md §6 */
@@ -57,11 +61,7 @@ export async function admit(
   const day = today(context)
   const state = row.state === "scheduled" ? "open" : row.state
   assertOpen({ ...row, state }, day)
-  const signatures = await trx
-    .selectFrom("order_signature")
-    .selectAll()
-    .where("order_id", "=", row.id)
-    .execute()
+  const signatures = await countingSignatures(trx, row.id, day)
   const root = ownRoot(context)
   if (signatures.length === 0)
     throw unsatisfied(row.id, await stillMissing({ ...context, db: trx }, row))
@@ -87,7 +87,7 @@ export async function admit(
   const profile = findProfile(payload.rule.profile)?.profile
   if (profile === undefined)
     throw new ProtocolError("profile.unknown", { detail: payload.rule.profile })
-  verifyPermitted(payload, context.self, root)
+  verifyPermitted(payload, root)
   const signoff = signoffOf(profile, payload.act, payload.rule.kind)
   const missing = missingApprovals(root.policy, signoff, payload.act, payload.rule, approvals)
   if (missing.length > 0) throw unsatisfied(row.id, missing)
@@ -100,20 +100,25 @@ export async function admit(
   const standing = { order: payload, orderId: payload.id, index, root, approvals }
   if (payload.act === "consent") {
     await refuseConsented(trx, payload)
-    return { order, placed: [], consents: [], standing: { ...standing, consents: [] } }
+    return { order, placed: [], consents: [], facts: [], standing: { ...standing, consents: [] } }
   }
   const placed = await placeGrants(trx, row.id, new Uint8Array(row.seed), payload.root ?? "")
   for (const { grant } of placed) {
     if (grant.act !== payload.act) throw new ProtocolError("grant.malformed", { detail: "act" })
-    if (grant.record.origin !== context.self.id) throw new ProtocolError("custody.unsupported")
+    await assertOurs(context, trx, grant)
   }
   const { consents, agreed } = await findConsents(trx, payload, placed, profile)
   const whole: Standing = { ...standing, consents: agreed }
-  await refuseEnded(trx, whole, placed)
+  const facts: Fact[] = []
+  for (const one of placed) {
+    const chain = (await linksOf(trx, one.grant)).map(heldLink)
+    facts.push({ ...factOf(whole, one), ...(chain.length === 0 ? {} : { chain }) })
+  }
+  await refuseEnded(context, trx, facts, placed)
   if (payload.act === "release")
     for (const { grant } of placed)
-      await refuseUnaccompanied(context, trx, grant.record, grant.recipient)
-  return { order, placed, consents, standing: whole }
+      await refuseUnaccompanied({ ...context, db: trx }, grant.record, grant.recipient)
+  return { order, placed, consents, facts, standing: whole }
 }
 
 function unsatisfied(orderId: string, missing: readonly string[]): NodeError {
@@ -186,16 +191,35 @@ async function refuseConsented(trx: Db, { id, origin, subject }: Order): Promise
     throw new NodeError("order.closed", `Order ${earlier.id} says the same already.`)
 }
 
+/** Ours, or what we hold and may pass on. @throws `custody.malformed`, `custody.unpermitted` */
+async function assertOurs({ self }: Context, trx: Db, grant: Grant): Promise<void> {
+  if (grant.record.origin === self.id && grant.custody === undefined) return
+  if (grant.act === "withdraw") {
+    // What we gave on is ours to take back.
+    const known = await factsAbout(trx, grant.record, grant.recipient)
+    const isGiven = known.some((row) => row.act === "release" && row.order_origin === self.id)
+    if (!isGiven) throw new ProtocolError("custody.malformed", { detail: "not given by us" })
+    return
+  }
+  const last = (await linksOf(trx, grant)).at(-1)
+  if (last === undefined || last.placed.grant.recipient !== self.id)
+    throw new ProtocolError("custody.malformed", { detail: "not held here" })
+  assertPassedOn(last.placed.grant, grant)
+}
+
 async function refuseEnded(
+  { self }: Context,
   trx: Db,
-  standing: Standing,
+  facts: readonly Fact[],
   placed: readonly PlacedGrant[],
 ): Promise<void> {
-  if (standing.order.act !== "release") return
-  for (const one of placed) {
-    const { record, recipient } = one.grant
+  for (const [i, { grant }] of placed.entries()) {
+    const fact = facts[i]!
+    if (fact.act !== "release") return
+    const { record, recipient } = grant
     const known = (await factsAbout(trx, record, recipient)).map(asFact)
-    const end = endOf(factOf(standing, one), known)
+    const fromUs = fact.chain === undefined ? [] : await withdrawalsFrom(trx, self.id, [record.id])
+    const end = endOf(fact, [...known, ...fromUs.map((one) => one.fact)])
     if (end !== null)
       throw new NodeError(
         "order.ended-here",

@@ -1,11 +1,8 @@
-import { encodeCanonical, jsonOf } from "../protocol/canonical.ts"
 import { decodeHex } from "../protocol/encoding.ts"
 import { logOrigin, openEntry } from "../protocol/log/entry.ts"
-import type { RootKey } from "../protocol/member/key.ts"
 import { type KeysDocument, verifyKeys } from "../protocol/member/keys.ts"
-import { type Officer, officerDigest } from "../protocol/member/officer.ts"
+import { officerDigest } from "../protocol/member/officer.ts"
 import {
-  extendRoots,
   type Head,
   type Member,
   newestRoot,
@@ -13,12 +10,12 @@ import {
   payloadDigest,
   type Root,
 } from "../protocol/member/root.ts"
-import { encodeSigned, type SignatureLine } from "../protocol/signed.ts"
+import type { SignatureLine } from "../protocol/signed.ts"
 import { commitEntries } from "./append.ts"
-import { readProposal } from "./ceremony.ts"
-import { type Context, ownRoot } from "./context.ts"
+import { assembleRoot, decodeProposal, encodeProposal } from "./ceremony.ts"
+import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
-import { signKeys } from "./found.ts"
+import { type KeySet, signKeys } from "./found.ts"
 import {
   areNamedBy,
   makeNodeKeys,
@@ -32,7 +29,13 @@ import {
 import { rejudge } from "./repudiate.ts"
 import { createLog, type LogState } from "./store/queries/logs.ts"
 import { insertKeys, insertRoots, keysInForce } from "./store/queries/members.ts"
-import { insertOfficers, officerByPerson } from "./store/queries/officers.ts"
+import {
+  type Enrolled,
+  insertOfficers,
+  officerByPerson,
+  officersByDigest,
+  opened,
+} from "./store/queries/officers.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -43,9 +46,12 @@ import type { Db } from "./store/schema.ts"
 /** What the next version changes; everything else stays. */
 export type RootChanges = {
   readonly fields?: Partial<
-    Pick<Root, "name" | "expires" | "ceiling" | "policy" | "witnesses" | "quorum" | "closing">
+    Pick<
+      Root,
+      "name" | "expires" | "ceiling" | "policy" | "witnesses" | "quorum" | "closing" | "succeeds"
+    >
   >
-  readonly enrol?: readonly Officer[]
+  readonly enrol?: readonly Enrolled[]
   /** pseudonyms whose every key leaves the list */
   readonly dismiss?: readonly string[]
   /** digests of profiles */
@@ -59,7 +65,6 @@ export type RootChanges = {
   /** the root keys that `next` commits to take over; `next` is who may follow them */
   readonly rotate?: { readonly now: KeySet; readonly next: KeySet }
 }
-export type KeySet = { readonly rootKeys: readonly RootKey[]; readonly threshold: number }
 
 /**
  * Proposes the next version, as one file for the machines that hold root keys.
@@ -102,12 +107,12 @@ export async function proposeRoot(context: Context, changes: RootChanges): Promi
         }),
   }
   await insertOfficers(context.db, changes.enrol ?? [], context.env.clock.now())
-  const proposal = encodeCanonical({
-    payload,
-    roots: self.documents.map(({ bytes }) => jsonOf(bytes)),
-    type: "comity/root-proposal/v1",
-  })
-  readProposal(proposal)
+  const moved = [...before.officers, ...payload.officers].filter(
+    (one) => before.officers.includes(one) !== payload.officers.includes(one),
+  )
+  const openings = (await officersByDigest(context.db, moved)).map(opened)
+  const proposal = encodeProposal(payload, self, openings)
+  decodeProposal(proposal)
   return proposal
 }
 
@@ -140,7 +145,12 @@ async function changedOfficers(
       throw new NodeError("officer.unknown", `${person} is not an officer of this member.`)
     dismissed.push(...listed)
   }
-  return changedSet(before.officers, (changes.enrol ?? []).map(officerDigest), dismissed)
+  // A deputy whose days are over leaves with the next version, whatever it is for.
+  const day = today(context)
+  for (const row of await officersByDigest(context.db, before.officers))
+    if (row.not_after !== null && row.not_after < day) dismissed.push(row.digest)
+  const enrolled = (changes.enrol ?? []).map(({ officer }) => officerDigest(officer))
+  return changedSet(before.officers, enrolled, dismissed)
 }
 
 function changedSet(
@@ -163,8 +173,8 @@ export async function publishRoot(
   proposal: Uint8Array,
   lines: readonly SignatureLine[],
 ): Promise<{ readonly version: number; readonly index: number }> {
-  const { payload } = readProposal(proposal)
-  const member = extendRoots(context.self, encodeSigned(payload, lines))
+  const { payload } = decodeProposal(proposal)
+  const { member } = assembleRoot({ member: context.self, payload }, lines)
   const document = newestRoot(member)
   const { version, epoch } = document.payload
   const keys = await keysNamedBy(context, document.payload)

@@ -1,6 +1,7 @@
 import { encodeHex } from "../protocol/encoding.ts"
 import { signCheckpoint } from "../protocol/log/checkpoint.ts"
 import { completedNodes, rangeRoot } from "../protocol/log/compact-range.ts"
+import { dummyEntry } from "../protocol/log/entry.ts"
 import { leafHash } from "../protocol/log/merkle.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
@@ -90,6 +91,26 @@ export async function commitEntries(
   })
 }
 
+/**
+ * Dummies up to `size`: where a signer elsewhere has signed a size that never reached our disk, the log goes
+ * on above it.
+ *
+ * @throws `log.index` for a size that is no little way above ours
+ */
+export async function advanceLog(
+  context: Context,
+  size: number,
+): Promise<{ readonly size: number }> {
+  const log = await logOf(context.db, context.self.id)
+  const held = log?.range.size ?? 0
+  if (size <= held || size > held + 1024)
+    throw new NodeError("log.index", `Our log has ${held} entries: it can't advance to ${size}.`)
+  const dummies = Array.from({ length: size - held }, (_, i) =>
+    dummyEntry(context.keys.salt, held + i),
+  )
+  const after = await commitEntries(context, dummies, async () => {})
+  return { size: after.range.size }
+}
 const afterFailedWrite = {
   code: "signer.stopped",
   message: "This node has stopped signing after a failed write.",

@@ -56,7 +56,11 @@ export type Config = {
   readonly cadence: { readonly everySeconds: number; readonly entries: number } | null
   /** what a proof of inconsistency does to new entries of its member: wait for an officer, or only be shown */
   readonly onInconsistency: "wait" | "note"
+  /** who must have compared a peer's words before it is verified: 1 or 2 officers, in 1 or both directions */
+  readonly verify: Verifying
 }
+
+export type Verifying = { readonly officers: number; readonly directions: number }
 
 /** In memory only, at most a day: PROTOCOL.md §8. */
 export type Epochs = {
@@ -80,7 +84,7 @@ export function ownRoot(context: Context): Root {
 }
 
 /** Today, UTC. */
-export function today(context: Pick<Context, "env">): string {
+export function today(context: { readonly env: Pick<Env, "clock"> }): string {
   return dayOf(context.env.clock.now())
 }
 

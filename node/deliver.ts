@@ -1,6 +1,7 @@
 import { jsonOf } from "../protocol/canonical.ts"
 import { sha256 } from "../protocol/crypto/hash.ts"
 import { sealObject } from "../protocol/crypto/seal.ts"
+import type { Link } from "../protocol/custody.ts"
 import { decodeHex, encodeBase64url, encodeHex, utf8 } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { type Delivery, decodeDeliveryValue } from "../protocol/exchange/delivery.ts"
@@ -29,11 +30,11 @@ import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { gossipFrames } from "./gossip.ts"
 import { StoreDamage } from "./store/damage.ts"
-import { asFact } from "./store/queries/facts.ts"
+import { linksOf } from "./store/queries/custody.ts"
+import { asFact, withdrawalsFrom } from "./store/queries/facts.ts"
 import { entriesFrom, type LogState, logOf, placesOf } from "./store/queries/logs.ts"
 import { keysInForce, memberById } from "./store/queries/members.ts"
 import { checkpointAt, type Place, proofsFor, unprovenFor } from "./store/queries/proofs.ts"
-import type { Db } from "./store/schema.ts"
 
 /** Where a reader of our feed stands: what it has of us already. */
 export type FeedPosition = {
@@ -224,10 +225,15 @@ async function* parcelFrames(
 ): AsyncGenerator<Uint8Array> {
   const delivery = decodeDeliveryValue(jsonOf(deliveryBytes))
   await assertOrdered(context, peer, delivery)
-  const open = await openGrants(context.db, peer, delivery)
+  const open = await openGrants(context, peer, delivery)
   const keys = open.map(({ place, key }) => ({ grant: place, key }))
   const epoch = await epochFor(context, peer)
-  const plaintext = encodeParcelContent(deliveryBytes, keys)
+  const links = new Map<string, Link>()
+  for (const { place } of open)
+    for (const link of await linksOf(context.db, delivery.grants[place]!.grant))
+      links.set(link.digest, link)
+  const sorted = [...links.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1))
+  const plaintext = encodeParcelContent(deliveryBytes, keys, sorted)
   yield encodeFrame("parcel", sealParcel(epoch, context.env.random(24), plaintext))
   for (const { sealedSize, contentKey, bytes } of open)
     if (sealedSize <= limits.inlineSealedBytes)
@@ -259,7 +265,7 @@ type OpenGrant = {
 
 /** The release grants that nothing has ended meanwhile: only they are served with their content key. */
 async function openGrants(
-  db: Db,
+  { db, self }: Context,
   peer: string,
   { order, grants }: Delivery,
 ): Promise<readonly OpenGrant[]> {
@@ -285,12 +291,15 @@ async function openGrants(
     .select(["origin", "id", "version", "bytes", "content_key"])
     .where("id", "in", ids)
     .execute()
+  const isPassedOn = facts.some(({ chain }) => chain !== "")
+  const fromUs = isPassedOn ? await withdrawalsFrom(db, self.id, ids) : []
   const open: OpenGrant[] = []
   for (const { placed, place } of releases) {
     const { record, sealed } = placed.grant
-    const about = facts
-      .filter((row) => row.record_id === record.id && row.repudiated === 0)
-      .map(asFact)
+    const about = [
+      ...facts.filter((row) => row.record_id === record.id && row.repudiated === 0).map(asFact),
+      ...fromUs.filter(({ row }) => row.record_id === record.id).map(({ fact }) => fact),
+    ]
     const own = about.find(
       (fact) => fact.orderId === order.payload.id && fact.version === record.version,
     )
@@ -336,7 +345,6 @@ export async function sealedFor(
       "content.content_key",
     ])
     .where("record.sealed_digest", "=", digest)
-    .where("record.origin", "=", context.self.id)
     .executeTakeFirst()
   if (row === undefined || context.gap !== null) return null
   const about = (
@@ -345,10 +353,14 @@ export async function sealedFor(
       .selectAll()
       .where("record_id", "=", row.id)
       .where("record_origin", "=", row.origin)
+      .where("order_origin", "=", context.self.id)
       .where("recipient", "=", peer)
       .where("repudiated", "=", 0)
       .execute()
   ).map(asFact)
+  if (about.some(({ chain }) => chain !== undefined))
+    for (const { fact } of await withdrawalsFrom(context.db, context.self.id, [row.id]))
+      about.push(fact)
   const doubt = await context.db
     .selectFrom("doubt")
     .select("size")

@@ -1,8 +1,9 @@
 import { sql } from "kysely"
 import { auditLogs } from "./audit.ts"
+import { listOfficers, unmetLines } from "./authority.ts"
 import { type Context, dayOf, ownRoot, today } from "./context.ts"
 import { readHighWater } from "./high-water.ts"
-import { hasRootKeys } from "./home.ts"
+import { hasRootKeys, officersHere } from "./home.ts"
 import { listWitnesses } from "./name-witnesses.ts"
 import { overdue } from "./overdue.ts"
 import { nameOf } from "./peers.ts"
@@ -25,6 +26,8 @@ export async function doctor(context: Context): Promise<{ readonly checks: reado
       rootKeysCheck(context),
       rootExpiryCheck(context),
       await kemCheck(context),
+      await contactCheck(context),
+      ...(await officerChecks(context)),
       networkCheck(context),
       ...(await witnessChecks(context)),
       ...(await peerChecks(context)),
@@ -119,6 +122,56 @@ async function kemCheck(context: Context): Promise<Check> {
         text: `peers can't seal to us after ${last}`,
         fix: "run comity serve, which renews it, and let peers sync",
       }
+}
+
+const confirmEveryDays = 365
+
+async function contactCheck(context: Context): Promise<Check> {
+  const { confirmed, validUntil } =
+    (await keysInForce(context.db, context.self))?.payload.card ?? {}
+  const fix = "comity id contact --mailbox … --hours … says it; comity id contact alone confirms it"
+  const check = "contact"
+  if (confirmed === undefined)
+    return { check, ok: true, text: "peers are not told how to reach our people" }
+  if (validUntil !== undefined && daysUntil(context, validUntil) < 0)
+    return { check, ok: false, text: `our contact lines ended on ${validUntil}`, fix }
+  return -daysUntil(context, confirmed) > confirmEveryDays
+    ? { check, ok: false, text: `our contact lines were last confirmed on ${confirmed}`, fix }
+    : { check, ok: true, text: `confirmed on ${confirmed}` }
+}
+
+const soonDays = 30
+
+/** Officers whose keys are on this machine, deputies whose days end, lines that nobody can meet. */
+async function officerChecks(context: Context): Promise<readonly Check[]> {
+  const checks: Check[] = []
+  const here = officersHere(context.env.files)
+  if (here.length > 0)
+    checks.push({
+      check: "officers' keys",
+      ok: ownRoot(context).network !== "operational",
+      text: `keys of ${here.join(", ")} lie in this home`,
+      fix: "in earnest each officer makes one elsewhere: comity officer new, then comity officer enrol",
+    })
+  for (const { person, until } of await listOfficers(context)) {
+    const days = until === undefined ? null : daysUntil(context, until)
+    if (days === null || days > soonDays) continue
+    checks.push({
+      check: `officer ${person}`,
+      ok: false,
+      text: days < 0 ? `was a deputy until ${until}` : `is a deputy until ${until}`,
+      fix: "the next root version leaves it out; comity officer enrol makes it one again",
+    })
+  }
+  const unmet = await unmetLines(context)
+  if (unmet.length > 0)
+    checks.push({
+      check: "policy",
+      ok: false,
+      text: `today's officers cannot meet: ${unmet.join("; ")}`,
+      fix: "enrol officers, or change the policy: comity key propose --policy FILE",
+    })
+  return checks
 }
 
 function networkCheck(context: Context): Check {

@@ -252,15 +252,15 @@ export async function recordRow(
   return row
 }
 
+type Reference = { readonly origin: string; readonly id: string; readonly version: number }
+
 /** The content of a version that is held here. @throws `record.withdrawn` */
-export async function recordOf(
-  db: Db,
-  {
-    origin,
-    id,
-    version,
-  }: { readonly origin: string; readonly id: string; readonly version: number },
-): Promise<ComityRecord> {
+export async function recordOf(db: Db, reference: Reference): Promise<ComityRecord> {
+  return decodeRecord(await recordBytes(db, reference))
+}
+
+/** @throws `record.withdrawn` */
+export async function recordBytes(db: Db, { origin, id, version }: Reference): Promise<Uint8Array> {
   const row = await db
     .selectFrom("content")
     .select("bytes")
@@ -270,5 +270,5 @@ export async function recordOf(
     .executeTakeFirst()
   if (row === undefined)
     throw new NodeError("record.withdrawn", `The content of record ${id} is destroyed.`)
-  return decodeRecord(new Uint8Array(row.bytes))
+  return new Uint8Array(row.bytes)
 }

@@ -45,6 +45,14 @@ export const nodeErrorCodes = [
     "officer.signed",
     "officer.revoked",
     "officer.role",
+    "officer.lapsed",
+    "log.index",
+    "root.unsigned",
+    "register.unknown",
+    "register.officers",
+    "agent.refused",
+    "key.shares",
+    "order.unproven",
   ],
   ...[
     "terms.invalid",
@@ -59,7 +67,7 @@ export const nodeErrorCodes = [
     "evidence.refused",
   ],
   ...["profile.adopted", "profile.looser"],
-  ...["consent.unasked", "consent.pending"],
+  ...["consent.unasked", "consent.pending", "onward.refused", "order.pending"],
   ...["witness.missing", "request.malformed", "search.malformed"],
 ] as const
 

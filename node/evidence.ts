@@ -16,6 +16,7 @@ import { describeProof, proofOf } from "./prove.ts"
 import { proveOrder } from "./prove-order.ts"
 import { claimOf, contentOf, findRecord, liveFacts, suspended } from "./records.ts"
 import type { LiveFact } from "./standing.ts"
+import { linksOf } from "./store/queries/custody.ts"
 import { fromNodes } from "./store/queries/logs.ts"
 
 export type ExportedEvidence = {
@@ -68,6 +69,7 @@ export async function exportEvidence(
   const file = encodeEvidence({
     ...proof.fields,
     consents: claim.consents.map(({ bytes }) => jsonOf(bytes)),
+    custody: (await linksOf(context.db, placed.grant)).map(({ bytes }) => jsonOf(bytes)),
     grant: jsonOf(placed.bytes),
     path: placed.path.map(encodeHex),
     position: placed.position,

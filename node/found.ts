@@ -1,18 +1,20 @@
 import { encodeCanonical } from "../protocol/canonical.ts"
-import { kemKeyPair } from "../protocol/crypto/kem.ts"
+import { hkdfSha256 } from "../protocol/crypto/hash.ts"
+import { kemKeyPair, kemSizes } from "../protocol/crypto/kem.ts"
 import {
   ed25519PublicKey,
   mlDsaPublicKey,
   signEd25519,
   signMlDsa,
 } from "../protocol/crypto/sign.ts"
-import { encodeBase64url, encodeHex } from "../protocol/encoding.ts"
-import { kidOf, type RootKey } from "../protocol/member/key.ts"
+import { encodeBase64url, encodeHex, utf8 } from "../protocol/encoding.ts"
+import { kidOf, type RootKey, sortRootKeys } from "../protocol/member/key.ts"
 import type { KeysPayload } from "../protocol/member/keys.ts"
-import { type Officer, officerDigest } from "../protocol/member/officer.ts"
+import { officerDigest } from "../protocol/member/officer.ts"
 import {
   encodeRoot,
   type Member,
+  memberId,
   nextDigest,
   type Root,
   verifyRoots,
@@ -30,6 +32,7 @@ import {
   publicLogKey,
   publicSigningKey,
 } from "./keys.ts"
+import type { Enrolled } from "./store/queries/officers.ts"
 
 /** What `init` asks for. */
 export type Founding = {
@@ -52,7 +55,11 @@ export type Founding = {
 
 /** 32-byte seeds of one root pair; nothing but a root ceremony ever needs them again. */
 export type RootPair = { readonly ed25519: Uint8Array; readonly mldsa65: Uint8Array }
-export type OfficerKey = { readonly officer: Officer; readonly seed: Uint8Array }
+export type OfficerKey = Enrolled & {
+  readonly seed: Uint8Array
+  /** whose officer: the machine signs for no other member; absent in keys of a first trial */
+  readonly member?: string
+}
 
 export type Founded = {
   readonly member: Member
@@ -71,11 +78,39 @@ const dayMs = 86_400_000
 const kemDays = 60
 const rootYears = 3
 
+/** A member whose root document nobody has signed yet. */
+export type Drafted = Pick<Founded, "keysDocument" | "kem" | "keys" | "officers"> & {
+  readonly payload: Root
+  readonly memberId: string
+}
+
+/** Public halves of root keys, and how many of them must sign. */
+export type KeySet = { readonly rootKeys: readonly RootKey[]; readonly threshold: number }
+
 /** A new member: its keys, root document version 1 and first keys document, nothing stored yet. */
 export async function foundMember(env: Env, founding: Founding): Promise<Founded> {
-  const keys = makeNodeKeys((bytes) => env.random(bytes))
   const rootPairs = makePairs(env, founding.rootKeys)
   const nextPairs = makePairs(env, founding.rootKeys)
+  const threshold = founding.rootThreshold
+  const drafted = await draftMember(
+    env,
+    founding,
+    { rootKeys: rootPairs.map(publicRootKey), threshold },
+    { rootKeys: sortRootKeys(nextPairs.map(publicRootKey)), threshold },
+  )
+  const rootDocument = await signRoot(drafted.payload, rootPairs)
+  const { payload: _, memberId: _id, ...rest } = drafted
+  return { ...rest, member: verifyRoots([rootDocument]), rootDocument, rootPairs, nextPairs }
+}
+
+/** The same for root keys that are elsewhere: version 1 waits for their signatures. */
+export async function draftMember(
+  env: Env,
+  founding: Omit<Founding, "rootKeys" | "rootThreshold">,
+  root: KeySet,
+  next: KeySet,
+): Promise<Drafted> {
+  const keys = makeNodeKeys((bytes) => env.random(bytes))
   const officers = founding.officers.map((officer) =>
     makeOfficerKey(env, { ...officer, organisation: officer.organisation ?? founding.name }),
   )
@@ -88,7 +123,7 @@ export async function foundMember(env: Env, founding: Founding): Promise<Founded
     logKey: publicLogKey(keys.log),
     name: founding.name,
     network: founding.network,
-    next: nextDigest(nextPairs.map(publicRootKey), founding.rootThreshold),
+    next: nextDigest(next.rootKeys, next.threshold),
     nodeKey: publicSigningKey(keys.node),
     officers: officers.map(({ officer }) => officerDigest(officer)).sort(),
     policy: [
@@ -103,27 +138,26 @@ export async function foundMember(env: Env, founding: Founding): Promise<Founded
     profiles: builtInProfiles.map(({ digest }) => digest).sort(),
     quorum: 0,
     revoked: [],
-    rootKeys: rootPairs.map(publicRootKey),
+    rootKeys: root.rootKeys,
     state: founding.state,
-    threshold: founding.rootThreshold,
+    threshold: root.threshold,
     type: "comity/root/v1",
     version: 1,
     witnessKey: { ...publicLogKey(keys.witness), name: witnessName(env) },
     witnesses: [],
   }
-  const rootDocument = await signRoot(payload, rootPairs)
-  const member = verifyRoots([rootDocument])
+  const id = memberId(encodeRoot(payload))
   const kem = makeKemKey(env)
   const keysDocument = await signKeys(keys, {
     card: {},
     kem: [publicKemKey(kem)],
-    member: member.id,
+    member: id,
     network: founding.network,
     rootVersion: 1,
     type: "comity/keys/v1",
     urls: founding.url === undefined ? [] : [founding.url],
   })
-  return { member, rootDocument, keysDocument, kem, keys, rootPairs, nextPairs, officers }
+  return { payload, memberId: id, keysDocument, kem, keys, officers }
 }
 
 /** A witness's key name is its own choice; a random one ties it to no member before its root does. */
@@ -166,7 +200,13 @@ export function makeOfficerKey(
     roles,
     salt: encodeHex(env.random(32)),
   }
-  return { officer, seed }
+  return { officer, seed, sealingKey: sealingKeyOf(seed).publicKey }
+}
+
+/** The key to which register entries are sealed: from the same seed, for another purpose. */
+export function sealingKeyOf(seed: Uint8Array): ReturnType<typeof kemKeyPair> {
+  const info = utf8("comity/officer-sealing/v1")
+  return kemKeyPair(hkdfSha256(seed, new Uint8Array(0), info, kemSizes.seed))
 }
 
 /** Two lines for each pair: it counts only if both verify. PROTOCOL.md §1 */

@@ -19,6 +19,7 @@ import {
   openCheckpoint,
 } from "./inconsistency.ts"
 import { isKeysDocument, takeRoots } from "./mirror.ts"
+import { isEvidence, takeWithdrawal, withdrawalsFor } from "./pass-on.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { insertKeys, keysInForce, memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
@@ -69,6 +70,7 @@ export async function* gossipFrames(context: Context, peer: string): AsyncGenera
   const { db, gossip } = context
   const { revision } = gossip
   yield* consentFrames(context, peer)
+  yield* withdrawalFrames(context, peer)
   if (gossip.told.get(peer) === revision) return
   const told = new Map(
     (await db.selectFrom("told").selectAll().where("peer", "=", peer).execute()).map(
@@ -92,6 +94,14 @@ async function* consentFrames(context: Context, peer: string): AsyncGenerator<Ui
     if (bytes === null) continue
     yield encodeFrame("evidence", bytes)
     await noteTold(context.db, peer, id, "1")
+  }
+}
+
+/** What was withdrawn further up, from those through whom this peer holds it, us among them. */
+async function* withdrawalFrames(context: Context, peer: string): AsyncGenerator<Uint8Array> {
+  for (const { name, bytes } of await withdrawalsFor(context, peer)) {
+    yield encodeFrame("evidence", bytes)
+    await noteTold(context.db, peer, name, "1")
   }
 }
 
@@ -263,13 +273,15 @@ async function hearKeys(db: Db, member: Member, bytes: Uint8Array): Promise<void
 }
 
 /**
- * A proof of inconsistency, what a member says to one, or a consent of `from`.
+ * A proof of inconsistency, what a member says to one, a consent of
+ * `from`, or a withdrawal that it passes down.
  *
  * @throws as verifyInconsistency and verifyExplanation
  */
 export async function takeProof(context: Context, from: string, bytes: Uint8Array): Promise<void> {
   const { db } = context
-  if (isConsent(bytes)) return hearConsent(context, from, bytes)
+  if (isConsent(bytes)) return hearOrders(context, from, () => takeConsent(context, bytes, from))
+  if (isEvidence(bytes)) return hearOrders(context, from, () => takeWithdrawal(context, bytes))
   if (isInconsistency(bytes)) return void (await keepInconsistency(context, db, bytes))
   const member = await memberById(db, decodeExplanation(bytes).payload.member)
   if (member === null) return
@@ -277,13 +289,17 @@ export async function takeProof(context: Context, from: string, bytes: Uint8Arra
   context.gossip.revision++
 }
 
-/** One that we can't take is no reason to lose what else came. */
-async function hearConsent(context: Context, from: string, bytes: Uint8Array): Promise<void> {
+/** What we can't take is no reason to lose what else came. */
+async function hearOrders(
+  context: Context,
+  from: string,
+  take: () => Promise<unknown>,
+): Promise<void> {
   try {
-    await takeConsent(context, bytes, from)
+    await take()
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
-    context.env.log.warn("consent.refused", { peer: from, code: cause.code })
+    context.env.log.warn("order.unheard", { peer: from, code: cause.code })
   }
 }
 

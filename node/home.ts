@@ -1,5 +1,7 @@
-import { encodeCanonical, ingest, type Json } from "../protocol/canonical.ts"
+import { encodeCanonical, ingest } from "../protocol/canonical.ts"
 import { decodeHex, encodeHex } from "../protocol/encoding.ts"
+import { limits } from "../protocol/limits.ts"
+import { logKeyShape, signingKeyShape } from "../protocol/member/key.ts"
 import { officerShape } from "../protocol/member/officer.ts"
 import { markingShape } from "../protocol/record/marking.ts"
 import {
@@ -13,22 +15,36 @@ import {
   optional,
   text,
 } from "../protocol/shape.ts"
+import { keysAt } from "./agent-client.ts"
 import type { Config, Context } from "./context.ts"
 import type { Env, Files } from "./env.ts"
 import { NodeError } from "./errors.ts"
 import { databaseName } from "./files.ts"
-import { type Founding, foundMember, type OfficerKey, type RootPair } from "./found.ts"
+import {
+  type Founded,
+  type Founding,
+  foundMember,
+  type OfficerKey,
+  publicRootKey,
+  type RootPair,
+} from "./found.ts"
 import { loadNodeKeys, type NodeKeys, type StoredKeys, storeNodeKeys } from "./keys.ts"
 import { openKeyFileContent, sealKeyFileContent, type Unlocking } from "./keystore.ts"
 import { createNode, prepareCrypto, storeFounded } from "./node.ts"
+import type { Seen } from "./officer.ts"
 import { type Identity, identityOf } from "./peers.ts"
+import { encodePublicRootKey, openRootKey, sealRootKey } from "./root-key.ts"
 
 /**
  * A member's home: what lies in which file. The database holds what the node knows, encrypted under a
  * key in `keys.json`; officers' and root keys lie beside it only until they are moved to where they belong.
  */
-const names = {
+export const homeFiles = {
   config: "comity.json",
+  /** where node key and log key are, if not here */
+  agent: "agent.json",
+  /** until the root keys, elsewhere, have signed version 1 */
+  founding: "founding.json",
   keys: "keys.json",
   officers: "officers",
   rootKeys: "root-keys",
@@ -43,6 +59,7 @@ const configShape = object({
   onInconsistency: optional(oneOf(["wait", "note"])),
   type: literal("comity/home/v1"),
   url: optional(text({ min: 1, max: 512 })),
+  verify: optional(object({ directions: integer(1, 2), officers: integer(1, 2) })),
   witnessHours: optional(integer(1, 8760)),
 })
 
@@ -50,18 +67,18 @@ export type HomeConfig = Omit<Config, "home"> & { readonly cipher: "aegis" | "ch
 
 /** Whether a member was founded here. */
 export function hasMember(files: Files): boolean {
-  return files.read(names.config) !== null
+  return files.read(homeFiles.config) !== null
 }
 
 /** @throws `home.missing`, `config.invalid` */
 export function readConfig(files: Files): HomeConfig {
-  const bytes = files.read(names.config)
+  const bytes = files.read(homeFiles.config)
   if (bytes === null)
     throw new NodeError("home.missing", "There is no member in this home yet.", {
       hint: 'Found one: comity init --state XA --name "Authority XA"',
     })
   try {
-    const { cadence, cipher, markings, onInconsistency, url, witnessHours } = decodeShape(
+    const { cadence, cipher, markings, onInconsistency, url, verify, witnessHours } = decodeShape(
       configShape,
       JSON.parse(new TextDecoder().decode(bytes)),
       "json.profile",
@@ -70,17 +87,18 @@ export function readConfig(files: Files): HomeConfig {
       cadence: cadence ?? null,
       cipher,
       markings,
-      onInconsistency: onInconsistency ?? "wait",
+      onInconsistency: onInconsistency ?? defaultConfig.onInconsistency,
       url: url ?? null,
+      verify: verify ?? byOneOfficer,
       witnessHours: witnessHours ?? null,
     }
   } catch (cause) {
-    throw new NodeError("config.invalid", `${names.config} is not as it should be.`, { cause })
+    throw new NodeError("config.invalid", `${homeFiles.config} is not as it should be.`, { cause })
   }
 }
 
 export function writeConfig(files: Files, config: HomeConfig): void {
-  const { cadence, cipher, markings, onInconsistency, url, witnessHours } = config
+  const { cadence, cipher, markings, onInconsistency, url, verify, witnessHours } = config
   const fields = {
     cipher,
     markings,
@@ -88,10 +106,22 @@ export function writeConfig(files: Files, config: HomeConfig): void {
     type: "comity/home/v1",
     ...(cadence === null ? {} : { cadence }),
     ...(url === null ? {} : { url }),
+    verify,
     ...(witnessHours === null ? {} : { witnessHours }),
   }
-  files.write(names.config, encodeCanonical(fields))
+  files.write(homeFiles.config, encodeCanonical(fields))
 }
+
+const byOneOfficer = { directions: 1, officers: 1 }
+
+/** What a home is configured to until somebody says otherwise. */
+export const defaultConfig = {
+  cadence: null,
+  markings: {},
+  onInconsistency: "wait",
+  verify: byOneOfficer,
+  witnessHours: null,
+} as const
 
 /** How `founded` root keys are kept: beside the node, or where the ceremony says. */
 export type Founder = {
@@ -111,42 +141,61 @@ export type Founder = {
 export async function initHome(env: Env, founder: Founder): Promise<Identity> {
   const { files } = env
   const { founding, unlocking, cipher } = founder
-  if (files.read(names.config) !== null)
-    throw new NodeError("home.exists", "There is a member in this home already.", {
-      hint: "Choose another home with --home DIR; nothing was changed.",
-    })
-  if (files.read(names.keys) !== null)
-    throw new NodeError("home.exists", "An earlier init in this home did not come to its end.", {
-      hint: "No member was founded by it: empty the directory and begin again.",
-    })
+  assertEmpty(files)
   prepareCrypto()
   const founded = await foundMember(env, founding)
-  const seal = (content: Json) => sealKeyFileContent(content, unlocking, (n) => env.random(n))
-  files.write(names.keys, await seal(storeNodeKeys(founded.keys)))
-  for (const { officer, seed } of founded.officers) {
-    const content = { officer, seed: encodeHex(seed), type: "comity/officer-key/v1" }
-    files.write(`${names.officers}/${officer.person}.json`, await seal(content))
-  }
+  await writeFirstKeys(env, founder, founded, founded.member.id)
   const rootFiles = founder.rootFiles ?? files
-  const directory = founder.rootFiles === undefined ? `${names.rootKeys}/` : ""
-  for (const [i, pair] of founded.rootPairs.entries())
-    rootFiles.write(`${directory}root-${i + 1}.json`, await seal(storedPair(pair)))
-  for (const [i, pair] of founded.nextPairs.entries())
-    rootFiles.write(`${directory}next-${i + 1}.json`, await seal(storedPair(pair)))
+  const directory = founder.rootFiles === undefined ? `${homeFiles.rootKeys}/` : ""
+  const pairs = [
+    ...founded.rootPairs.map((pair, i) => ({ name: `root-${i + 1}`, pair })),
+    ...founded.nextPairs.map((pair, i) => ({ name: `next-${i + 1}`, pair })),
+  ]
+  for (const { name, pair } of pairs) {
+    const sealed = await sealRootKey(pair, unlocking, (n) => env.random(n))
+    rootFiles.write(`${directory}${name}.json`, sealed)
+    rootFiles.write(`${directory}${name}.pub`, encodePublicRootKey(publicRootKey(pair)))
+  }
   await storeFounded(env, founded)
-  writeConfig(files, {
-    cadence: null,
-    cipher,
-    markings: {},
-    onInconsistency: "wait",
-    url: founding.url ?? null,
-    witnessHours: null,
-  })
+  writeConfig(files, { ...defaultConfig, cipher, url: founding.url ?? null })
   return identityOf(founded.member)
 }
 
-function storedPair({ ed25519, mldsa65 }: RootPair): Json {
-  return { ed25519: encodeHex(ed25519), mldsa65: encodeHex(mldsa65), type: "comity/root-key/v1" }
+/** @throws `home.exists` */
+export function assertEmpty(files: Files): void {
+  if (isBegun(files))
+    throw new NodeError("home.exists", "A member begun here waits for its root keys to sign.", {
+      hint: "comity key publish PROPOSAL SIGNATURE…, or empty the directory and begin again.",
+    })
+  if (files.read(homeFiles.config) !== null)
+    throw new NodeError("home.exists", "There is a member in this home already.", {
+      hint: "Choose another home with --home DIR; nothing was changed.",
+    })
+  if (files.read(homeFiles.keys) !== null)
+    throw new NodeError("home.exists", "An earlier init in this home did not come to its end.", {
+      hint: "No member was founded by it: empty the directory and begin again.",
+    })
+}
+
+/** The node's keys, and those of the first officers. */
+export async function writeFirstKeys(
+  env: Env,
+  { unlocking }: Pick<Founder, "unlocking">,
+  { keys, officers }: Pick<Founded, "keys" | "officers">,
+  member: string,
+): Promise<void> {
+  const random = (bytes: number) => env.random(bytes)
+  env.files.write(homeFiles.keys, await sealKeyFileContent(storeNodeKeys(keys), unlocking, random))
+  for (const key of officers)
+    env.files.write(
+      officerFile(key.officer.person),
+      await sealOfficerKey({ ...key, member }, unlocking, random),
+    )
+}
+
+/** Whether a member begun here waits for the signatures of its root keys. */
+export function isBegun(files: Files): boolean {
+  return files.read(homeFiles.founding) !== null && files.read(homeFiles.config) === null
 }
 
 /** @throws `key.unavailable` before anything else is touched; as createNode */
@@ -155,41 +204,56 @@ export async function openHome(
   unlocking: Unlocking,
   home: string | null = null,
 ): Promise<Context> {
-  const config = readConfig(env.files)
-  return createNode(env, await openHomeKeys(env.files, unlocking), { ...config, home })
+  return createHomeNode(env, await openHomeKeys(env.files, unlocking), home)
+}
+
+/** The same with keys that were opened before: by then nothing of the home has been touched. */
+export function createHomeNode(
+  env: Env,
+  keys: NodeKeys,
+  home: string | null = null,
+): Promise<Context> {
+  return createNode(env, keys, { ...readConfig(env.files), home })
 }
 
 /** @throws `key.unavailable` */
 export async function openHomeKeys(files: Files, unlocking: Unlocking): Promise<NodeKeys> {
-  const bytes = files.read(names.keys)
+  const bytes = files.read(homeFiles.keys)
   if (bytes === null) throw new NodeError("key.unavailable", "The node's key file is missing.")
-  return loadNodeKeys((await openKeyFileContent(bytes, unlocking)) as StoredKeys)
+  const stored = (await openKeyFileContent(bytes, unlocking)) as StoredKeys
+  const agent = files.read(homeFiles.agent)
+  if (agent === null) return loadNodeKeys(stored)
+  const { socket, ...publics } = decodeShape(agentShape, ingest(agent, 16 * 1024), "json.profile")
+  return loadNodeKeys(stored, keysAt(socket, publics))
 }
 
 /** Whether a member was founded here, or a founding was begun. */
 export function isHome(files: Files): boolean {
-  return files.read(names.config) !== null || files.read(names.keys) !== null
+  return files.read(homeFiles.config) !== null || files.read(homeFiles.keys) !== null
 }
 
 /** What of a home goes into a backup beside its database and its key file, the configuration first. */
 export function backedUpFiles(files: Files): readonly string[] {
-  const officers = files.list(names.officers).map((name) => `${names.officers}/${name}`)
-  return [names.config, ...officers]
+  const officers = files.list(homeFiles.officers).map((name) => `${homeFiles.officers}/${name}`)
+  const agent = files.read(homeFiles.agent) === null ? [] : [homeFiles.agent]
+  return [homeFiles.config, ...agent, ...officers]
 }
 
 /** A name that a backup may hold. */
 export function isBackedUp(name: string): boolean {
   return (
-    name === names.config ||
+    name === homeFiles.config ||
+    name === homeFiles.agent ||
     name === databaseName ||
     /^officers\/[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)
   )
 }
 
-const rootKeyShape = object({
-  ed25519: hex(32),
-  mldsa65: hex(32),
-  type: literal("comity/root-key/v1"),
+const agentShape = object({
+  logKey: logKeyShape,
+  nodeKey: signingKeyShape,
+  socket: text({ min: 1, max: 107 }),
+  type: literal("comity/agent/v1"),
 })
 
 /** The root keys that still lie in the home, present and next ones. @throws `key.unavailable` */
@@ -198,82 +262,103 @@ export async function readRootKeys(
   unlocking: Unlocking,
 ): Promise<readonly RootPair[]> {
   const pairs: RootPair[] = []
-  for (const name of files.list(names.rootKeys)) {
-    const bytes = files.read(`${names.rootKeys}/${name}`)
-    if (bytes === null) continue
-    const content = await openKeyFileContent(bytes, unlocking)
-    const { ed25519, mldsa65 } = decodeShape(rootKeyShape, content, "key.malformed")
-    pairs.push({ ed25519: decodeHex(ed25519), mldsa65: decodeHex(mldsa65) })
+  for (const name of files.list(homeFiles.rootKeys)) {
+    const bytes = files.read(`${homeFiles.rootKeys}/${name}`)
+    if (bytes !== null && name.endsWith(".json")) pairs.push(await openRootKey(bytes, unlocking))
   }
   return pairs
 }
 
 /** Whether root keys still lie in the home, where a thief of the server finds them. */
 export function hasRootKeys(files: Files): boolean {
-  return files.list(names.rootKeys).length > 0
+  return files.list(homeFiles.rootKeys).length > 0
 }
 
 const officerKeyShape = object({
+  member: optional(hex(32)),
   officer: officerShape,
   seed: hex(32),
   type: literal("comity/officer-key/v1"),
 })
 
 /** An officer's key from the home of this machine. @throws `officer.unknown`, `key.unavailable` */
-export async function readOfficerKey(
+export function readOfficerKey(
   files: Files,
   person: string,
   unlocking: Unlocking,
 ): Promise<OfficerKey> {
-  const known = files
-    .list(names.officers)
+  return openOfficerKey(readOfficerFile(files, person), unlocking)
+}
+
+/** The pseudonyms whose keys lie in this home. */
+export function officersHere(files: Files): readonly string[] {
+  return files
+    .list(homeFiles.officers)
     .filter((name) => name.endsWith(".json"))
     .map((name) => name.slice(0, -".json".length))
-  const bytes = /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(person)
-    ? files.read(`${names.officers}/${person}.json`)
-    : null
-  if (bytes === null)
-    throw new NodeError(
-      "officer.unknown",
-      `There is no key of an officer ${JSON.stringify(person)} here.`,
-      {
-        hint:
-          known.length === 0
-            ? "Officers' keys lie on their own machines: comity order export ORDER -o FILE."
-            : `Keys here: ${known.join(", ")}.`,
-      },
-    )
-  return openOfficerKey(bytes, unlocking)
+}
+
+/** The key file, closed. @throws `officer.unknown` */
+export function readOfficerFile(files: Files, person: string): Uint8Array {
+  const bytes = /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(person) ? files.read(officerFile(person)) : null
+  if (bytes !== null) return bytes
+  const known = officersHere(files)
+  throw new NodeError(
+    "officer.unknown",
+    `There is no key of an officer ${JSON.stringify(person)} here.`,
+    {
+      hint:
+        known.length === 0
+          ? "Officers' keys lie on their own machines: comity order export ORDER -o FILE."
+          : `Keys here: ${known.join(", ")}.`,
+    },
+  )
 }
 
 /** @throws `key.unavailable` */
 export async function openOfficerKey(bytes: Uint8Array, unlocking: Unlocking): Promise<OfficerKey> {
   const content = await openKeyFileContent(bytes, unlocking)
-  const { officer, seed } = decodeShape(officerKeyShape, content, "key.malformed")
-  return { officer, seed: decodeHex(seed) }
+  const { officer, seed, member } = decodeShape(officerKeyShape, content, "key.malformed")
+  return { officer, seed: decodeHex(seed), ...(member === undefined ? {} : { member }) }
+}
+
+/** @throws `key.unavailable` for an empty passphrase */
+export function sealOfficerKey(
+  { officer, seed, member }: OfficerKey,
+  unlocking: Unlocking,
+  random: (bytes: number) => Uint8Array,
+): Promise<Uint8Array> {
+  const content = {
+    officer,
+    seed: encodeHex(seed),
+    type: "comity/officer-key/v1",
+    ...(member === undefined ? {} : { member }),
+  }
+  return sealKeyFileContent(content, unlocking, random)
+}
+
+/** Where the key of an officer lies in the home of this machine. */
+export function officerFile(person: string): string {
+  return `${homeFiles.officers}/${person}.json`
 }
 
 const seenShape = object({
+  epoch: integer(1, 1_000_000),
   member: hex(32),
   root: hex(32),
+  rootVersion: integer(1, limits.rootVersions),
   size: integer(0, Number.MAX_SAFE_INTEGER),
   type: literal("comity/seen/v1"),
 })
 
-/** The newest checkpoint that this machine's officers have seen of the member's log. */
-export function readSeen(files: Files) {
-  const bytes = files.read(`${names.officers}/seen`)
+/** The newest that this machine's officers have seen of the member. */
+export function readSeen(files: Files): Seen | null {
+  const bytes = files.read(`${homeFiles.officers}/seen`)
   if (bytes === null) return null
-  const { member, root, size } = decodeShape(seenShape, ingest(bytes, 4096), "json.profile")
-  return { member, root, size }
+  const { type: _, ...seen } = decodeShape(seenShape, ingest(bytes, 4096), "json.profile")
+  return seen
 }
 
-export function writeSeen(
-  files: Files,
-  { member, root, size }: { member: string; root: string; size: number },
-): void {
-  files.write(
-    `${names.officers}/seen`,
-    encodeCanonical({ member, root, size, type: "comity/seen/v1" }),
-  )
+export function writeSeen(files: Files, seen: Seen): void {
+  files.write(`${homeFiles.officers}/seen`, encodeCanonical({ ...seen, type: "comity/seen/v1" }))
 }

@@ -1,6 +1,6 @@
 import { decodeExplanation, encodeExplanation, explanationTyp } from "../protocol/explanation.ts"
 import { verifyInconsistency } from "../protocol/inconsistency.ts"
-import { encodeSigned, type SignatureLine, signLine } from "../protocol/signed.ts"
+import { encodeSigned, signLine } from "../protocol/signed.ts"
 import { type Context, today } from "./context.ts"
 import { verifyDecision } from "./decision.ts"
 import { NodeError } from "./errors.ts"
@@ -121,14 +121,14 @@ export async function explain(
 export async function continueWith(
   context: Context,
   prefix: string,
-  payload: Uint8Array,
-  line: SignatureLine,
+  statement: Uint8Array,
 ): Promise<InconsistencyView> {
   const { db } = context
   const row = await byDigest(db, prefix)
-  const document = verifyDecision(context, payload, line, { act: "continue", subject: row.digest })
-  const { day, reason } = document.payload
-  const { person } = document.signatures[0]!.header
+  const about = { act: "continue", subject: row.digest } as const
+  const document = verifyDecision(context, statement, about)
+  const { day, reason } = document
+  const { person } = document.officer
   const decided = JSON.stringify({ person, day, reason })
   await db.updateTable("inconsistency").set({ decided }).where("digest", "=", row.digest).execute()
   await db

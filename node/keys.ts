@@ -4,7 +4,7 @@ import {
   signEd25519,
   signMlDsa,
 } from "../protocol/crypto/sign.ts"
-import { decodeHex, encodeBase64url, encodeHex } from "../protocol/encoding.ts"
+import { decodeBase64url, decodeHex, encodeBase64url, encodeHex } from "../protocol/encoding.ts"
 import type { NoteSigner } from "../protocol/log/note.ts"
 import { kidOf, type LogKeyFields, type SigningKey } from "../protocol/member/key.ts"
 import type { Root } from "../protocol/member/root.ts"
@@ -12,13 +12,21 @@ import { NodeError } from "./errors.ts"
 import { readMeta, writeMeta } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
+type LogSeeds = { readonly ed25519: Uint8Array; readonly mldsa44: Uint8Array }
+
+/** A private key that is elsewhere: with an agent, later in a token. It signs what it finds sound. */
+export type Elsewhere<Key> = {
+  readonly publicKey: Key
+  sign(algorithm: "ed25519" | "mldsa44", message: Uint8Array): Promise<Uint8Array>
+}
+
 /**
- * What the running node holds: never a root key, never an officer's. Seeds are 32 bytes. Where the
- * log key lives is a seam: `LogSigner` may be an agent or a token.
+ * What the running node holds: never a root key, never an officer's. Seeds are 32 bytes. The node key and
+ * the log key may be elsewhere.
  */
 export type NodeKeys = {
-  readonly node: Uint8Array
-  readonly log: { readonly ed25519: Uint8Array; readonly mldsa44: Uint8Array }
+  readonly node: Uint8Array | Elsewhere<SigningKey>
+  readonly log: LogSeeds | Elsewhere<LogKeyFields>
   readonly witness: { readonly ed25519: Uint8Array; readonly mldsa44: Uint8Array }
   /** blinds log entries, PROTOCOL.md §7 */
   readonly salt: Uint8Array
@@ -37,41 +45,53 @@ export function makeNodeKeys(random: (bytes: number) => Uint8Array): NodeKeys {
 
 export type StoredKeys = { readonly [name: string]: string }
 
-/** As it lies in the sealed key file. */
+/** As it lies in the sealed key file: what is elsewhere is not there. */
 export function storeNodeKeys(keys: NodeKeys): StoredKeys {
+  const { database, log, node, salt, witness } = keys
   return {
-    database: encodeHex(keys.database),
-    logEd25519: encodeHex(keys.log.ed25519),
-    logMldsa44: encodeHex(keys.log.mldsa44),
-    node: encodeHex(keys.node),
-    salt: encodeHex(keys.salt),
-    witnessEd25519: encodeHex(keys.witness.ed25519),
-    witnessMldsa44: encodeHex(keys.witness.mldsa44),
+    database: encodeHex(database),
+    ...("sign" in log
+      ? {}
+      : { logEd25519: encodeHex(log.ed25519), logMldsa44: encodeHex(log.mldsa44) }),
+    ...("sign" in node ? {} : { node: encodeHex(node) }),
+    salt: encodeHex(salt),
+    witnessEd25519: encodeHex(witness.ed25519),
+    witnessMldsa44: encodeHex(witness.mldsa44),
   }
 }
 
-/** @throws `key.unavailable` */
-export function loadNodeKeys(stored: StoredKeys): NodeKeys {
+/**
+ * @param elsewhere who signs for the keys that are not in `stored`
+ * @throws `key.unavailable`
+ */
+export function loadNodeKeys(
+  stored: StoredKeys,
+  elsewhere: Pick<NodeKeys, "node" | "log"> | null = null,
+): NodeKeys {
   const seed = (name: string): Uint8Array => {
     const text = stored[name]
     if (text === undefined || !/^[0-9a-f]{64}$/.test(text))
       throw new NodeError("key.unavailable", "The node's key file is not one of this version.")
     return decodeHex(text)
   }
+  const isAway = (name: string) => elsewhere !== null && stored[name] === undefined
   return {
-    node: seed("node"),
-    log: { ed25519: seed("logEd25519"), mldsa44: seed("logMldsa44") },
+    node: isAway("node") ? elsewhere!.node : seed("node"),
+    log: isAway("logEd25519")
+      ? elsewhere!.log
+      : { ed25519: seed("logEd25519"), mldsa44: seed("logMldsa44") },
     witness: { ed25519: seed("witnessEd25519"), mldsa44: seed("witnessMldsa44") },
     salt: seed("salt"),
     database: seed("database"),
   }
 }
 
-export function publicSigningKey(seed: Uint8Array): SigningKey {
-  return { ed25519: encodeBase64url(ed25519PublicKey(seed)) }
+export function publicSigningKey(key: NodeKeys["node"]): SigningKey {
+  return "sign" in key ? key.publicKey : { ed25519: encodeBase64url(ed25519PublicKey(key)) }
 }
 
 export function publicLogKey(pair: NodeKeys["log"]): LogKeyFields {
+  if ("sign" in pair) return pair.publicKey
   return {
     ed25519: encodeBase64url(ed25519PublicKey(pair.ed25519)),
     mldsa44: encodeBase64url(mlDsaPublicKey(44, pair.mldsa44)),
@@ -83,25 +103,29 @@ export function nodeKid(keys: NodeKeys): string {
 }
 
 /** Signs with the node key: keys documents, receipts, HTTP. */
-export function nodeSigner(keys: NodeKeys): (message: Uint8Array) => Uint8Array {
-  return (message) => signEd25519(message, keys.node)
+export function nodeSigner({
+  node,
+}: NodeKeys): (message: Uint8Array) => Uint8Array | Promise<Uint8Array> {
+  return (message) => ("sign" in node ? node.sign("ed25519", message) : signEd25519(message, node))
 }
 
 /** The two lines under every checkpoint. */
-export function logSigners(keys: NodeKeys, origin: string): readonly NoteSigner[] {
-  const { ed25519, mldsa44 } = keys.log
+export function logSigners({ log }: NodeKeys, origin: string): readonly NoteSigner[] {
+  const { ed25519, mldsa44 } = publicLogKey(log)
   return [
     {
       name: origin,
       algorithm: 0x01,
-      publicKey: ed25519PublicKey(ed25519),
-      sign: (message) => signEd25519(message, ed25519),
+      publicKey: decodeBase64url(ed25519),
+      sign: (message) =>
+        "sign" in log ? log.sign("ed25519", message) : signEd25519(message, log.ed25519),
     },
     {
       name: origin,
       algorithm: 0x06,
-      publicKey: mlDsaPublicKey(44, mldsa44),
-      sign: (message) => signMlDsa(44, message, mldsa44),
+      publicKey: decodeBase64url(mldsa44),
+      sign: (message) =>
+        "sign" in log ? log.sign("mldsa44", message) : signMlDsa(44, message, log.mldsa44),
     },
   ]
 }
@@ -136,7 +160,7 @@ export async function readKeys(
   const bytes = await readMeta(db, metaNames[which])
   if (bytes === null) return null
   const stored = JSON.parse(new TextDecoder().decode(bytes)) as StoredKeys
-  return { ...loadNodeKeys({ ...stored, database: encodeHex(base.database) }) }
+  return loadNodeKeys({ ...stored, database: encodeHex(base.database) }, base)
 }
 
 /** All but the key of the database itself. */

@@ -30,7 +30,7 @@ export type Links = {
   readonly linked: readonly LinkView[]
 }
 
-export async function linksOf(context: Context, record: ComityRecord): Promise<Links> {
+export async function linksAround(context: Context, record: ComityRecord): Promise<Links> {
   const newest = await newestVersion(context, record)
   const about: LinkView[] = []
   for (const target of targetsOf(record)) {

@@ -1,9 +1,7 @@
-import { encodeCanonical, ingest } from "../protocol/canonical.ts"
-import { decodeUtf8 } from "../protocol/encoding.ts"
+import { encodeCanonical, ingest, jsonOf } from "../protocol/canonical.ts"
 import { type Marking, markings } from "../protocol/record/marking.ts"
 import { textLine } from "../protocol/record/plain-text.ts"
-import { decodeShape, object, oneOf, text } from "../protocol/shape.ts"
-import type { SignatureLine } from "../protocol/signed.ts"
+import { decodeShape, json, object, text } from "../protocol/shape.ts"
 import type { Context } from "./context.ts"
 import { verifyDecision } from "./decision.ts"
 import { NodeError } from "./errors.ts"
@@ -20,12 +18,9 @@ const markShape = textLine({ min: 1, max: 80 })
 const storedShape = object({
   day: text({ max: 10 }),
   mark: markShape,
-  marking: oneOf(markings),
-  payload: text({ max: 8192 }),
   person: text({ max: 64 }),
-  protected: text({ max: 32_768 }),
   reason: text({ max: 2000 }),
-  signature: text({ max: 128 }),
+  statement: json,
 })
 
 export type LocalMark = {
@@ -48,7 +43,7 @@ export async function readLocalMarks(db: Db): Promise<readonly LocalMark[]> {
   for (const marking of markings) {
     const bytes = await readMeta(db, nameOf(marking))
     if (bytes === null) continue
-    const stored = decodeShape(storedShape, ingest(bytes, 65_536), "order.malformed")
+    const stored = decodeShape(storedShape, ingest(bytes, 65_536), "statement.malformed")
     const { mark, person, day, reason } = stored
     found.push({ marking, mark, person, day, reason })
   }
@@ -63,19 +58,18 @@ export async function readLocalMarks(db: Db): Promise<readonly LocalMark[]> {
 export async function decideLocalMark(
   context: Context,
   wanted: { readonly marking: Marking; readonly mark: string },
-  payload: Uint8Array,
-  line: SignatureLine,
+  statement: Uint8Array,
 ): Promise<{ readonly marks: readonly LocalMark[] }> {
   const { marking } = wanted
-  const mark = decodeShape(markShape, wanted.mark, "order.malformed")
+  const mark = decodeShape(markShape, wanted.mark, "statement.malformed")
   const subject = markSubject(marking, mark)
-  const document = verifyDecision(context, payload, line, { act: "map-marking", subject })
-  const { header } = document.signatures[0]!
-  if (!header.roles.includes("informationSecurity"))
-    throw new NodeError("officer.role", `${header.person} is no officer for information security.`)
-  const { day, reason } = document.payload
-  const stored = { day, mark, marking, payload: decodeUtf8(payload), person: header.person, reason }
-  await writeMeta(context.db, nameOf(marking), encodeCanonical({ ...stored, ...line }))
+  const decision = verifyDecision(context, statement, { act: "map-marking", subject })
+  const { person, roles } = decision.officer
+  if (!roles.includes("informationSecurity"))
+    throw new NodeError("officer.role", `${person} is no officer for information security.`)
+  const { day, reason } = decision
+  const stored = { day, mark, person, reason, statement: jsonOf(statement) }
+  await writeMeta(context.db, nameOf(marking), encodeCanonical(stored))
   context.localMarks.set(marking, mark)
   return { marks: await readLocalMarks(context.db) }
 }

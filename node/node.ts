@@ -29,7 +29,7 @@ import {
   readMeta,
   writeMeta,
 } from "./store/queries/members.ts"
-import { insertOfficers } from "./store/queries/officers.ts"
+import { type Enrolled, insertOfficers } from "./store/queries/officers.ts"
 import type { Db, Schema } from "./store/schema.ts"
 import { sqliteDialect } from "./store/sqlite.ts"
 import { Turn } from "./turn.ts"
@@ -96,6 +96,7 @@ async function contextOf(
       markings: config.markings ?? {},
       cadence: config.cadence ?? null,
       onInconsistency: config.onInconsistency ?? "wait",
+      verify: config.verify ?? { directions: 1, officers: 1 },
       witnessHours: config.witnessHours ?? null,
     },
     self,
@@ -120,8 +121,13 @@ async function behindHighWater(context: Context): Promise<Halt | null> {
   return isBehind(readHighWater(context.env.files), state) ? halts.behind : null
 }
 
+/** What of a founding is stored: nothing that an officer or a holder of root keys takes away. */
+export type Stored = Pick<Founded, "member" | "keysDocument" | "kem" | "keys"> & {
+  readonly officers: readonly Enrolled[]
+}
+
 /** Stores a founded member: its documents, and its log with both as first entries. */
-export async function storeFounded(env: Env, founded: Founded): Promise<void> {
+export async function storeFounded(env: Env, founded: Stored): Promise<void> {
   prepareCrypto()
   const { member, keysDocument, kem, keys } = founded
   const db = await openStore(env, keys.database)
@@ -152,11 +158,7 @@ export async function storeFounded(env: Env, founded: Founded): Promise<void> {
     const context = await contextOf(env, trx, keys, {}, member.id)
     const entries = [openEntry(decodeHex(root.digest)), openEntry(decodeHex(document.digest))]
     await appendOwn(context, trx, entries)
-    await insertOfficers(
-      trx,
-      founded.officers.map(({ officer }) => officer),
-      env.clock.now(),
-    )
+    await insertOfficers(trx, founded.officers, env.clock.now())
     await trx.updateTable("root_document").set({ idx: 0 }).execute()
     await trx.updateTable("keys_document").set({ epoch, idx: 1 }).execute()
   })

@@ -12,9 +12,11 @@ import {
   logKeyOf,
   type Member,
   newestRoot,
+  type Root,
   verifyRoots,
 } from "../protocol/member/root.ts"
-import { findProfile } from "../protocol/profiles/registry.ts"
+import { checkRecord, checkRelease } from "../protocol/profiles/profile.ts"
+import { bringProfile, findProfile } from "../protocol/profiles/registry.ts"
 import { judgeQuorum } from "../protocol/quorum.ts"
 import { type ComityRecord, decodeRecord, recordDigest } from "../protocol/record/record.ts"
 import { consentSubject, takingBack } from "../protocol/release/consent.ts"
@@ -37,7 +39,7 @@ import {
   text,
 } from "../protocol/shape.ts"
 import { type SignatureLine, signLine } from "../protocol/signed.ts"
-import { ruleConditions } from "../protocol/verify.ts"
+import { releaseOf, ruleConditions } from "../protocol/verify.ts"
 import { wordsOf } from "../protocol/words.ts"
 import { NodeError } from "./errors.ts"
 import type { OfficerKey } from "./found.ts"
@@ -56,7 +58,7 @@ const historyFields = {
   checkpoint: text({ min: 1, max: 1024 * 1024 }),
   payload: json,
   roots: list(json, { min: 1, max: 1024 }),
-  seenProof: proof,
+  seen: list(object({ proof, size: integer(0, Number.MAX_SAFE_INTEGER) }), { max: 1024 }),
 }
 const exportShape = object({
   ...historyFields,
@@ -71,6 +73,8 @@ const exportShape = object({
     { max: 100_000 },
   ),
   grants: list(object({ grant: json, position: integer(0, 1023) }), { min: 1, max: 512 }),
+  /** the profile of the records, where it does not come with the software */
+  profile: optional(json),
   recipients: list(object({ member: text({ min: 1, max: 64 }), name: text({ max: 64 }) }), {
     max: 512,
   }),
@@ -92,8 +96,14 @@ const consentExportShape = object({
 type ExportFields = ShapeOf<typeof exportShape>
 const eitherExport = either(exportShape, consentExportShape)
 
-/** The newest checkpoint of this member's log that this machine has seen. */
-export type Seen = { readonly member: string; readonly size: number; readonly root: string }
+/** The newest that this machine has seen of its member: no host shows it anything older again. */
+export type Seen = {
+  readonly member: string
+  readonly rootVersion: number
+  readonly epoch: number
+  readonly size: number
+  readonly root: string
+}
 
 /** What the officer is about to sign, as this machine computed it. */
 export type Review = {
@@ -195,6 +205,8 @@ function reviewRelease(
   const tree = buildGrantTree(leaves, decodeHex(fields.seed))
   if (leaves.size !== grants.length || encodeHex(tree.root) !== order.root)
     throw new ProtocolError("grant.path")
+  // Whatever it is called: records name it by its digest.
+  if (fields.profile !== undefined) bringProfile(encodeCanonical(fields.profile as object))
   const records = new Map(
     fields.records.map((record) => {
       const exact = encodeCanonical(record as object)
@@ -205,7 +217,7 @@ function reviewRelease(
     const record = records.get(grant.record.digest)
     if (record === undefined || !isAbout(record, grant) || grant.act !== order.act)
       throw new ProtocolError("record.mismatch")
-    checkRule(order, record, grant)
+    checkRule(order, record, grant, newestRoot(member).payload)
     const name = pins.get(grant.recipient)
     const known = name ?? `words: ${wordsOf(grant.recipient)}`
     return { recipient: grant.recipient, known, isPinned: name !== undefined, record, grant }
@@ -248,8 +260,11 @@ function isAbout(record: ComityRecord, { record: named }: Grant): boolean {
   )
 }
 
-/** Officers approve under the rule that recipients will compute, not one that asks for fewer of them. */
-function checkRule(order: Order, record: ComityRecord, grant: Grant): void {
+/**
+ * Officers approve under the rule that recipients will compute, not one that asks for fewer of them, and
+ * nothing that the profile forbids.
+ */
+function checkRule(order: Order, record: ComityRecord, grant: Grant, { kind: from }: Root): void {
   const profile = findProfile(record.profile.digest)?.profile
   if (profile === undefined)
     throw new ProtocolError("profile.unknown", { detail: record.profile.digest })
@@ -259,6 +274,9 @@ function checkRule(order: Order, record: ComityRecord, grant: Grant): void {
     order.rule.profile === record.profile.digest &&
     order.rule.conditions.join() === conditions.join()
   if (!isRuled) throw new ProtocolError("rule.mismatch")
+  if (order.act === "withdraw") return
+  checkRecord(profile, record)
+  checkRelease(profile, record, { ...releaseOf(grant), from, to: null })
 }
 
 function checkLog(
@@ -266,7 +284,7 @@ function checkLog(
     readonly checkpoint: string
     readonly baseCheckpoint?: string
     readonly baseProof: readonly string[]
-    readonly seenProof: readonly string[]
+    readonly seen: readonly { readonly proof: readonly string[]; readonly size: number }[]
   },
   member: Member,
   order: Order,
@@ -291,13 +309,36 @@ function checkLog(
     continues(base.size, base.root, fields.baseProof) &&
     (root.quorum === 0 || base.size === 0 || isWitnessed(base, member, fields.baseCheckpoint))
   if (!isBased) throw new ProtocolError("order.base")
-  if (
-    seen !== null &&
-    seen.member === member.id &&
-    !continues(seen.size, seen.root, fields.seenProof)
-  )
+  const now: Seen = {
+    member: member.id,
+    rootVersion: root.version,
+    epoch: root.epoch,
+    size: checkpoint.size,
+    root: encodeHex(checkpoint.root),
+  }
+  if (seen?.member === member.id)
+    checkSeen(seen, now, (size) => {
+      const proven = fields.seen.find((one) => one.size === size)
+      return proven === undefined ? null : continues(size, seen.root, proven.proof)
+    })
+  return now
+}
+
+/** @param leadsOn whether the log of `seen` leads on to that of `now`; null where no proof came along */
+function checkSeen(seen: Seen, now: Seen, leadsOn: (size: number) => boolean | null): void {
+  if (now.rootVersion < seen.rootVersion || now.epoch < seen.epoch)
+    throw new ProtocolError("root.chain", { detail: "older than this machine has seen" })
+  // What survives of an ended log is for root keys to say.
+  if (now.epoch > seen.epoch) return
+  if (now.size < seen.size)
+    throw new ProtocolError("checkpoint.rollback", { detail: "shorter than this machine has seen" })
+  const continues = now.size === seen.size ? now.root === seen.root : leadsOn(seen.size)
+  if (continues === null)
+    throw new NodeError("order.unproven", `The file does not lead on from size ${seen.size}.`, {
+      hint: `Have it exported again: comity order export ORDER --seen ${seen.size} -o FILE`,
+    })
+  if (!continues)
     throw new ProtocolError("checkpoint.forked", { detail: "not what this machine saw before" })
-  return { member: member.id, size: checkpoint.size, root: encodeHex(checkpoint.root) }
 }
 
 /** With witnesses, officers build on nothing that only the server says. PROTOCOL.md §5 */
@@ -336,8 +377,8 @@ function daysBetween(from: string, to: string): number {
  * `order.malformed` for an order that could be published longer than 90 days from now
  */
 export async function signReview(
-  review: Review,
-  { officer, seed }: OfficerKey,
+  review: Pick<Review, "member" | "order" | "payload">,
+  { officer, seed, member = review.member.id }: OfficerKey,
   day: string,
   role?: string,
 ): Promise<SignatureLine> {
@@ -345,6 +386,10 @@ export async function signReview(
   if (daysBetween(day, review.order.notAfter) > orderDays)
     throw new ProtocolError("order.malformed", { detail: "notAfter" })
   const root = newestRoot(review.member).payload
+  if (member !== review.member.id)
+    throw new NodeError("officer.unknown", `${officer.person} is an officer of another member.`, {
+      hint: "The order speaks for a member with other words: do not sign it.",
+    })
   const chosen = role ?? officer.roles[0]
   const isEnrolled = root.officers.includes(officerDigest(officer))
   if (!isEnrolled || encodeBase64url(ed25519PublicKey(seed)) !== officer.key.ed25519)

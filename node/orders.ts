@@ -1,11 +1,11 @@
 import { encodeCanonical, type Json, jsonOf } from "../protocol/canonical.ts"
-import { encodeHex } from "../protocol/encoding.ts"
+import { decodeUtf8, encodeHex, utf8 } from "../protocol/encoding.ts"
 import { ownLines } from "../protocol/log/checkpoint.ts"
 import { proveConsistencyFrom } from "../protocol/log/compact-range.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
 import { type Root, rootVersion } from "../protocol/member/root.ts"
 import { signoffOf } from "../protocol/profiles/profile.ts"
-import { findProfile } from "../protocol/profiles/registry.ts"
+import { findProfile, isBuiltIn } from "../protocol/profiles/registry.ts"
 import { consentSubject, membersAsked } from "../protocol/release/consent.ts"
 import { decodeGrant, type Terms } from "../protocol/release/grant.ts"
 import {
@@ -18,13 +18,16 @@ import {
 import { decodeShape } from "../protocol/shape.ts"
 import { encodeSigned, type SignatureLine } from "../protocol/signed.ts"
 import { type Context, ownRoot, today } from "./context.ts"
-import { recordOf } from "./drafts.ts"
+import { verifyDecision } from "./decision.ts"
+import { recordBytes, recordOf } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { nameOf } from "./peers.ts"
 import { neededFor } from "./release.ts"
 import { givenConsent, knowingOf } from "./store/queries/consents.ts"
 import { fromNodes, logOf } from "./store/queries/logs.ts"
-import { assertOpen, type OrderRow, orderById } from "./store/queries/orders.ts"
+import { writeMeta } from "./store/queries/members.ts"
+import { lapsedKids } from "./store/queries/officers.ts"
+import { assertOpen, countingSignatures, type OrderRow, orderById } from "./store/queries/orders.ts"
 import { checkpointAt } from "./store/queries/proofs.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -52,7 +55,7 @@ export async function listOrders(
 
 async function summaryOf(context: Context, row: OrderRow): Promise<OrderSummary> {
   const payload = payloadOf(row)
-  const signatures = await signaturesOf(context.db, row.id)
+  const signatures = await countingSignatures(context.db, row.id, today(context))
   return {
     order: row.id,
     act: row.act,
@@ -75,15 +78,6 @@ function payloadOf(row: OrderRow): Order {
   return decodeShape(orderFormat.payload, jsonOf(new Uint8Array(row.payload)), "order.malformed")
 }
 
-function signaturesOf(db: Db, orderId: string) {
-  return db
-    .selectFrom("order_signature")
-    .selectAll()
-    .where("order_id", "=", orderId)
-    .orderBy("person")
-    .execute()
-}
-
 export type OrderView = OrderSummary & {
   readonly grants: readonly {
     readonly recipient: string
@@ -100,11 +94,13 @@ export type OrderView = OrderSummary & {
   readonly reason?: string
   /** a consent: the member to whose release, or earlier order, it is */
   readonly consentTo?: string
+  /** pseudonym of the officer who said no */
+  readonly refusedBy?: string
 }
 
 export async function showOrder(context: Context, prefix: string): Promise<OrderView> {
   const row = await orderById(context.db, prefix)
-  const signatures = await signaturesOf(context.db, row.id)
+  const signatures = await countingSignatures(context.db, row.id, today(context))
   const missing = await stillMissing(context, row)
   const grants: OrderView["grants"][number][] = []
   for (const { bytes } of await grantRows(context.db, row.id)) {
@@ -125,6 +121,11 @@ export async function showOrder(context: Context, prefix: string): Promise<Order
       ...(terms === undefined ? {} : { terms }),
     })
   }
+  const refused = await context.db
+    .selectFrom("refusal")
+    .select("person")
+    .where("order_id", "=", row.id)
+    .executeTakeFirst()
   return {
     ...(await summaryOf(context, row)),
     grants,
@@ -134,6 +135,7 @@ export async function showOrder(context: Context, prefix: string): Promise<Order
     rule: payloadOf(row).rule,
     ...(row.reason === null ? {} : { reason: row.reason }),
     ...(row.act === "consent" ? { consentTo: await askedBy(context, row.id) } : {}),
+    ...(refused === undefined ? {} : { refusedBy: refused.person }),
   }
 }
 
@@ -160,7 +162,7 @@ export async function stillMissing(context: Context, row: OrderRow): Promise<rea
   if (row.state === "logged") return []
   // Its signers were officers then, though some of them may have left since.
   const root = rootVersion(context.self, row.root_version)?.payload ?? ownRoot(context)
-  const lines = await signaturesOf(context.db, row.id)
+  const lines = await countingSignatures(context.db, row.id, today(context))
   const { rule } = payloadOf(row)
   const profile = findProfile(rule.profile)?.profile
   const signoff = profile === undefined ? [] : signoffOf(profile, row.act, rule.kind)
@@ -207,7 +209,7 @@ function wherever({ revoked, epoch }: Root): Revocation {
 /**
  * Everything that an officer's machine needs to judge the order by itself: it trusts none of it.
  *
- * @param seenSize size of the newest checkpoint that machine has seen, for a proof that ours continues it
+ * @param seenSize a size of our log that its machine has seen, beside those it told us with a signature
  */
 export async function exportOrder(
   context: Context,
@@ -219,19 +221,13 @@ export async function exportOrder(
   assertOpen(row, today(context))
   if (row.act === "consent") return exportConsent(context, row, seenSize)
   const grants = await grantRows(db, row.id)
+  const own = findProfile(payloadOf(row).rule.profile)
   const records = new Map<string, Json>()
   const recipients = new Map<string, string>()
   for (const { bytes } of grants) {
     const { record, recipient } = decodeGrant(new Uint8Array(bytes))
     recipients.set(recipient, await nameOf(context, recipient))
-    const content = await db
-      .selectFrom("content")
-      .select("bytes")
-      .where("origin", "=", record.origin)
-      .where("id", "=", record.id)
-      .where("version", "=", record.version)
-      .executeTakeFirstOrThrow()
-    records.set(record.digest, jsonOf(new Uint8Array(content.bytes)))
+    records.set(record.digest, jsonOf(await recordBytes(db, record)))
   }
   const facts = await db
     .selectFrom("fact")
@@ -256,6 +252,7 @@ export async function exportOrder(
       grant: jsonOf(new Uint8Array(bytes)),
       position,
     })),
+    ...(own === null || isBuiltIn(own.digest) ? {} : { profile: jsonOf(own.bytes) }),
     recipients: [...recipients].map(([member, name]) => ({ member, name })),
     records: [...records.values()],
     seed: encodeHex(new Uint8Array(row.seed)),
@@ -295,15 +292,33 @@ async function ownHistory({ db, self }: Context, row: OrderRow, seenSize?: numbe
     from > 0 && from <= size
       ? fromNodes(db, log.id, (read) => proveConsistencyFrom(read, from, size))
       : Promise.resolve([])
+  const seen = []
+  for (const one of new Set([
+    ...(await sizesSeen(db)),
+    ...(seenSize === undefined ? [] : [seenSize]),
+  ]))
+    if (one <= size) seen.push({ proof: (await prove(one)).map(encodeHex), size: one })
   return {
     ...(quorate === null || quorate.version === 0 ? {} : { baseCheckpoint: quorate.note }),
     baseProof: (await prove(base.size)).map(encodeHex),
     checkpoint: ownLines(log.checkpoint),
     payload: jsonOf(new Uint8Array(row.payload)),
     roots: self.documents.map(({ bytes }) => jsonOf(bytes)),
-    seenProof: (await prove(seenSize ?? 0)).map(encodeHex),
+    seen,
   }
 }
+
+/** How far officers' machines had seen our log when they last signed. */
+async function sizesSeen(db: Db): Promise<readonly number[]> {
+  const rows = await db
+    .selectFrom("meta")
+    .select("value")
+    .where("name", "like", `${seenPrefix}%`)
+    .execute()
+  return rows.map(({ value }) => Number(decodeUtf8(new Uint8Array(value))))
+}
+
+const seenPrefix = "seen "
 
 function idOf(record: Json): string {
   return (record as { readonly id: string }).id
@@ -312,12 +327,14 @@ function idOf(record: Json): string {
 /**
  * Adds an officer's signature, once it verifies as one by an officer enrolled in our root document.
  *
- * @throws `officer.signed`, `order.closed`, `signed.*`, `order.malformed`
+ * @param seenSize how far the officer's machine has now seen our log
+ * @throws `officer.signed`, `officer.lapsed`, `order.closed`, `signed.*`, `order.malformed`
  */
 export async function addSignature(
   context: Context,
   prefix: string,
   line: SignatureLine,
+  seenSize?: number,
 ): Promise<OrderView> {
   const { db } = context
   const id = await db.transaction().execute(async (trx) => {
@@ -329,31 +346,43 @@ export async function addSignature(
     const { header } = alone.signatures[0]!
     if (approval === undefined)
       throw new NodeError("officer.revoked", `The key of ${header.person} has been revoked.`)
-    const earlier = await signaturesOf(trx, row.id)
+    if ((await lapsedKids(trx, today(context))).has(header.kid))
+      throw new NodeError("officer.lapsed", `${header.person} is an officer on other days only.`, {
+        hint: "comity officer list shows them; another officer has to sign.",
+      })
+    const earlier = await countingSignatures(trx, row.id, today(context))
     if (earlier.some(({ person }) => person === header.person))
       throw new NodeError("officer.signed", `${header.person} has signed this order already.`, {
         hint: "One person gives one signature; another officer has to give the next.",
       })
+    const { kid, person, role } = header
+    const signed = { kid, role, protected: line.protected, signature: line.signature }
     await trx
       .insertInto("order_signature")
-      .values({
-        order_id: row.id,
-        kid: header.kid,
-        person: header.person,
-        role: header.role,
-        protected: line.protected,
-        signature: line.signature,
-      })
+      .values({ order_id: row.id, person, ...signed })
+      // One that does not count any more makes room.
+      .onConflict((conflict) => conflict.columns(["order_id", "person"]).doUpdateSet(signed))
       .execute()
+    if (seenSize !== undefined)
+      await writeMeta(trx, `${seenPrefix}${person}`, utf8(String(seenSize)))
     return row.id
   })
   return showOrder(context, id)
 }
 
-/** An officer says no: the order ends, with the reason on record here. */
-export function refuseOrder(context: Context, prefix: string, reason: string): Promise<OrderView> {
-  if (reason.trim() === "") throw new NodeError("terms.invalid", "A refusal states its reason.")
-  return close(context, prefix, "refused", reason)
+/**
+ * An officer says no: the order ends, with the reason on record here.
+ *
+ * @throws `order.closed`, and as verifyDecision
+ */
+export async function refuseOrder(context: Context, statement: Uint8Array): Promise<OrderView> {
+  const { subject, reason, officer } = verifyDecision(context, statement, { act: "refuse" })
+  return close(context, subject, "refused", reason, async (trx, order_id) => {
+    await trx
+      .insertInto("refusal")
+      .values({ order_id, person: officer.person, statement })
+      .execute()
+  })
 }
 
 export function cancelOrder(context: Context, prefix: string): Promise<OrderView> {
@@ -365,23 +394,28 @@ async function close(
   prefix: string,
   state: "refused" | "cancelled",
   reason: string | null,
+  store: (trx: Db, orderId: string) => Promise<void> = async () => {},
 ): Promise<OrderView> {
-  const row = await orderById(context.db, prefix)
-  const moved = await context.db
-    .updateTable("release_order")
-    .set({ state, reason: reason ?? row.reason })
-    .where("id", "=", row.id)
-    .where("state", "in", ["open", "scheduled"])
-    .executeTakeFirst()
-  if (moved.numUpdatedRows !== 1n)
-    throw new NodeError("order.closed", `Order ${row.id} is ${stateWords(row.state)}.`, {
-      hint:
-        row.state === "logged"
-          ? "What was published can be taken back: comity withdraw RECORD --reason TEXT."
-          : "comity order list shows those that are open.",
-    })
-  if (row.act === "consent") await forgetExport(context.db, row.id)
-  return showOrder(context, row.id)
+  const id = await context.db.transaction().execute(async (trx) => {
+    const row = await orderById(trx, prefix)
+    const moved = await trx
+      .updateTable("release_order")
+      .set({ state, reason: reason ?? row.reason })
+      .where("id", "=", row.id)
+      .where("state", "in", ["open", "scheduled"])
+      .executeTakeFirst()
+    if (moved.numUpdatedRows !== 1n)
+      throw new NodeError("order.closed", `Order ${row.id} is ${stateWords(row.state)}.`, {
+        hint:
+          row.state === "logged"
+            ? "What was published can be taken back: comity withdraw RECORD --reason TEXT."
+            : "comity order list shows those that are open.",
+      })
+    if (row.act === "consent") await forgetExport(trx, row.id)
+    await store(trx, row.id)
+    return row.id
+  })
+  return showOrder(context, id)
 }
 
 /** Decided: the records of another member that our officers looked at are not ours to keep. */

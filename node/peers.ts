@@ -1,16 +1,21 @@
-import { encodeCanonical } from "../protocol/canonical.ts"
+import { encodeCanonical, type Json } from "../protocol/canonical.ts"
 import { decodeHex, equalBytes } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
-import { type Card, encodeCard, verifyCard } from "../protocol/exchange/card.ts"
+import { type Card, encodeCard, isCard, verifyCard } from "../protocol/exchange/card.ts"
 import { ownLines } from "../protocol/log/checkpoint.ts"
 import { proveInclusionFrom } from "../protocol/log/compact-range.ts"
 import { openEntry } from "../protocol/log/entry.ts"
 import { formatTlogProof } from "../protocol/log/tlog-proof.ts"
-import { type Member, newestRoot } from "../protocol/member/root.ts"
-import { parseWords, wordsOf } from "../protocol/words.ts"
+import { isSuccessor, type Member, newestRoot, rootFormat } from "../protocol/member/root.ts"
+import { flag, hex, object } from "../protocol/shape.ts"
+import { decodeSigned } from "../protocol/signed.ts"
+import { readWords, wordsOf } from "../protocol/words.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
+import { introductions } from "./introductions.ts"
+import { takeRoots } from "./mirror.ts"
 import { fetchIntroduction, fetchOpenPage } from "./refresh.ts"
+import { assertOfficer, saidAs, verifyStatement } from "./statement.ts"
 import { fromNodes, logOf, placesOf } from "./store/queries/logs.ts"
 import {
   allPeers,
@@ -19,6 +24,7 @@ import {
   keysInForce,
   memberById,
   type Peer,
+  peerById,
 } from "./store/queries/members.ts"
 
 export type Identity = {
@@ -70,6 +76,23 @@ export type PeerView = {
   readonly title: string
   readonly words: string
   readonly blocked: boolean
+  /** local names of verified peers that have compared its words */
+  readonly introducedBy: readonly string[]
+  /** last day of its root document */
+  readonly expires: string
+  /** what its keys document says about how to reach its people: never a reason to trust it */
+  readonly contact: { readonly [name: string]: string }
+  /** the day on which it closes, and who takes over: only a name that both sides give is a successor */
+  readonly closing?: string
+  readonly successor?: string
+  /** members that it says it takes over from, and whether they, or how many verified peers, say so too */
+  readonly succeeds: readonly {
+    readonly member: string
+    readonly agreed: boolean
+    readonly attestedBy: readonly string[]
+  }[]
+  /** other members here that claim the same state code */
+  readonly sameState: readonly string[]
 }
 
 export async function listPeers(context: Context): Promise<readonly PeerView[]> {
@@ -77,10 +100,37 @@ export async function listPeers(context: Context): Promise<readonly PeerView[]> 
   return Promise.all(peers.map((peer) => viewOf(context, peer)))
 }
 
+export async function showPeer(context: Context, name: string): Promise<PeerView> {
+  return viewOf(context, await findPeer(context, name))
+}
+
 async function viewOf(context: Context, peer: Peer): Promise<PeerView> {
-  const member = await memberById(context.db, peer.member)
+  const { db } = context
+  const member = await memberById(db, peer.member)
   if (member === null) throw new NodeError("store.corrupt", "A peer's root documents are missing.")
-  const { state, version, name: title } = newestRoot(member).payload
+  const {
+    state,
+    version,
+    name: title,
+    expires,
+    closing,
+    succeeds = [],
+  } = newestRoot(member).payload
+  const said = (await introductions(db)).filter((one) => one.member === peer.member)
+  const others = (await allPeers(db)).filter((one) => one.member !== peer.member)
+  const sameState = ownRoot(context).state === state ? ["ourselves"] : []
+  for (const other of others) {
+    const known = await memberById(db, other.member)
+    if (known !== null && newestRoot(known).payload.state === state) sameState.push(other.name)
+  }
+  const predecessors = []
+  for (const one of succeeds) {
+    const before = await memberById(db, one)
+    const attestedBy = said.filter(({ replaces }) => replaces === one).map(({ by }) => by)
+    const agreed = before !== null && isSuccessor(member, before)
+    predecessors.push({ member: one, agreed, attestedBy })
+  }
+  const heir = closing?.successor === undefined ? null : await memberById(db, closing.successor)
   return {
     name: peer.name,
     member: peer.member,
@@ -91,6 +141,13 @@ async function viewOf(context: Context, peer: Peer): Promise<PeerView> {
     title,
     words: wordsOf(peer.member),
     blocked: peer.blocked === 1,
+    introducedBy: [...new Set(said.map(({ by }) => by))],
+    expires,
+    contact: (await keysInForce(db, member))?.payload.card ?? {},
+    ...(closing === undefined ? {} : { closing: closing.day }),
+    ...(heir === null || !isSuccessor(heir, member) ? {} : { successor: heir.id }),
+    succeeds: predecessors,
+    sameState,
   }
 }
 
@@ -135,6 +192,14 @@ export async function addPeerByUrl(
 ): Promise<PeerView & { readonly sameWords: readonly string[] }> {
   const card = await fetchCard(context, new URL(addressIn(url)))
   return addVerifiedCard(context, verifyCard(card), { ...options, url })
+}
+
+async function fetchCardOf(context: Context, name: string): Promise<Uint8Array> {
+  const peer = await findPeer(context, name)
+  if (peer.url !== null) return fetchCard(context, new URL(peer.url))
+  throw new NodeError("peer.unreachable", `No address of ${peer.name} is known.`, {
+    hint: "Let them send their card: comity peer update CARD",
+  })
 }
 
 async function fetchCard(context: Context, url: URL): Promise<Uint8Array> {
@@ -186,6 +251,33 @@ async function addVerifiedCard(
     (id) => wordsOf(id) === words,
   )
   return { ...(await viewOf(context, peer)), sameWords }
+}
+
+/**
+ * What is newer of a peer's root documents, from its card, from a single root document, or, without a file,
+ * from its open pages: a revocation takes effect here whoever brought it. PROTOCOL.md §1
+ *
+ * @throws `peer.unknown`, `root.forked`, and as verifyCard and extendRoots
+ */
+export async function updatePeer(
+  context: Context,
+  source: { readonly file: Uint8Array } | { readonly name: string },
+): Promise<PeerView> {
+  const file = "file" in source ? source.file : await fetchCardOf(context, source.name)
+  const card = isCard(file) ? verifyCard(file) : null
+  const id = card?.member.id ?? decodeSigned(rootFormat, file).payload.member ?? ""
+  const peer = await peerById(context.db, id)
+  const known = await memberById(context.db, id)
+  if (peer === undefined || known === null)
+    throw new NodeError("peer.unknown", "The file is of a member that is not a peer here.", {
+      hint: "comity peer add CARD adds one.",
+    })
+  const documents = card === null ? [file] : card.member.documents.map(({ bytes }) => bytes)
+  await context.db.transaction().execute(async (trx) => {
+    await takeRoots(context, trx, known, documents)
+    if (card !== null) await insertKeys(trx, card.keys)
+  })
+  return viewOf(context, peer)
 }
 
 function freeName(wanted: string, peers: readonly Peer[], isChosen: boolean): string {
@@ -247,14 +339,82 @@ export function assertVerified(peer: Peer): void {
     })
 }
 
-/** The words were compared aloud, and are those of this peer. @throws `peer.words`, `words.malformed` */
-export async function verifyPeer(context: Context, name: string, words: string): Promise<PeerView> {
+/** How a comparison was made: by an officer, whose statement says so, and whether both sides made it. */
+export type Comparison = {
+  readonly statement?: Uint8Array
+  /** they have compared ours as well */
+  readonly both?: boolean
+}
+
+const comparedShape = object({ both: flag, compared: hex(32) })
+
+/** An officer's statement that the words of this member were compared. */
+export function compared(member: string, both: boolean): Json {
+  return { both, compared: member }
+}
+
+/**
+ * The words, or the whole id, were compared by another way, and are those of this peer. It is verified
+ * once as many have said so as the configuration asks for: one person and one direction by default.
+ *
+ * @throws `peer.words`, `words.malformed`, `officer.unknown`
+ */
+export async function verifyPeer(
+  context: Context,
+  name: string,
+  words: string,
+  { statement, both = false }: Comparison = {},
+): Promise<PeerView> {
+  const { db } = context
   const peer = await findPeer(context, name)
-  if (!equalBytes(parseWords(words), decodeHex(peer.member).subarray(0, 16)))
+  if (!(await isSame(words, peer.member)))
     throw new NodeError("peer.words", `These are not the words of ${peer.name}.`, {
       hint: "Stop here if they read you these words themselves: somebody may stand between you.",
     })
+  const person = statement === undefined ? "" : vouching(context, statement, peer.member, both)
+  const check = { peer: peer.member, person, day: today(context), statement: statement ?? null }
+  const directions = both ? (["theirs", "ours"] as const) : (["theirs"] as const)
+  await db
+    .insertInto("peer_check")
+    .values(directions.map((direction) => ({ ...check, direction })))
+    .onConflict((conflict) =>
+      conflict.columns(["peer", "person", "direction"]).doUpdateSet({ day: check.day }),
+    )
+    .execute()
+  if (!(await isCompared(context, peer.member))) return viewOf(context, peer)
   return change(context, peer, { verified_on: today(context) })
+}
+
+/** A whole id, as from a QR code, or words in any language. */
+async function isSame(text: string, member: string): Promise<boolean> {
+  const [, network, id] = /^(?:comity\/([^\s/]+)\/)?([0-9a-f]{64})$/.exec(text.trim()) ?? []
+  if (id !== undefined) return id === member && network !== ""
+  const expected = decodeHex(member).subarray(0, 16)
+  return (await readWords(text)).some((reading) => equalBytes(reading, expected))
+}
+
+function vouching(context: Context, bytes: Uint8Array, member: string, both: boolean): string {
+  const { id, network } = context.self
+  const statement = verifyStatement(bytes, { member: id, network })
+  assertOfficer(statement, ownRoot(context))
+  const said = saidAs(comparedShape, statement)
+  if (said.compared !== member || said.both !== both)
+    throw new NodeError("officer.unknown", "The officer's statement is about another comparison.")
+  return statement.officer.person
+}
+
+/** Whether enough have compared: persons by their statements where more than one is asked for. */
+async function isCompared(context: Context, member: string): Promise<boolean> {
+  const { officers, directions } = context.config.verify
+  const checks = await context.db
+    .selectFrom("peer_check")
+    .select(["person", "direction"])
+    .where("peer", "=", member)
+    .execute()
+  return (["theirs", "ours"] as const).slice(0, directions).every((direction) => {
+    const persons = checks.filter((one) => one.direction === direction)
+    return persons.filter(({ person }) => officers === 1 || person !== "").length >= officers
+  })
 }
 
 export async function blockPeer(
@@ -278,7 +438,10 @@ export async function movePeer(context: Context, name: string, url: string): Pro
 /** Forgets the peer; what it sent and what it was sent stays, with its proofs. */
 export async function removePeer(context: Context, name: string): Promise<{ removed: string }> {
   const peer = await findPeer(context, name)
-  await context.db.deleteFrom("peer").where("member", "=", peer.member).execute()
+  await context.db.transaction().execute(async (trx) => {
+    await trx.deleteFrom("peer").where("member", "=", peer.member).execute()
+    await trx.deleteFrom("peer_check").where("peer", "=", peer.member).execute()
+  })
   context.bell.ring()
   return { removed: peer.member }
 }

@@ -1,5 +1,6 @@
 import { sha256 } from "../protocol/crypto/hash.ts"
 import { kemKeyPair } from "../protocol/crypto/kem.ts"
+import { chainBehind, type Link, verifyCustody } from "../protocol/custody.ts"
 import { decodeUtf8, encodeHex, equalBytes } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { deliveryDigest, firstPrev, type PlacedGrant } from "../protocol/exchange/delivery.ts"
@@ -41,9 +42,10 @@ import { indexRecord, unindexRecord } from "./search.ts"
 import { staleWhy } from "./staleness.ts"
 import { truncateWal } from "./store/purge.ts"
 import { keepConsents, knowingOf } from "./store/queries/consents.ts"
+import { keepLinks, membersOf } from "./store/queries/custody.ts"
 import { asFact, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
 import type { LogState } from "./store/queries/logs.ts"
-import { memberById } from "./store/queries/members.ts"
+import { insertRoots, memberById } from "./store/queries/members.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
 /**
@@ -396,7 +398,7 @@ async function takeDelivery(
   context: Context,
   trx: Db,
   peer: string,
-  { delivery, deliveryBytes, keys }: ParcelContent,
+  { delivery, deliveryBytes, keys, links }: ParcelContent,
   objects: ReadonlyMap<string, Uint8Array>,
 ): Promise<Outcome> {
   const outcome: Outcome = { received: 0, already: 0, refused: 0, hasPurged: false }
@@ -413,7 +415,8 @@ async function takeDelivery(
     const { standing, log } = await standOrder(context, trx, peer, delivery)
     for (const [place, placed] of delivery.grants.entries()) {
       const content = contentOf(placed, keys.get(place), objects)
-      const taken = await takeGrant(context, trx, peer, standing, placed, content)
+      const chain = content === null ? [] : chainBehind(placed.grant, links)
+      const taken = await takeGrant(context, trx, peer, standing, placed, content, chain)
       outcome[taken.state]++
       outcome.hasPurged ||= taken.hasPurged
     }
@@ -482,35 +485,46 @@ async function takeGrant(
   standing: Standing,
   placed: PlacedGrant,
   content: Content | null,
+  chain: readonly Link[],
 ): Promise<{ readonly state: "received" | "already" | "refused"; readonly hasPurged: boolean }> {
   const { grant } = placed
-  const fact = factOf(standing, placed)
-  const row = factRow(fact, placed, encodeHex(placed.leaf), context.env.clock.now())
   const known = (await factsAbout(trx, grant.record, grant.recipient)).map(asFact)
+  const { id: orderId } = standing.order
   try {
-    if (grant.record.origin !== standing.order.origin)
-      throw new ProtocolError("custody.unsupported")
+    const holder = ownHolder(context, {
+      members: await membersOf(trx, chain),
+      takenBack: new Set(),
+    })
+    const custody =
+      chain.length === 0 ? null : verifyCustody(chain, placed, standing.order.origin, holder)
+    const fact = factOf(standing, placed, custody)
+    const row = factRow(fact, placed, encodeHex(placed.leaf), context.env.clock.now())
     if (grant.act === "withdraw") {
       await insertFacts(trx, [row])
       const { hasPurged, isHeld } = await purgeEnded(trx, grant.record, [...known, fact])
       // One that ends nothing here, by its place or its rule, leaves what we hold: we don't say otherwise.
-      await owe(context, trx, peer, fact.orderId, placed.leaf, isHeld ? "delivered" : "purged")
+      await owe(context, trx, peer, orderId, placed.leaf, isHeld ? "delivered" : "purged")
       return { state: "received", hasPurged }
     }
     // Withdrawn before we fetched it: the grant is noted, there is nothing to read.
     if (content === null) {
-      await insertFacts(trx, [row])
+      // Without its chain nobody can say what would end it: it is as if it had not come.
+      if (grant.custody === undefined) await insertFacts(trx, [row])
       return { state: "already", hasPurged: false }
     }
-    const verified = verifyRelease(standing, placed, known, content, ownHolder(context))
+    const verified = verifyRelease(standing, placed, known, content, holder, undefined, custody)
     await checkHeldLinks(trx, verified.record)
     const isNew = await storeRecord(context, trx, placed, content.key, verified)
     await insertFacts(trx, [row])
-    await owe(context, trx, peer, fact.orderId, placed.leaf, "delivered")
+    await keepLinks(trx, chain)
+    // Its log is read from whoever passed the record on: see followOrigins.
+    if (custody !== null && (await memberById(trx, custody[0].origin.id)) === null)
+      await insertRoots(trx, custody[0].origin)
+    await owe(context, trx, peer, orderId, placed.leaf, "delivered")
     return { state: isNew ? "received" : "already", hasPurged: false }
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
-    await owe(context, trx, peer, fact.orderId, placed.leaf, "refused", cause.code)
+    await owe(context, trx, peer, orderId, placed.leaf, "refused", cause.code)
     context.env.log.warn("receive.refused", { peer, code: cause.code })
     return { state: "refused", hasPurged: false }
   }
@@ -568,7 +582,7 @@ async function storeRecord(
 }
 
 /** Removes every version of the record that no live release holds up any more. */
-async function purgeEnded(
+export async function purgeEnded(
   trx: Db,
   record: { readonly origin: string; readonly id: string; readonly version: number },
   facts: readonly ReturnType<typeof asFact>[],
@@ -594,7 +608,7 @@ async function purgeEnded(
 }
 
 /** A receipt that `peer` is owed; it goes out with the next batch. */
-async function owe(
+export async function owe(
   context: Context,
   trx: Db,
   peer: string,

@@ -1,3 +1,4 @@
+import { verifyCustody } from "../protocol/custody.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { endOfEpoch, newestRoot } from "../protocol/member/root.ts"
 import { hasSealedRating, triggerOf } from "../protocol/profiles/rating.ts"
@@ -11,7 +12,7 @@ import { type Context, today } from "./context.ts"
 import { draftById } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { localMark, ownHolder } from "./holder.ts"
-import { type Links, linksOf } from "./linked.ts"
+import { type Links, linksAround } from "./linked.ts"
 import { loggedOf } from "./logged.ts"
 import { findPeer, nameOf } from "./peers.ts"
 import { describeProof } from "./prove.ts"
@@ -26,6 +27,7 @@ import {
   standingOf,
 } from "./standing.ts"
 import { consentsOf, knowingOf } from "./store/queries/consents.ts"
+import { linksOf, membersOf } from "./store/queries/custody.ts"
 import { asFact, asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
@@ -199,7 +201,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
       ...profileNotes(record),
       ...(await notesOn(context, origin, record.network, terms)),
     ],
-    links: await linksOf(context, record),
+    links: await linksAround(context, record),
   }
 }
 
@@ -331,7 +333,15 @@ async function provenance(
       .where("record_origin", "=", fact.record_origin)
       .where("recipient", "=", fact.recipient)
       .execute()
-    verifyRelease(standing, placed, known.map(asFact), { plaintext: bytes }, holder, report)
+    const links = await linksOf(context.db, placed.grant)
+    const judging = {
+      ...holder,
+      members: new Map([...members, ...(await membersOf(context.db, links))]),
+    }
+    const custody =
+      links.length === 0 ? null : verifyCustody(links, placed, standing.order.origin, judging)
+    const content = { plaintext: bytes }
+    verifyRelease(standing, placed, known.map(asFact), content, judging, report, custody)
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
     steps.push({ step: steps.length + 1, ok: false, text: cause.message, code: cause.code })

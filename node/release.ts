@@ -24,10 +24,12 @@ import { endOf } from "../protocol/release/precedence.ts"
 import { day, decodeShape, type Shape } from "../protocol/shape.ts"
 import { releaseOf, ruleConditions } from "../protocol/verify.ts"
 import { type Context, dayOf, ownRoot, today } from "./context.ts"
-import { draftById, freezeDraft, type RecordRow } from "./drafts.ts"
+import { draftById, freezeDraft, type RecordRow, recordRow } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
+import { type Held, holdingOf, narrowed } from "./pass-on.ts"
 import { assertVerified, findPeer, nameOf } from "./peers.ts"
 import { newestBase } from "./prove.ts"
+import { findRecord } from "./records.ts"
 import { remarksFor } from "./remarks.ts"
 import { tracesIn } from "./state-names.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
@@ -91,7 +93,7 @@ class DryRun extends Error {
  * Nothing leaves by it.
  *
  * @throws `peer.*`, `recipient.*`, `draft.*`, `marking.ceiling`, `profile.unadopted`, `terms.invalid`,
- * `feature.unsupported`
+ * `root.closed`, `feature.unsupported`
  */
 export async function requestRelease(
   context: Context,
@@ -99,18 +101,37 @@ export async function requestRelease(
 ): Promise<Requested> {
   if (request.records.length === 0) throw new NodeError("order.nothing", "No record was named.")
   if (request.to.length === 0) throw new NodeError("recipient.none", "No recipient was named.")
+  if (ownRoot(context).closing !== undefined) throw new ProtocolError("root.closed")
   assertTerms(context, request)
   const recipients = await findRecipients(context, request.to)
   return inTransaction(context, request.dryRun === true, async (trx) => {
     const planned: Planned[] = []
+    const within = { ...context, db: trx }
     for (const prefix of new Set(request.records)) {
-      const row = await freezeDraft(context, trx, await draftById(context, prefix, trx))
-      planned.push(...(await planRemarks(context, trx, row, recipients, request)))
+      const { row, held } = await releasable(within, prefix)
+      planned.push(...(await planRemarks(within, trx, row, recipients, request)))
       for (const recipient of recipients)
-        planned.push(await planRelease(context, trx, row, recipient, request))
+        planned.push(await planRelease(within, trx, row, held, recipient, request))
     }
     return makeOrders(context, trx, "release", planned)
   })
+}
+
+/** A draft of ours as a version, or what we hold of another member and may pass on. */
+async function releasable(
+  context: Context,
+  prefix: string,
+): Promise<{ readonly row: RecordRow; readonly held: Held | null }> {
+  const { db, self } = context
+  const draft = await draftById(context, prefix, db).catch(async (cause: unknown) => {
+    if (cause instanceof NodeError && cause.code === "record.not-ours") return null
+    throw cause
+  })
+  if (draft !== null) return { row: await freezeDraft(context, db, draft), held: null }
+  const reference = await findRecord(context, prefix)
+  if (reference.origin === self.id) throw new NodeError("record.unknown", "No such record.")
+  const row = await recordRow(db, reference.origin, reference.id, reference.version)
+  return { row, held: await holdingOf(context, reference) }
 }
 
 async function inTransaction(
@@ -190,22 +211,41 @@ async function planRemarks(
 ): Promise<readonly Planned[]> {
   const planned: Planned[] = []
   const ids = recipients.map(({ id }) => id)
-  for (const { draft, to } of await remarksFor(context, trx, row, ids)) {
-    const remark = await freezeDraft(context, trx, await draftById(context, draft, trx))
+  for (const { id, to } of await remarksFor(context, row, ids)) {
+    const { row: remark, held } = await releasable(context, id)
+    // It goes as far as the record may; another member's words keep the terms that they came under.
+    const terms =
+      held === null ? { ...request, onward: "free" as const } : { onward: "free" as const }
     for (const recipient of recipients)
       if (to.includes(recipient.id))
-        planned.push(await planRelease(context, trx, remark, recipient, request))
+        planned.push(
+          await planRelease(context, trx, remark, held, recipient, {
+            records: [],
+            to: [],
+            ...terms,
+          }),
+        )
   }
   return planned
 }
+
+const usualTerms = {
+  caveats: [],
+  evidence: "members",
+  onward: "no",
+  purpose: "peer learning",
+} as const
 
 async function planRelease(
   context: Context,
   trx: Db,
   row: RecordRow,
+  held: Held | null,
   recipient: Recipient,
   request: ReleaseRequest,
 ): Promise<Planned> {
+  if (recipient.id === row.origin)
+    throw new NodeError("recipient.self", `${recipient.name} wrote that record.`)
   const content = await trx
     .selectFrom("content")
     .select("bytes")
@@ -232,27 +272,36 @@ async function planRelease(
   if (!isAtMost(record.marking, ours.ceiling))
     throw new ProtocolError("marking.ceiling", { detail: record.marking })
   const profile = profileOf(row.profile_digest)
-  assertAudience(profile, record, recipient, theirs.kind, request.beyondDefault === true)
-  const terms: Terms = {
-    caveats: request.caveats ?? [],
-    evidence: request.evidence ?? "members",
+  // What it may be passed on to its origin has decided.
+  const isDecided = held !== null || request.beyondDefault === true
+  assertAudience(profile, record, recipient, theirs.kind, isDecided)
+  const wanted = {
+    ...(request.caveats === undefined ? {} : { caveats: request.caveats }),
+    ...(request.evidence === undefined ? {} : { evidence: request.evidence }),
     ...(request.until === undefined ? {} : { expires: request.until }),
-    marking: record.marking,
-    onward: request.onward ?? "no",
-    purpose: request.purpose ?? "peer learning",
+    ...(request.onward === undefined ? {} : { onward: request.onward }),
+    ...(request.purpose === undefined ? {} : { purpose: request.purpose }),
   }
+  const { marking } = record
+  const usual: Terms = { ...usualTerms, marking, ...wanted }
+  const terms = held === null ? usual : narrowed(held.terms, wanted)
   const after = await overridden(context, trx, row, recipient.id)
   const grant: Grant = {
     act: "release",
     ...(after.length === 0 ? {} : { after }),
+    ...(held === null ? {} : { custody: held.custody }),
     recipient: recipient.id,
     record: { digest: row.digest, id: row.id, origin: row.origin, version: row.version },
     salt: encodeHex(context.env.random(32)),
-    sealed: [{ digest: row.sealed_digest, size: row.sealed_size }],
+    sealed: held?.sealed ?? [{ digest: row.sealed_digest, size: row.sealed_size }],
     terms,
     type: "comity/grant/v1",
   }
-  checkRelease(profile, record, { ...releaseOf(grant), from: ours.kind, to: theirs.kind })
+  const origin = held === null ? context.self : await memberById(trx, row.origin)
+  if (origin === null)
+    throw new NodeError("store.corrupt", "Its origin's root documents are missing.")
+  const from = newestRoot(origin).payload.kind
+  checkRelease(profile, record, { ...releaseOf(grant), from, to: theirs.kind })
   assertUnnamed(profile, record, grant)
   const conditions = ruleConditions(profile, record, grant)
   const rule = { conditions, kind: row.kind, profile: row.profile_digest }
@@ -338,15 +387,15 @@ export async function requestWithdrawal(
   if (request.reason.trim() === "")
     throw new NodeError("terms.invalid", "A withdrawal states its reason.")
   const { db, self } = context
-  const draft = await draftById(context, request.record)
+  const record = await ownedOrHeld(context, request.record)
   const only = new Set<string>()
   for (const name of request.from ?? []) only.add((await findPeer(context, name)).member)
   return db.transaction().execute(async (trx) => {
     const rows = await trx
       .selectFrom("fact")
       .selectAll()
-      .where("record_origin", "=", self.id)
-      .where("record_id", "=", draft.id)
+      .where("record_origin", "=", record.origin)
+      .where("record_id", "=", record.id)
       .where("order_origin", "=", self.id)
       .execute()
     const planned: Planned[] = []
@@ -359,17 +408,34 @@ export async function requestWithdrawal(
       // Sign-off is by rule: a version under another kind or profile needs its own withdrawal.
       for (const same of Map.groupBy(live, ruleOf).values()) {
         const newest = same.reduce((a, b) => (b.version > a.version ? b : a))
-        planned.push(
-          await planWithdrawal(context, trx, newest.record_id, newest.version, recipient),
-        )
+        planned.push(await planWithdrawal(context, trx, record, newest.version, recipient))
       }
     }
     if (planned.length === 0)
       throw new NodeError("record.withdrawn", "Nobody holds this record by a release of ours.", {
-        hint: `comity receipts ${draft.id} shows what became of it.`,
+        hint: `comity receipts ${record.id} shows what became of it.`,
       })
     return makeOrders(context, trx, "withdraw", planned, request.reason)
   })
+}
+
+/** A record of ours, or another member's that we may have passed on. */
+async function ownedOrHeld(context: Context, prefix: string) {
+  try {
+    return { origin: context.self.id, id: (await draftById(context, prefix)).id }
+  } catch (cause) {
+    if (!(cause instanceof NodeError) || cause.code !== "record.not-ours") throw cause
+    const { origin, id } = await findRecord(context, prefix)
+    const passedOn = await context.db
+      .selectFrom("fact")
+      .select("order_id")
+      .where("record_id", "=", id)
+      .where("record_origin", "=", origin)
+      .where("order_origin", "=", context.self.id)
+      .executeTakeFirst()
+    if (passedOn === undefined) throw cause
+    return { origin, id }
+  }
 }
 
 function ruleOf(row: { readonly rule_profile: string; readonly rule_kind: string }): string {
@@ -379,34 +445,34 @@ function ruleOf(row: { readonly rule_profile: string; readonly rule_kind: string
 async function planWithdrawal(
   context: Context,
   trx: Db,
-  id: string,
+  { origin, id }: { readonly origin: string; readonly id: string },
   version: number,
   recipient: string,
 ): Promise<Planned> {
   const row = await trx
     .selectFrom("record")
-    .innerJoin("content", (join) =>
+    .leftJoin("content", (join) =>
       join
         .onRef("content.origin", "=", "record.origin")
         .onRef("content.id", "=", "record.id")
         .onRef("content.version", "=", "record.version"),
     )
     .select(["record.digest", "record.kind", "record.profile_digest", "content.title"])
-    .where("record.origin", "=", context.self.id)
+    .where("record.origin", "=", origin)
     .where("record.id", "=", id)
     .where("record.version", "=", version)
     .executeTakeFirstOrThrow()
   const grant: Grant = {
     act: "withdraw",
     recipient,
-    record: { digest: row.digest, id, origin: context.self.id, version },
+    record: { digest: row.digest, id, origin, version },
     salt: encodeHex(context.env.random(32)),
     sealed: [],
     type: "comity/grant/v1",
   }
   // Taking back asks for nobody's consent: conditions bind releases only.
   const rule = { conditions: [], kind: row.kind, profile: row.profile_digest }
-  return { grant, rule, asked: [], title: row.title }
+  return { grant, rule, asked: [], title: row.title ?? "" }
 }
 
 /** One order for each rule and each 512 grants. PROTOCOL.md §5 */

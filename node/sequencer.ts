@@ -3,7 +3,7 @@ import { decodeHex, encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { deliveryDigest, encodeDelivery, firstPrev } from "../protocol/exchange/delivery.ts"
 import { blindedEntry, dummyEntry, entrySalt } from "../protocol/log/entry.ts"
-import { type Claim, factOf } from "../protocol/verify.ts"
+import type { Claim } from "../protocol/verify.ts"
 import { type Admitted, admit } from "./admit.ts"
 import { appendOwn, noteHighWater, stopIfUnsure } from "./append.ts"
 import type { Context } from "./context.ts"
@@ -269,7 +269,7 @@ async function logOrder(
 async function commitOrder(
   context: Context,
   trx: Db,
-  { order, placed, consents, standing }: Admitted,
+  { order, placed, consents, facts, standing }: Admitted,
   { epoch, index, salt }: Place & { readonly salt: Uint8Array },
 ): Promise<readonly string[]> {
   const now = context.env.clock.now()
@@ -298,7 +298,7 @@ async function commitOrder(
       at: now,
     })
     .execute()
-  const rows = placed.map((one) => factRow(factOf(standing, one), one, encodeHex(one.leaf), now))
+  const rows = placed.map((one, i) => factRow(facts[i]!, one, encodeHex(one.leaf), now))
   await insertFacts(trx, rows)
   await keepConsents(trx, order.payload, consents)
   if (order.payload.act === "consent") await forgetExport(trx, id)

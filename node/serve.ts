@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto"
-import { chmodSync, existsSync, lstatSync, rmSync } from "node:fs"
+import { existsSync, lstatSync, rmSync } from "node:fs"
 import type { Server } from "node:http"
 import { tmpdir, userInfo } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { createAdaptorServer } from "@hono/node-server"
+import type { Hono } from "hono"
 import { keepAuditing } from "./audit.ts"
 import { keepCadence } from "./cadence.ts"
 import type { Context } from "./context.ts"
@@ -48,13 +49,7 @@ export async function serve(context: Context, options: ServeOptions): Promise<Se
   if (context.config.url !== null) authorities.push(new URL(context.config.url).host)
 
   const socket = operatorSocket(options.home)
-  // A socket left by a node that was killed: the lease says that nobody else is here.
-  rmSync(socket, { force: true })
-  const operators = createAdaptorServer({
-    fetch: operatorApp(context, { closing: closing.signal }).fetch,
-  }) as Server
-  await listen(operators, { path: socket })
-  chmodSync(socket, 0o600)
+  const operators = await serveSocket(socket, operatorApp(context, { closing: closing.signal }))
 
   await renewAtStart(context)
   void keepRenewing(context, closing.signal)
@@ -72,10 +67,31 @@ export async function serve(context: Context, options: ServeOptions): Promise<Se
     socket,
     close: async () => {
       closing.abort()
-      await Promise.all([stop(peers), stop(operators)])
-      rmSync(socket, { force: true })
+      await Promise.all([stop(peers), operators.close()])
     },
   }
+}
+
+/** On a Unix socket of the owner's own; one left by a process that was killed makes room. */
+export async function serveSocket(
+  path: string,
+  app: { readonly fetch: Hono["fetch"] },
+): Promise<{ close(): Promise<void> }> {
+  makeDirectory(dirname(path))
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) rmSync(path)
+  const server = createAdaptorServer({ fetch: app.fetch }) as Server
+  // Nobody else's from the first moment on.
+  const umask = process.umask(0o177)
+  try {
+    await listen(server, { path })
+  } finally {
+    process.umask(umask)
+  }
+  const close = async () => {
+    await stop(server)
+    rmSync(path, { force: true })
+  }
+  return { close }
 }
 
 function listen(server: Server, where: { host: string; port: number } | { path: string }) {

@@ -46,9 +46,7 @@ export async function liveFactsOf(
       if (fact.repudiated === 1) return { ...fact, standing: "repudiated" }
       const isTagged =
         origin !== context.self.id &&
-        (tags.get(name) ?? []).some(
-          (tag) => comparePlace({ epoch: fact.base_epoch, size: fact.base_size }, tag) <= 0,
-        )
+        (tags.get(name) ?? []).some((tag) => comparePlace(originBase(fact), tag) <= 0)
       if (isTagged) return { ...fact, standing: "suspended" }
       const isPending = pending.has(`${fact.order_origin} ${fact.order_id}`)
       return { ...fact, standing: isPending ? "pending" : "verified" }
@@ -62,6 +60,12 @@ export async function liveFactsOf(
     )
   }
   return found
+}
+
+/** The base that the record's origin set: of its own release, whoever passed it on. */
+function originBase(row: FactRow): { readonly epoch: number; readonly size: number } {
+  const { chain: [first] = [], baseEpoch, baseSize } = asFact(row)
+  return { epoch: first?.baseEpoch ?? baseEpoch, size: first?.baseSize ?? baseSize }
 }
 
 const rank = { verified: 0, pending: 1, suspended: 2, repudiated: 3 } as const

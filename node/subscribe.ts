@@ -14,6 +14,7 @@ import { askPeer, PeerRefusal } from "./http/peer-client.ts"
 import { readBody } from "./http/read-body.ts"
 import { compareTrees, undecided } from "./inconsistency.ts"
 import { noteOverdue } from "./overdue.ts"
+import { followOrigins } from "./pass-on.ts"
 import { assertVerified, findPeer, isReadable } from "./peers.ts"
 import { tellConcerned, tellPeer } from "./push.ts"
 import { markRefused, markSent, owedReceipts } from "./receipts.ts"
@@ -63,6 +64,7 @@ async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
       await assertNotHeld(context, peer)
       const received = await pull(context, peer)
       await freshen(context, peer)
+      await followOrigins(context, peer)
       await tellPeer(context, peer)
       return { ...none, ...received }
     } catch (cause) {

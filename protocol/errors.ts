@@ -25,7 +25,7 @@ export const protocolErrorCodes = [
   // members
   ...["root.malformed", "root.chain", "root.threshold", "root.invalid", "root.pin", "root.unknown"],
   ...["root.forked", "root.closed"],
-  ...["keys.malformed", "keys.invalid", "keys.expired", "words.malformed"],
+  ...["keys.malformed", "keys.invalid", "keys.expired", "words.malformed", "statement.malformed"],
   // log
   ...["entry.malformed", "entry.mismatch", "merkle.malformed", "inclusion.invalid"],
   ...["consistency.invalid", "note.malformed", "note.unverified", "vkey.malformed"],
@@ -50,7 +50,8 @@ export const protocolErrorCodes = [
     "profile.violated",
     "marking.unmapped",
     "marking.ceiling",
-    "custody.unsupported",
+    "custody.malformed",
+    "custody.unpermitted",
     "draft.malformed",
   ],
   // exchange

@@ -1,53 +1,43 @@
 import { encodeCanonical, ingest } from "./canonical.ts"
+import {
+  type Custody,
+  chainBehind,
+  decodeLinkValue,
+  decodeShown,
+  type Link,
+  linksPerChain,
+  type ProvenLink,
+  type Shown,
+  shownFields,
+  verifyCustody,
+} from "./custody.ts"
 import { decodeHex, equalBytes } from "./encoding.ts"
 import { ProtocolError } from "./errors.ts"
-import { type PlacedGrant, placeGrant } from "./exchange/delivery.ts"
 import { limits } from "./limits.ts"
 import { signersUnder } from "./log/tlog-proof.ts"
 import { isQuorate, quorumMembers, type WitnessPolicy } from "./log/witness-policy.ts"
 import { newestRoot, type Root } from "./member/root.ts"
-import { consentsPerOrder } from "./profiles/consent.ts"
-import { decodeProfile, type Profile, profileDigest } from "./profiles/profile.ts"
-import { decodeProven, objectBytes, type Proven, provenFields, verifyProven } from "./proven.ts"
+import { objectBytes, verifyProven } from "./proven.ts"
 import { describeWitnessing } from "./quorum.ts"
 import type { ComityRecord } from "./record/record.ts"
-import { type Agreed, type Consent, decodeConsentValue } from "./release/consent.ts"
-import { grantTreeDepth } from "./release/grant-tree.ts"
-import {
-  decodeShape,
-  digest,
-  integer,
-  json,
-  list,
-  literal,
-  object,
-  optional,
-  type ShapeOf,
-} from "./shape.ts"
+import type { Agreed } from "./release/consent.ts"
+import { decodeShape, json, list, object, optional, type ShapeOf } from "./shape.ts"
 import { type Holder, type Standing, type Step, verifyOrder, verifyRelease } from "./verify.ts"
-import { parseWords } from "./words.ts"
+import { parseWords, readWords } from "./words.ts"
 
 /** One file that verifies offline against pinned members. docs/spec/evidence.md, PROTOCOL.md §10 */
 const evidenceShape = object({
-  ...provenFields,
-  consents: list(json, { max: consentsPerOrder }),
-  custody: list(json, { max: 16 }),
-  grant: json,
-  path: list(digest, { min: grantTreeDepth, max: grantTreeDepth }),
-  position: integer(0, (1 << grantTreeDepth) - 1),
-  profile: json,
+  ...shownFields,
+  custody: list(json, { max: linksPerChain }),
   record: optional(json),
-  type: literal("comity/evidence/v1"),
 })
 type Fields = ShapeOf<typeof evidenceShape>
 export type EvidenceFields = Omit<Fields, "type" | "consents" | "custody"> &
-  Partial<Pick<Fields, "consents">>
+  Partial<Pick<Fields, "consents" | "custody">>
 
-export type Evidence = {
-  readonly proven: Proven
-  readonly placed: PlacedGrant
-  readonly profile: { readonly profile: Profile; readonly digest: string }
-  readonly consents: readonly Consent[]
+export type Evidence = Shown & {
+  /** the record's way to the member whose release this is, its origin's own release first */
+  readonly chain: readonly Link[]
   /** JCS form */
   readonly record: Uint8Array
 }
@@ -55,8 +45,8 @@ export type Evidence = {
 export function encodeEvidence(fields: EvidenceFields): Uint8Array {
   return encodeCanonical({
     consents: [],
-    ...fields,
     custody: [],
+    ...fields,
     type: "comity/evidence/v1",
   })
 }
@@ -64,23 +54,21 @@ export function encodeEvidence(fields: EvidenceFields): Uint8Array {
 /**
  * The form alone.
  *
- * @throws `evidence.malformed`, `json.*`, and those of its parts; `feature.unsupported` for evidence without
- * its record, `custody.unsupported`
+ * @throws `evidence.malformed`, `json.*`, and those of its parts; `custody.malformed`, `feature.unsupported`
+ * for evidence without its record
  */
 export function decodeEvidence(bytes: Uint8Array): Evidence {
   const value = ingest(bytes, limits.evidenceBytes)
   const fields = decodeShape(evidenceShape, value, "evidence.malformed")
-  if (fields.custody.length > 0) throw new ProtocolError("custody.unsupported")
   if (fields.record === undefined)
     throw new ProtocolError("feature.unsupported", { detail: "evidence without its record" })
-  const profileBytes = objectBytes(fields.profile, "evidence.malformed")
-  return {
-    proven: decodeProven(fields, "evidence.malformed"),
-    placed: placeGrant(fields),
-    profile: { profile: decodeProfile(profileBytes), digest: profileDigest(profileBytes) },
-    consents: fields.consents.map(decodeConsentValue),
-    record: objectBytes(fields.record, "evidence.malformed"),
-  }
+  const shown = decodeShown(fields, "evidence.malformed")
+  const links = fields.custody.map(decodeLinkValue)
+  const chain = chainBehind(shown.placed.grant, new Map(links.map((link) => [link.digest, link])))
+  // In their order, each once, and none beside them.
+  if (chain.map(({ digest }) => digest).join() !== links.map(({ digest }) => digest).join())
+    throw new ProtocolError("evidence.malformed", { detail: "custody" })
+  return { ...shown, chain, record: objectBytes(fields.record, "evidence.malformed") }
 }
 
 /** A member that the reader trusts to be who it is: a whole id, or the 128 bits of its 12 words. */
@@ -90,6 +78,13 @@ export type Pin = { readonly id: string } | { readonly words: Uint8Array }
 export function parsePin(pin: string): Pin {
   const trimmed = pin.trim()
   return /^[0-9a-f]{64}$/.test(trimmed) ? { id: trimmed } : { words: parseWords(trimmed) }
+}
+
+/** The same for words of any of the ten languages, or digits: every reading is pinned. @throws `words.malformed` */
+export async function readPin(pin: string): Promise<readonly Pin[]> {
+  const trimmed = pin.trim()
+  if (/^[0-9a-f]{64}$/.test(trimmed)) return [{ id: trimmed }]
+  return (await readWords(trimmed)).map((words) => ({ words }))
 }
 
 function isPinned(member: string, pins: readonly Pin[]): boolean {
@@ -144,7 +139,9 @@ export function verifyEvidence(
     const { proven, placed, consents } = evidence
     const { logged, witnessing, note } = verifyProven(proven, "evidence.malformed")
     const { origin } = logged
-    if (!isPinned(origin.id, pins)) throw new ProtocolError("evidence.pin", { detail: origin.id })
+    // It is the record's origin that a reader has to know; whoever passed it on is named by that.
+    const author = evidence.chain[0]?.proven.order.payload.origin ?? origin.id
+    if (!isPinned(author, pins)) throw new ProtocolError("evidence.pin", { detail: author })
     const seen = describeWitnessing(witnessing)
     const report = (step: number, text: string) =>
       void steps.push({ step, ok: true, text: step === 3 ? `${text}; ${seen}` : text })
@@ -156,16 +153,24 @@ export function verifyEvidence(
     if (Math.max(standing.root.version, witnessing.root.version) !== newest.version)
       throw new ProtocolError("evidence.malformed", { detail: "superfluous root version" })
     const content = { plaintext: evidence.record }
-    const { record } = verifyRelease(standing, placed, [], content, holder, report)
-    const all = [witnessing, ...standing.consents.map((one) => one.witnessing)]
+    const custody =
+      placed.grant.custody === undefined
+        ? null
+        : verifyCustody(evidence.chain, placed, origin.id, holder)
+    const { record } = verifyRelease(standing, placed, [], content, holder, report, custody)
+    const orders = [{ standing, witnessing }, ...(custody ?? [])]
+    const all = orders.flatMap((one) => [
+      one.witnessing,
+      ...one.standing.consents.map((consent) => consent.witnessing),
+    ])
     const isBare = all.some(({ root, isQuorate }) => root.quorum === 0 || !isQuorate)
     if (options.requireWitnesses && isBare) throw new ProtocolError("evidence.witnesses")
     const pinned = options.policy === undefined ? [] : verifyPolicy(note, options.policy)
     return {
       verdict: all.every(({ isQuorate }) => isQuorate) ? "verified" : "pending",
-      ground: groundOf(standing, evidence, newest, seen, pinned, pins),
+      ground: groundOf(standing, evidence, newest, seen, pinned, pins, custody),
       steps,
-      origin: origin.id,
+      origin: author,
       record,
       standing,
     }
@@ -218,6 +223,7 @@ function groundOf(
   witnessing: string,
   pinned: readonly string[],
   pins: readonly Pin[],
+  custody: Custody | null,
 ): readonly string[] {
   const { order } = evidence.proven
   const { placed } = evidence
@@ -229,7 +235,8 @@ function groundOf(
       : `where version ${newest.version} is the newest in this file`
   return [
     ...(network === "operational" ? [] : [`network ${network}: not operational`]),
-    `authorised by ${approvals.length} officers of ${who}, pinned by you, under root version ${version}, ${known}`,
+    ...(custody ?? []).map((one) => groundOfLink(one, pins)),
+    `authorised by ${approvals.length} officers of ${who}, ${knownBy(order.payload.origin, pins)}, under root version ${version}, ${known}`,
     ...consents.map((one) => groundOfConsent(one, pins)),
     `released to member ${placed.grant.recipient}`,
     witnessing,
@@ -239,7 +246,18 @@ function groundOf(
 }
 
 function groundOfConsent({ member, root, witnessing }: Agreed, pins: readonly Pin[]): string {
-  const known = isPinned(member, pins) ? "pinned by you" : "named by this file only"
   const seen = describeWitnessing(witnessing)
-  return `consented to by ${root.name} (${root.state}, ${member}), ${known}; ${seen}`
+  return `consented to by ${root.name} (${root.state}, ${member}), ${knownBy(member, pins)}; ${seen}`
+}
+
+function groundOfLink({ link, standing, witnessing }: ProvenLink, pins: readonly Pin[]): string {
+  const { name, state } = standing.root
+  const { origin } = standing.order
+  const seen = describeWitnessing(witnessing)
+  const to = link.placed.grant.recipient
+  return `released by ${name} (${state}, ${origin}), ${knownBy(origin, pins)}, to ${to}, who may pass it on; ${seen}`
+}
+
+function knownBy(member: string, pins: readonly Pin[]): string {
+  return isPinned(member, pins) ? "pinned by you" : "named by this file only"
 }

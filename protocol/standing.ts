@@ -1,14 +1,7 @@
 import { decodeHex, equalBytes } from "./encoding.ts"
 import { ProtocolError } from "./errors.ts"
 import { emptyRoot } from "./log/merkle.ts"
-import {
-  endOfEpoch,
-  type Head,
-  isClosed,
-  type Member,
-  type Root,
-  rootVersion,
-} from "./member/root.ts"
+import { endOfEpoch, type Head, type Member, type Root, rootVersion } from "./member/root.ts"
 import type { Order } from "./release/order.ts"
 
 /** Where an order counts in the log of its member, and what its member may do there: steps 3 and 4. */
@@ -90,8 +83,8 @@ export function versionInForce(
  *
  * @throws `root.closed`, `profile.unadopted`
  */
-export function verifyPermitted({ act, rule }: Order, origin: Member, root: Root): void {
+export function verifyPermitted({ act, rule }: Order, root: Root): void {
   if (act === "withdraw") return
-  if (isClosed(origin, root.version)) throw new ProtocolError("root.closed")
+  if (root.closing !== undefined) throw new ProtocolError("root.closed")
   if (!root.profiles.includes(rule.profile)) throw new ProtocolError("profile.unadopted")
 }

@@ -1,5 +1,6 @@
 import { sha256 } from "./crypto/hash.ts"
 import { openSealed } from "./crypto/seal.ts"
+import type { Custody, Link } from "./custody.ts"
 import { decodeHex, encodeHex } from "./encoding.ts"
 import { ProtocolError } from "./errors.ts"
 import type { PlacedGrant } from "./exchange/delivery.ts"
@@ -19,7 +20,7 @@ import { type Agreed, type Consent, verifyAgreed, verifyConsents } from "./relea
 import type { Grant } from "./release/grant.ts"
 import { isInGrantTree } from "./release/grant-tree.ts"
 import { type Order, type OrderDocument, verifyApprovals } from "./release/order.ts"
-import { type Fact, verifyNotEnded } from "./release/precedence.ts"
+import { type Fact, type FactLink, verifyNotEnded } from "./release/precedence.ts"
 import { findPlace, type Logged, verifyPermitted } from "./standing.ts"
 
 /**
@@ -131,8 +132,8 @@ export function verifyOrder(
   if (act === "withdraw" && rule.conditions.length > 0) throw new ProtocolError("rule.mismatch")
   const profile = holder.profile(rule.profile)
   if (profile === null) throw new ProtocolError("profile.unknown", { detail: rule.profile })
-  verifyPermitted(order.payload, origin, root)
-  const { revoked } = newestRoot(origin).payload
+  verifyPermitted(order.payload, root)
+  const { revoked } = newestKnown(origin, holder.members.get(origin.id))
   const revocation = { revoked, epoch: order.payload.base.epoch, index }
   const signoff = signoffOf(profile, act, rule.kind)
   const approvals = verifyApprovals(order, root, signoff, revocation)
@@ -141,6 +142,12 @@ export function verifyOrder(
   const agreed = consents.map(({ member, mode }) => `; ${mode} consent of ${member}`).join("")
   report(5, `authorised by ${approvals.length} officers: ${roles}${agreed}`)
   return { order: order.payload, orderId: order.payload.id, index, root, approvals, consents }
+}
+
+/** A member that is shown may be known to have gone on since: what it revoked then counts. */
+function newestKnown(shown: Member, known: Member | undefined): Root {
+  const [a, b] = [newestRoot(shown).payload, known && newestRoot(known).payload]
+  return b !== undefined && b.version > a.version ? b : a
 }
 
 /** One grant for each version of a record and recipient: two could give it under two terms. PROTOCOL.md §4 */
@@ -165,9 +172,14 @@ export function entryOf(claim: Pick<Claim, "order" | "entry">): Uint8Array {
 }
 
 /** The fact that a grant of a standing order states. */
-export function factOf(standing: Standing, { grant }: PlacedGrant): Fact {
+export function factOf(
+  standing: Standing,
+  { grant }: PlacedGrant,
+  custody: Custody | null = null,
+): Fact {
   const { order, index } = standing
   return {
+    ...(custody === null ? {} : { chain: custody.map(({ link }) => heldLink(link)) }),
     act: grant.act,
     orderId: order.id,
     orderOrigin: order.origin,
@@ -182,12 +194,20 @@ export function factOf(standing: Standing, { grant }: PlacedGrant): Fact {
   }
 }
 
+/** What a link says to precedence, whether or not it was verified here. */
+export function heldLink({ proven, placed }: Link): FactLink {
+  const { base, origin } = proven.order.payload
+  const { recipient, after = [] } = placed.grant
+  return { after, baseEpoch: base.epoch, baseSize: base.size, origin, recipient }
+}
+
 /**
  * Steps 6 to 8 of a release: nothing has ended it, the objects are those that were signed, the record
  * is what the order says.
  *
  * @param known other facts about this record and recipient; @param content how the record came
- * @throws `order.ended`, `sealed.*`, `record.*`, `rule.mismatch`, `profile.*`, `custody.unsupported`,
+ * @param custody how it came to the member whose order this is, where that is not its origin
+ * @throws `order.ended`, `sealed.*`, `record.*`, `rule.mismatch`, `profile.*`, `custody.malformed`,
  * `grant.malformed` for a withdrawal
  */
 export function verifyRelease(
@@ -197,11 +217,12 @@ export function verifyRelease(
   content: Content,
   holder: Holder,
   report: Report = silent,
+  custody: Custody | null = null,
 ): { readonly record: ComityRecord; readonly bytes: Uint8Array } {
   const { grant } = placed
   if (grant.act !== "release") throw new ProtocolError("grant.malformed", { detail: "act" })
   // 6: precedence
-  verifyNotEnded(factOf(standing, placed), known)
+  verifyNotEnded(factOf(standing, placed, custody), known)
   report(6, "no withdrawal that is known here ends it")
 
   // 7: each object
@@ -213,8 +234,15 @@ export function verifyRelease(
 
   // 8: the record
   const record = decodeRecord(bytes)
-  verifyRecord(record, standing, placed, holder)
-  report(8, `a ${record.kind} under profile ${record.profile.id}, as the order's rule says`)
+  if ((record.origin !== standing.order.origin) !== (custody !== null))
+    throw new ProtocolError("custody.malformed", { detail: "no chain from its origin" })
+  const from = (custody?.[0].standing ?? standing).root.kind
+  for (const { link, standing: passed } of custody ?? [])
+    verifyRecord(record, passed, link.placed, { ...holder, profiles: null, mapMarking: null }, from)
+  verifyRecord(record, standing, placed, holder, from)
+  const passedOn = (custody ?? []).map(({ origin }) => `, passed on by ${origin.id}`).slice(1)
+  const by = custody === null ? "" : `${passedOn.join("")}, passed on by ${standing.order.origin}`
+  report(8, `a ${record.kind} under profile ${record.profile.id}, as the order's rule says${by}`)
   return { record, bytes }
 }
 
@@ -222,9 +250,11 @@ export function verifyRelease(
 export function ruleConditions(
   profile: Pick<Profile, "consent">,
   record: Pick<ComityRecord, "fields" | "kind" | "origin">,
-  grant: Pick<Grant, "recipient" | "terms">,
+  grant: Pick<Grant, "custody" | "recipient" | "terms">,
 ): Rule["conditions"] {
-  return conditionsOf(profile, record, grant.recipient, releaseOf(grant).onward)
+  // Who had to agree did so to the origin's release, and to its onward term.
+  const asking = grant.custody === undefined ? profile : {}
+  return conditionsOf(asking, record, grant.recipient, releaseOf(grant).onward)
 }
 
 /** What a profile judges of a grant. */
@@ -259,6 +289,8 @@ function verifyRecord(
   standing: Standing,
   { grant }: PlacedGrant,
   holder: Holder,
+  /** the kind of member that the record is of, whoever passed it on */
+  from: Root["kind"],
 ): void {
   const { order } = standing
   const named = grant.record
@@ -266,8 +298,6 @@ function verifyRecord(
   const isNamed =
     record.origin === named.origin && record.id === named.id && record.version === named.version
   if (!isNamed) throw new ProtocolError("record.mismatch")
-  // Another member's record needs the chain it came by.
-  if (record.origin !== order.origin) throw new ProtocolError("custody.unsupported")
   if (record.attachments.length !== grant.sealed.length - 1)
     throw new ProtocolError("record.mismatch", { detail: "attachments" })
   const { digest, id } = record.profile
@@ -285,7 +315,7 @@ function verifyRecord(
   checkRecord(profile, record)
   const isForUs = grant.recipient === holder.recipient
   const to = grant.recipient === "public" ? "public" : isForUs ? holder.kind : null
-  checkRelease(profile, record, { ...releaseOf(grant), from: standing.root.kind, to })
+  checkRelease(profile, record, { ...releaseOf(grant), from, to })
   if (isForUs && profile.localMark === true && holder.localMark(record.marking) === null)
     throw new ProtocolError("marking.unmapped", {
       detail: `no mark of our own for ${record.marking}`,

@@ -6,6 +6,7 @@ import { encodeBase64 } from "../../protocol/encoding.ts"
 import type { CliContext } from "../context.ts"
 import { exitCodes } from "../errors.ts"
 import { connect, unlockingOf } from "../node-client.ts"
+import { decisionBy } from "../officer-key.ts"
 import type { Output } from "../output.ts"
 import { UsageError } from "../usage-error.ts"
 
@@ -111,28 +112,17 @@ async function recover(
     if (/^\d{1,15}$/.test(index)) return Number(index)
     throw new UsageError("usage.invalid", `${index} is no number of an entry.`)
   })
-  const { readOfficerKey } = await import("../../node/home.ts")
-  const { diskFiles } = await import("../../node/files.ts")
-  const { encodeDecision, signDecision } = await import("../../node/decision.ts")
-  const { realClock } = await import("../../node/real-env.ts")
-  const { prepareCrypto } = await import("../../node/node.ts")
-  prepareCrypto()
-  const files = diskFiles(context.home(command))
-  const key = await readOfficerKey(files, options.as, await unlockingOf(context))
   await using node = await connect(context, command)
-  const { member, network } = await node.call<{ member: string; network: string }>("id.show", {})
-  const day = new Date(realClock.now()).toISOString().slice(0, 10)
-  const { reason } = options
+  const { as, reason } = options
   const about =
     options.resume === true
       ? ({ act: "resume", subject: "signer" } as const)
       : ({ act: "lose", subject: indexes.join(" ") } as const)
-  const payload = encodeDecision({ ...about, day, member, network, reason })
-  const line = await signDecision(payload, key, day, network)
-  const decision = { payload: encodeBase64(payload), ...line }
+  const signed = await decisionBy(context, node, { as }, { ...about, reason }, command)
+  const statement = encodeBase64(signed)
   const done = await node.call<Recovery>(
     options.resume === true ? "recover.resume" : "recover.giveUp",
-    options.resume === true ? decision : { indexes, ...decision },
+    options.resume === true ? { statement } : { indexes, statement },
   )
   print(context, output, done)
 }

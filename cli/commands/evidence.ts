@@ -87,11 +87,11 @@ async function verify(
   command: Command,
 ): Promise<void> {
   const output = context.output(command)
-  const [{ parsePin, verifyEvidence }, { prepareCrypto }] = await Promise.all([
+  const [{ readPin, verifyEvidence }, { prepareCrypto }] = await Promise.all([
     import("../../protocol/evidence.ts"),
     import("../../node/node.ts"),
   ])
-  const pins = options.pin.map(parsePin)
+  const pins = (await Promise.all(options.pin.map(readPin))).flat()
   const policy = options.policy === undefined ? null : await readPolicy(context, options.policy)
   prepareCrypto()
   const bytes = await bytesOf(context, file)

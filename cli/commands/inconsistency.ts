@@ -4,10 +4,9 @@ import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { CliContext } from "../context.ts"
 import { readFileArgument, writeFileArgument } from "../file-argument.ts"
-import { connect, unlockingOf } from "../node-client.ts"
+import { connect } from "../node-client.ts"
+import { assertOfficer, decisionBy, type OfficerOptions } from "../officer-key.ts"
 import type { Output } from "../output.ts"
-
-type Identity = { readonly member: string; readonly network: string }
 
 export function registerInconsistency(program: Command, context: CliContext): void {
   const inconsistency = program
@@ -104,39 +103,38 @@ export function registerInconsistency(program: Command, context: CliContext): vo
   inconsistency
     .command("continue <proof>")
     .description("as an officer, take new entries of that member again")
-    .requiredOption("--as <person>", "the officer whose key lies in this home")
+    .option("--as <person>", "the officer whose key lies in this home")
+    .option("--key <file>", "the officer's own key file, elsewhere")
+    .option("--passphrase-file <file>", "the key's passphrase (default: asked)")
     .requiredOption("--reason <text>", "why; kept here with the signature")
     .addHelpText(
       "after",
       '\nExample:\n  $ comity inconsistency continue 81c0 --as p1 --reason "restored backup, explained by their note"\n',
     )
-    .action(async (proof: string, options: { as: string; reason: string }, command: Command) => {
-      const { readOfficerKey } = await import("../../node/home.ts")
-      const { diskFiles } = await import("../../node/files.ts")
-      const { encodeDecision, signDecision } = await import("../../node/decision.ts")
-      const { realClock } = await import("../../node/real-env.ts")
-      const { prepareCrypto } = await import("../../node/node.ts")
-      prepareCrypto()
-      const files = diskFiles(context.home(command))
-      const key = await readOfficerKey(files, options.as, await unlockingOf(context))
-      await using node = await connect(context, command)
-      const { inconsistency: subject } = await node.call<InconsistencyView>("inconsistency.show", {
-        proof,
-      })
-      const { member, network } = await node.call<Identity>("id.show", {})
-      const day = new Date(realClock.now()).toISOString().slice(0, 10)
-      const { reason } = options
-      const payload = encodeDecision({ act: "continue", day, member, network, reason, subject })
-      const line = await signDecision(payload, key, day, network)
-      print(
-        context.output(command),
-        await node.call<InconsistencyView>("inconsistency.continue", {
-          proof: subject,
-          payload: encodeBase64(payload),
-          ...line,
-        }),
-      )
-    })
+    .action((proof: string, options: ContinueOptions, command: Command) =>
+      goOn(context, proof, options, command),
+    )
+}
+
+type ContinueOptions = OfficerOptions & { readonly reason: string }
+
+async function goOn(
+  context: CliContext,
+  proof: string,
+  options: ContinueOptions,
+  command: Command,
+): Promise<void> {
+  assertOfficer(options)
+  await using node = await connect(context, command)
+  const { inconsistency: subject } = await node.call<InconsistencyView>("inconsistency.show", {
+    proof,
+  })
+  const about = { act: "continue", reason: options.reason, subject } as const
+  const statement = encodeBase64(await decisionBy(context, node, options, about, command))
+  print(
+    context.output(command),
+    await node.call<InconsistencyView>("inconsistency.continue", { proof: subject, statement }),
+  )
 }
 
 function print(output: Output, view: InconsistencyView): void {

@@ -1,7 +1,11 @@
 import type { Command } from "commander"
+import type { Env } from "../../node/env.ts"
 import { NodeError } from "../../node/errors.ts"
+import type { Founder } from "../../node/home.ts"
 import type { CliContext } from "../context.ts"
+import { writeFileArgument } from "../file-argument.ts"
 import { unlockingOf } from "../node-client.ts"
+import { printProposal, publicKeys } from "../proposal.ts"
 import { UsageError } from "../usage-error.ts"
 
 type InitOptions = {
@@ -14,12 +18,18 @@ type InitOptions = {
   readonly rootKeys: string
   readonly rootThreshold?: string
   readonly rootOut?: string
+  readonly rootKey: readonly string[]
+  readonly nextKey: readonly string[]
+  readonly nextThreshold?: string
+  readonly output?: string
   readonly url?: string
   readonly ceiling?: string
   readonly cipher?: string
 }
 
 export function registerInit(program: Command, context: CliContext): void {
+  const all = (value: string, before: readonly string[]) => [...before, value]
+  const none = [] as readonly string[]
   program
     .command("init")
     .description("found a member: its keys, its root document and its log, in an empty home")
@@ -30,13 +40,17 @@ export function registerInit(program: Command, context: CliContext): void {
     .option(
       "--officer <person:role>",
       "an officer and a role, also person:role+role; repeat for each",
-      (value: string, all: readonly string[]) => [...all, value],
-      [] as readonly string[],
+      all,
+      none,
     )
     .option("--approvals <n>", "distinct persons for every act (default: 2, or 1 with one officer)")
     .option("--root-keys <n>", "root key pairs", "1")
     .option("--root-threshold <n>", "root key pairs that must sign (default: more than half)")
     .option("--root-out <dir>", "where the root keys go, instead of the home")
+    .option("--root-key <file>", "public root key made elsewhere; repeat", all, none)
+    .option("--next-key <file>", "public root key that may follow those; repeat", all, none)
+    .option("--next-threshold <n>", "how many of those must sign (default: more than half)")
+    .option("-o, --output <file>", "with --root-key: where version 1 goes to be signed")
     .option("--url <url>", "address at which peers reach this node")
     .option("--ceiling <marking>", "highest marking taken from others")
     .option("--cipher <cipher>", "aegis or chacha20 (default: what is faster on this processor)")
@@ -47,6 +61,8 @@ Examples:
   $ comity init --state XA --name "Authority XA" --network exercise:demo
   $ comity init --state XA --name "Authority XA" --officer p1:competentAuthority --officer p2:informationSecurity
   $ comity init --state XA --name "Authority XA" --root-keys 3 --root-threshold 2 --root-out /media/stick
+  $ comity init --state XA --name "Authority XA" --root-key a.pub --root-key b.pub --next-key c.pub --next-key d.pub -o v1.proposal
+                      (root keys made by comity key generate, offline; then comity key sign and key publish)
 `,
     )
     .action((options: InitOptions, command: Command) => init(context, options, command))
@@ -84,6 +100,16 @@ async function init(context: CliContext, options: InitOptions, command: Command)
   const lease = acquireLease(home)
   const env = realEnv({ home, cipher })
   try {
+    if (options.rootKey.length > 0) {
+      const proposal = await begin(context, env, { founding, unlocking, cipher }, options)
+      const file = options.output ?? ""
+      await writeFileArgument(file, proposal, context.stdout)
+      if (file === "-") return
+      const { readProposal } = await import("../../node/ceremony.ts")
+      await printProposal(output, readProposal(proposal), { isShown: false, file })
+      output.note(`Begun. Root keys sign ${file}; then: comity key publish ${file} SIGNATURE…`)
+      return
+    }
     const identity = await initHome(env, {
       founding,
       unlocking,
@@ -106,6 +132,37 @@ async function init(context: CliContext, options: InitOptions, command: Command)
     env.close()
     lease.release()
   }
+}
+
+/** Root keys are elsewhere: version 1 goes to them, and comes back by `key publish`. */
+async function begin(
+  context: CliContext,
+  env: Env,
+  founder: Omit<Founder, "rootFiles">,
+  options: InitOptions,
+): Promise<Uint8Array> {
+  if (options.nextKey.length === 0 || options.output === undefined || options.rootOut !== undefined)
+    throw new UsageError(
+      "usage.invalid",
+      "--root-key goes with --next-key and -o, not --root-out.",
+      {
+        hint: "Make both sets apart from each other: comity key generate --out DIR.",
+      },
+    )
+  const { beginHome } = await import("../../node/begin.ts")
+  const { sortRootKeys } = await import("../../protocol/member/key.ts")
+  const setOf = async (files: readonly string[], name: string, threshold?: string) => ({
+    rootKeys: sortRootKeys(await publicKeys(context, files)),
+    threshold:
+      threshold === undefined
+        ? Math.floor(files.length / 2) + 1
+        : count(name, threshold, files.length),
+  })
+  return beginHome(env, {
+    ...founder,
+    root: await setOf(options.rootKey, "--root-threshold", options.rootThreshold),
+    next: await setOf(options.nextKey, "--next-threshold", options.nextThreshold),
+  })
 }
 
 async function foundingOf(options: InitOptions) {
@@ -136,7 +193,7 @@ async function foundingOf(options: InitOptions) {
   const threshold =
     options.rootThreshold === undefined
       ? Math.floor(rootKeys / 2) + 1
-      : count("--root-threshold", options.rootThreshold, rootKeys)
+      : count("--root-threshold", options.rootThreshold, Math.max(rootKeys, options.rootKey.length))
   const approvals =
     options.approvals === undefined ? undefined : count("--approvals", options.approvals, 64)
   if (approvals !== undefined && approvals > officers.length)

@@ -11,7 +11,6 @@ const later: { readonly [name: string]: Later } = {
     what: "Exchange by files",
     until: "One record with its proof goes into a file: comity evidence RECORD -o FILE",
   },
-  key: { what: "Rotating and revoking keys by a command" },
 }
 
 export const laterNames: readonly string[] = Object.keys(later)

@@ -2,7 +2,8 @@ import type { Command } from "commander"
 import type { LocalMark } from "../../node/local-marks.ts"
 import { encodeBase64 } from "../../protocol/encoding.ts"
 import type { CliContext } from "../context.ts"
-import { connect, unlockingOf } from "../node-client.ts"
+import { connect } from "../node-client.ts"
+import { assertOfficer, decisionBy, type OfficerOptions } from "../officer-key.ts"
 import type { Output } from "../output.ts"
 import { oneOf } from "./init.ts"
 
@@ -27,51 +28,40 @@ export function registerMark(program: Command, context: CliContext): void {
   mark
     .command("map <marking> <mark>")
     .description("as an officer for information security, decide on our mark for a marking")
-    .requiredOption("--as <person>", "the officer whose key lies in this home")
+    .option("--as <person>", "the officer whose key lies in this home")
+    .option("--key <file>", "the officer's own key file, elsewhere")
+    .option("--passphrase-file <file>", "the key's passphrase (default: asked)")
     .requiredOption("--reason <text>", "why; kept here with the signature")
     .addHelpText(
       "after",
       '\nExample:\n  $ comity mark map TLP:AMBER+STRICT "XB RESTRICTED" --as p2 --reason "instruction 4/2026"\n',
     )
-    .action(
-      async (
-        marking: string,
-        own: string,
-        options: { as: string; reason: string },
-        command: Command,
-      ) => {
-        const { readOfficerKey } = await import("../../node/home.ts")
-        const { diskFiles } = await import("../../node/files.ts")
-        const { encodeDecision, signDecision } = await import("../../node/decision.ts")
-        const { markSubject } = await import("../../node/local-marks.ts")
-        const { realClock } = await import("../../node/real-env.ts")
-        const { prepareCrypto } = await import("../../node/node.ts")
-        const { markings } = await import("../../protocol/record/marking.ts")
-        const known = oneOf("marking", marking, markings)
-        prepareCrypto()
-        const files = diskFiles(context.home(command))
-        const key = await readOfficerKey(files, options.as, await unlockingOf(context))
-        await using node = await connect(context, command)
-        const { member, network } = await node.call<{ member: string; network: string }>(
-          "id.show",
-          {},
-        )
-        const day = new Date(realClock.now()).toISOString().slice(0, 10)
-        const { reason } = options
-        const subject = markSubject(known, own)
-        const payload = encodeDecision({
-          act: "map-marking",
-          day,
-          member,
-          network,
-          reason,
-          subject,
-        })
-        const line = await signDecision(payload, key, day, network)
-        const decided = { marking: known, mark: own, payload: encodeBase64(payload), ...line }
-        print(context.output(command), await node.call<Marks>("mark.map", decided))
-      },
+    .action((marking: string, own: string, options: MapOptions, command: Command) =>
+      map(context, marking, own, options, command),
     )
+}
+
+type MapOptions = OfficerOptions & { readonly reason: string }
+
+async function map(
+  context: CliContext,
+  given: string,
+  own: string,
+  options: MapOptions,
+  command: Command,
+): Promise<void> {
+  assertOfficer(options)
+  const { markSubject } = await import("../../node/local-marks.ts")
+  const { markings } = await import("../../protocol/record/marking.ts")
+  const marking = oneOf("marking", given, markings)
+  await using node = await connect(context, command)
+  const subject = markSubject(marking, own)
+  const about = { act: "map-marking", reason: options.reason, subject } as const
+  const statement = encodeBase64(await decisionBy(context, node, options, about, command))
+  print(
+    context.output(command),
+    await node.call<Marks>("mark.map", { marking, mark: own, statement }),
+  )
 }
 
 function print(output: Output, { marks, required }: Marks): void {

@@ -3,24 +3,27 @@ import type { OfficerKey } from "../../node/found.ts"
 import type { Review } from "../../node/officer.ts"
 import type { OrderSummary, OrderView } from "../../node/orders.ts"
 import type { PeerView } from "../../node/peers.ts"
-import { decodeBase64 } from "../../protocol/encoding.ts"
+import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import type { SignatureLine } from "../../protocol/signed.ts"
+import { assertConfirmed } from "../confirm.ts"
 import type { CliContext } from "../context.ts"
 import { readFileArgument, writeFileArgument } from "../file-argument.ts"
-import { connect, unlockingOf } from "../node-client.ts"
+import { connect, type NodeClient } from "../node-client.ts"
+import { assertOfficer, decisionBy, type OfficerOptions, officerKeyOf } from "../officer-key.ts"
 import type { Output } from "../output.ts"
 import { styled } from "../output.ts"
 import { UsageError } from "../usage-error.ts"
 
 const exportBytes = 64 * 1024 * 1024
 
-type SignOptions = {
-  readonly as?: string
-  readonly key?: string
+type SignOptions = OfficerOptions & {
   readonly role?: string
   readonly yes?: boolean
   readonly output?: string
+  readonly agent?: string
 }
+
+type RefuseOptions = OfficerOptions & { readonly reason: string; readonly output?: string }
 
 export function registerOrder(program: Command, context: CliContext): void {
   const order = program
@@ -50,6 +53,8 @@ export function registerOrder(program: Command, context: CliContext): void {
     )
     .option("--as <person>", "the officer whose key lies in this home")
     .option("--key <file>", "the officer's own key file, elsewhere")
+    .option("--passphrase-file <file>", "the key's passphrase (default: asked)")
+    .option("--agent <socket>", "the officer's running agent, which shows and asks itself")
     .option("--role <role>", "the role in which to sign, for officers with several")
     .option("--yes", "do not ask for confirmation")
     .option("-o, --output <file>", "where the signature of an exported order goes")
@@ -69,10 +74,14 @@ Examples:
     .description("write all that an officer's own machine needs to judge and sign the order")
     .addHelpText("after", "\nExample:\n  $ comity order export 7c2e -o order.json\n")
     .requiredOption("-o, --output <file>", "- for stdout")
-    .action(async (id: string, options: { output: string }, command: Command) => {
+    .option("--seen <size>", "how far that machine has seen our log, if it asks for more")
+    .action(async (id: string, options: { output: string; seen?: string }, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
-      const { export: file } = await node.call<{ export: string }>("order.export", { order: id })
+      const { export: file } = await node.call<{ export: string }>("order.export", {
+        order: id,
+        ...(options.seen === undefined ? {} : { seenSize: Number(options.seen) }),
+      })
       await writeFileArgument(options.output, decodeBase64(file), context.stdout)
       if (options.output === "-") return
       output.document({ order: id, file: options.output })
@@ -82,25 +91,34 @@ Examples:
     })
   order
     .command("import <file>")
-    .description("take in a signature that was made elsewhere")
+    .description("take in a signature, or a refusal, that was made elsewhere")
     .addHelpText("after", "\nExample:\n  $ comity order import p1.sig\n")
     .action(async (file: string, _options: object, command: Command) => {
-      const line = await readSignature(context, file)
-      await using node = await connect(context, command)
-      printOrder(context.output(command), await node.call<OrderView>("order.import", line))
-    })
-  order
-    .command("refuse <order>")
-    .description("end an order as an officer who does not agree")
-    .addHelpText("after", '\nExample:\n  $ comity order refuse 7c2e --reason "names a site"\n')
-    .requiredOption("--reason <text>", "why; kept here")
-    .action(async (id: string, { reason }: { reason: string }, command: Command) => {
+      const bytes = await readFileArgument(file, 64 * 1024, context.stdin)
+      const line = await readSignature(bytes)
       await using node = await connect(context, command)
       printOrder(
         context.output(command),
-        await node.call<OrderView>("order.refuse", { order: id, reason }),
+        line === null
+          ? await node.call<OrderView>("order.refuse", { statement: encodeBase64(bytes) })
+          : await node.call<OrderView>("order.import", line),
       )
     })
+  order
+    .command("refuse <order>")
+    .description("end an order as an officer who does not agree; ORDER may be an exported file")
+    .requiredOption("--reason <text>", "why; kept here, under the officer's signature")
+    .option("--as <person>", "the officer whose key lies in this home")
+    .option("--key <file>", "the officer's own key file, elsewhere")
+    .option("--passphrase-file <file>", "the key's passphrase (default: asked)")
+    .option("-o, --output <file>", "where the refusal of an exported order goes")
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ comity order refuse 7c2e --as p2 --reason "names a site"\n',
+    )
+    .action((what: string, options: RefuseOptions, command: Command) =>
+      refuse(context, what, options, command),
+    )
   order
     .command("cancel <order>")
     .description("end an order that nobody wants any more")
@@ -140,6 +158,8 @@ function printOrder(output: Output, view: OrderView): void {
       terms === undefined ? "" : `, ${terms.marking}, onward ${String(terms.onward)}`,
     )
   for (const { person, role } of view.signatures) output.line(`  signed by ${person} as ${role}`)
+  if (view.refusedBy !== undefined)
+    output.line(`  refused by ${view.refusedBy}: ${view.reason ?? ""}`)
   if (view.state !== "open") return
   const isAwaited = view.missing.some((line) => line.startsWith("the consent of"))
   if (isAwaited)
@@ -156,11 +176,14 @@ async function signOrder(
   options: SignOptions,
   command: Command,
 ): Promise<void> {
-  if ((options.as === undefined) === (options.key === undefined))
-    throw new UsageError("usage.invalid", "Say who signs: --as PERSON, or --key FILE.")
-  const isFile = !/^[0-9a-f]{1,32}$/i.test(what)
-  if (isFile) await signFile(context, what, options, command)
+  if (options.agent !== undefined) return signByAgent(context, what, options.agent, command)
+  assertOfficer(options)
+  if (isFile(what)) await signFile(context, what, options, command)
   else await signHere(context, what, options, command)
+}
+
+function isFile(what: string): boolean {
+  return !/^[0-9a-f]{1,32}$/i.test(what)
 }
 
 /** The order of this home's node, judged and signed in this process: the node sees no officer's key. */
@@ -174,6 +197,7 @@ async function signHere(
   const { diskFiles } = await import("../../node/files.ts")
   const { readSeen, writeSeen } = await import("../../node/home.ts")
   const { reviewExport } = await import("../../node/officer.ts")
+  const { hasPins, readPins } = await import("../../node/pins.ts")
   const files = diskFiles(context.home(command))
   const seen = readSeen(files)
   await using node = await connect(context, command)
@@ -181,20 +205,41 @@ async function signHere(
     order: id,
     ...(seen === null ? {} : { seenSize: seen.size }),
   })
-  const { peers } = await node.call<{ peers: readonly PeerView[] }>("peer.list", {})
-  const pins = new Map(
-    peers
-      .filter(({ verified }) => verified)
-      .map(({ member, name, title }) => [member, `${name}, ${title}`]),
-  )
+  const { key, unlocking } = await officerKeyOf(context, options, command)
+  const pins = hasPins(files) ? await readPins(files, unlocking) : await verifiedPeers(node)
   const review = reviewExport(decodeBase64(exported.export), pins, seen)
-  const line = await decide(context, review, options, command)
-  const view = await node.call<OrderView>("order.import", { order: review.order.id, ...line })
+  const line = await decide(context, review, key, options, command)
+  const view = await node.call<OrderView>("order.import", {
+    order: review.order.id,
+    seen: review.seen.size,
+    ...line,
+  })
   writeSeen(files, review.seen)
   printOrder(output, view)
 }
 
-/** Offline: an exported order, the officer's key, and nothing else. */
+/** The agent gets what a machine offline would get, and decides by itself. */
+async function signByAgent(
+  context: CliContext,
+  id: string,
+  socket: string,
+  command: Command,
+): Promise<void> {
+  const { askAgent } = await import("../../node/agent-client.ts")
+  await using node = await connect(context, command)
+  const exported = await node.call<{ export: string }>("order.export", { order: id })
+  const signed = await askAgent(socket, "/order", exported)
+  printOrder(context.output(command), await node.call<OrderView>("order.import", signed))
+}
+
+/** On a machine without pins of its own, the node's word for who is who, as far as words were compared. */
+async function verifiedPeers(node: NodeClient): Promise<ReadonlyMap<string, string>> {
+  const { peers } = await node.call<{ peers: readonly PeerView[] }>("peer.list", {})
+  const verified = peers.filter((peer) => peer.verified)
+  return new Map(verified.map(({ member, name, title }) => [member, `${name}, ${title}`]))
+}
+
+/** Offline: an exported order, the officer's key, what this machine knows, and nothing else. */
 async function signFile(
   context: CliContext,
   path: string,
@@ -202,16 +247,78 @@ async function signFile(
   command: Command,
 ): Promise<void> {
   const output = context.output(command)
+  const { diskFiles } = await import("../../node/files.ts")
+  const { readSeen, writeSeen } = await import("../../node/home.ts")
   const { reviewExport } = await import("../../node/officer.ts")
+  const { readPins } = await import("../../node/pins.ts")
+  const { prepareCrypto } = await import("../../node/node.ts")
+  prepareCrypto()
+  const files = diskFiles(context.home(command))
   const bytes = await readExport(context, path)
-  const review = reviewExport(bytes, new Map(), null)
-  const line = await decide(context, review, options, command)
+  const { key, unlocking } = await officerKeyOf(context, options, command)
+  const review = reviewExport(bytes, await readPins(files, unlocking), readSeen(files))
+  const line = await decide(context, review, key, options, command)
   const { encodeCanonical } = await import("../../protocol/canonical.ts")
-  const signature = encodeCanonical({ ...line, order: review.order.id, type: signatureType })
+  const { id: order } = review.order
+  const { size } = review.seen
+  const signature = encodeCanonical({ ...line, order, seen: size, type: signatureType })
   await writeFileArgument(options.output ?? "-", signature, context.stdout)
+  writeSeen(files, review.seen)
   if (options.output === undefined) return
-  output.document({ order: review.order.id, file: options.output })
+  output.document({ order, file: options.output })
   output.note(`Signature written to ${options.output}: comity order import ${options.output}`)
+}
+
+/** An officer's no, with the reason, in a file or to this home's node. */
+async function refuse(
+  context: CliContext,
+  what: string,
+  options: RefuseOptions,
+  command: Command,
+): Promise<void> {
+  const { signDecision } = await import("../../node/decision.ts")
+  const { today } = await import("../../node/context.ts")
+  const { realClock } = await import("../../node/real-env.ts")
+  const day = today({ env: { clock: realClock } })
+  const { reason } = options
+  const output = context.output(command)
+  if (isFile(what)) {
+    assertOfficer(options)
+    const { reviewExport } = await import("../../node/officer.ts")
+    const { prepareCrypto } = await import("../../node/node.ts")
+    prepareCrypto()
+    const bytes = await readExport(context, what)
+    const { member, order } = reviewExport(bytes, new Map(), null)
+    const { key } = await officerKeyOf(context, options, command)
+    const to = { member: member.id, network: member.network, day }
+    const statement = await signDecision(key, to, { act: "refuse", reason, subject: order.id })
+    await writeFileArgument(options.output ?? "-", statement, context.stdout)
+    return
+  }
+  await using node = await connect(context, command)
+  const { order } = await node.call<OrderView>("order.show", { order: what })
+  const about = { act: "refuse", reason, subject: order } as const
+  const by = await refuser(context, options, command)
+  const statement = await decisionBy(context, node, by, about, command)
+  printOrder(
+    output,
+    await node.call<OrderView>("order.refuse", { statement: encodeBase64(statement) }),
+  )
+}
+
+/** Where officers' keys lie in the home, as in a first trial, the first of them unless one is named. */
+async function refuser(
+  context: CliContext,
+  options: RefuseOptions,
+  command: Command,
+): Promise<OfficerOptions> {
+  if (options.as !== undefined || options.key !== undefined) return options
+  const { diskFiles } = await import("../../node/files.ts")
+  const { officersHere } = await import("../../node/home.ts")
+  const [as] = officersHere(diskFiles(context.home(command)))
+  if (as === undefined) assertOfficer(options)
+  context.output(command).note(`Refused as ${as ?? ""}.`)
+  return { ...options, as: as ?? "" }
 }
 
 async function readExport(context: CliContext, path: string): Promise<Uint8Array> {
@@ -228,39 +335,39 @@ async function readExport(context: CliContext, path: string): Promise<Uint8Array
 
 const signatureType = "comity/order-signature/v1"
 
-async function readSignature(context: CliContext, path: string) {
+/** The signature line in a file, or null for another statement of an officer. */
+async function readSignature(bytes: Uint8Array) {
   const { ingest } = await import("../../protocol/canonical.ts")
-  const { decodeShape, hex, literal, object, text } = await import("../../protocol/shape.ts")
+  const { decodeShape, hex, integer, literal, object, text } = await import(
+    "../../protocol/shape.ts"
+  )
+  const value = ingest(bytes, bytes.length)
+  if (typeof value === "object" && value !== null && "payload" in value) return null
   const shape = object({
     order: hex(16),
     protected: text({ min: 1, max: 16_384 }),
+    seen: integer(0, Number.MAX_SAFE_INTEGER),
     signature: text({ min: 1, max: 128 }),
     type: literal(signatureType),
   })
-  const bytes = await readFileArgument(path, 64 * 1024, context.stdin)
-  const { type: _type, ...line } = decodeShape(
-    shape,
-    ingest(bytes, bytes.length),
-    "signed.malformed",
-  )
+  const { type: _type, ...line } = decodeShape(shape, value, "signed.malformed")
   return line
 }
 
 /** Shows what is signed, asks, and signs. */
-async function decide(
+export async function decide(
   context: CliContext,
   review: Review,
-  options: SignOptions,
+  key: OfficerKey,
+  options: { readonly role?: string; readonly yes?: boolean },
   command: Command,
 ): Promise<SignatureLine> {
   const { signatureMeaning, signReview } = await import("../../node/officer.ts")
   const { realClock } = await import("../../node/real-env.ts")
   const output = context.output(command)
-  // Before anything is read and confirmed for nothing.
-  const key = await officerKeyOf(context, options, command)
   printReview(output, review)
   output.note(signatureMeaning)
-  await assertConfirmed(context, options.yes === true)
+  await assertConfirmed(context, options.yes === true, "Sign this?")
   const day = new Date(realClock.now()).toISOString().slice(0, 10)
   return signReview(review, key, day, options.role)
 }
@@ -286,28 +393,4 @@ function printReview(output: Output, { order, lines, notes, member }: Review): v
       )
   }
   for (const note of notes) output.note(`  ${note}`)
-}
-
-async function assertConfirmed(context: CliContext, isYes: boolean): Promise<void> {
-  if (isYes) return
-  if (context.terminal === null)
-    throw new UsageError("usage.unconfirmed", "Nobody was there to confirm the signature.", {
-      hint: "Look at comity order show ORDER, then repeat with --yes.",
-    })
-  const { confirm } = await import("../prompt.ts")
-  if (!(await confirm("Sign this?", context.terminal)))
-    throw new UsageError("usage.unconfirmed", "Not signed.")
-}
-
-async function officerKeyOf(
-  context: CliContext,
-  options: SignOptions,
-  command: Command,
-): Promise<OfficerKey> {
-  const { openOfficerKey, readOfficerKey } = await import("../../node/home.ts")
-  const unlocking = await unlockingOf(context)
-  if (options.key !== undefined)
-    return openOfficerKey(await readFileArgument(options.key, 64 * 1024, context.stdin), unlocking)
-  const { diskFiles } = await import("../../node/files.ts")
-  return readOfficerKey(diskFiles(context.home(command)), options.as ?? "", unlocking)
 }

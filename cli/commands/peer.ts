@@ -1,11 +1,14 @@
 import { existsSync } from "node:fs"
 import type { Command } from "commander"
-import type { PeerView } from "../../node/peers.ts"
+import type { Identity, PeerView } from "../../node/peers.ts"
+import type { Requested } from "../../node/release.ts"
 import { encodeBase64 } from "../../protocol/encoding.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { CliContext } from "../context.ts"
 import { readFileArgument } from "../file-argument.ts"
-import { connect } from "../node-client.ts"
+import { connect, type NodeClient } from "../node-client.ts"
+import { assertOfficer, type OfficerOptions, officerKeyOf } from "../officer-key.ts"
+import type { Output } from "../output.ts"
 import { UsageError } from "../usage-error.ts"
 
 export function registerPeer(program: Command, context: CliContext): void {
@@ -31,15 +34,86 @@ Examples:
     )
   peer
     .command("verify <name>")
-    .description("state that the 12 words were compared with the member by another way")
-    .requiredOption("--words <words>", "the 12 words that they read to you")
-    .addHelpText("after", '\nExample:\n  $ comity peer verify xb --words "abandon ability …"\n')
-    .action(async (name: string, { words }: { words: string }, command: Command) => {
+    .description("state that the words were compared with the member by another way")
+    .requiredOption(
+      "--words <words>",
+      "the 12 words, or 39 digits, that they read; or the whole id",
+    )
+    .option("--both", "they have compared ours as well")
+    .option("--as <person>", "the officer who compared, with a key in this home")
+    .option("--key <file>", "that officer's own key file, elsewhere")
+    .option("--passphrase-file <file>", "the key's passphrase (default: asked)")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ comity peer verify xb --words "abandon ability …" --both
+  $ comity peer verify xb --words "48213 90177 …" --as p1
+  $ comity peer verify xb --words comity/exercise:demo/4d8c…        (a scanned QR code)
+`,
+    )
+    .action((name: string, options: VerifyOptions, command: Command) =>
+      verify(context, name, options, command),
+    )
+  peer
+    .command("show <name>")
+    .description("show what is known of a member, and whom to call")
+    .addHelpText("after", "\nExample:\n  $ comity peer show xb\n")
+    .action(async (name: string, _options: object, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
-      const view = await node.call<PeerView>("peer.verify", { name, words })
-      output.document(shown(view))
-      output.line(`${view.name} is verified: ${view.title} (${view.member})`)
+      const view = await node.call<PeerView>("peer.show", { name })
+      output.document(view)
+      printPeer(output, view)
+    })
+  peer
+    .command("introduce <name>")
+    .description(
+      "tell others that we have compared a member's words: a release for officers to sign",
+    )
+    .requiredOption("--to <peers>", "whom, separated by commas")
+    .option(
+      "--replaces <id>",
+      "attest that it takes over from this member, whose root keys are lost",
+    )
+    .addHelpText("after", "\nExample:\n  $ comity peer introduce xc --to xb,xd\n")
+    .action(async (name: string, options: { to: string; replaces?: string }, command: Command) => {
+      const output = context.output(command)
+      await using node = await connect(context, command)
+      const { to, replaces } = options
+      const requested = await node.call<Requested>("peer.introduce", {
+        name,
+        to: to.split(","),
+        ...(replaces === undefined ? {} : { replaces }),
+      })
+      const { order, orders, needs, signed, grants } = requested
+      output.document({ order, orders, needs, signed, grants })
+      output.line(`order ${order}: needs ${String(needs)} officers`)
+      output.note(`Next: comity order sign ${order.slice(0, 12)} --as PERSON`)
+    })
+  peer
+    .command("update <file|name>")
+    .description(
+      "take in a member's newer root documents: from its card, from one of them, or its node",
+    )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ comity peer update xa.card
+  $ comity peer update xa-v3.root      as comity key publish --out wrote it
+  $ comity peer update xa              asks its node
+`,
+    )
+    .action(async (what: string, _options: object, command: Command) => {
+      const output = context.output(command)
+      const input = existsSync(what)
+        ? { file: encodeBase64(await readFileArgument(what, limits.cardBytes, context.stdin)) }
+        : { name: what }
+      await using node = await connect(context, command)
+      const view = await node.call<PeerView>("peer.update", input)
+      output.document(view)
+      output.line(`${view.name}: ${view.title}, root version ${String(view.rootVersion)}`)
     })
   peer
     .command("list")
@@ -49,15 +123,15 @@ Examples:
       const output = context.output(command)
       await using node = await connect(context, command)
       const { peers } = await node.call<{ peers: readonly PeerView[] }>("peer.list", {})
-      output.document({ peers: peers.map(shown) })
+      output.document({ peers })
       if (peers.length === 0) output.note("No peer yet: comity peer add CARD|URL")
       else
         output.table(
           ["NAME", "STATE", "VERIFIED", "TITLE", "URL"],
-          peers.map(({ name, state, verified, blocked, title, url }) => [
+          peers.map(({ name, state, verified, blocked, introducedBy, title, url }) => [
             name,
             state,
-            blocked ? "blocked" : verified ? "yes" : "no",
+            blocked ? "blocked" : verified ? "yes" : introducedBy.length > 0 ? "introduced" : "no",
             title,
             url ?? "-",
           ]),
@@ -101,18 +175,75 @@ Examples:
     })
 }
 
-function shown({
-  name,
-  member,
-  state,
-  verified,
-  url,
-  rootVersion,
-  title,
-  words,
-  blocked,
-}: PeerView) {
-  return { name, member, state, verified, url, rootVersion, title, words, blocked }
+type VerifyOptions = OfficerOptions & { readonly words: string; readonly both?: boolean }
+
+async function verify(
+  context: CliContext,
+  name: string,
+  options: VerifyOptions,
+  command: Command,
+): Promise<void> {
+  const output = context.output(command)
+  await using node = await connect(context, command)
+  const both = options.both === true
+  const statement = await statementOf(context, node, name, { ...options, both }, command)
+  const view = await node.call<PeerView>("peer.verify", {
+    name,
+    words: options.words,
+    both,
+    ...(statement === null ? {} : { statement: encodeBase64(statement) }),
+  })
+  output.document(view)
+  if (view.verified) output.line(`${view.name} is verified: ${view.title} (${view.member})`)
+  else
+    output.line(
+      `noted for ${view.name}; not verified yet: this home asks for another officer or for both directions`,
+    )
+}
+
+/** Who compared, under their own key; null where nobody is named. */
+async function statementOf(
+  context: CliContext,
+  node: NodeClient,
+  name: string,
+  options: VerifyOptions & { readonly both: boolean },
+  command: Command,
+): Promise<Uint8Array | null> {
+  if (options.as === undefined && options.key === undefined) return null
+  const { compared } = await import("../../node/peers.ts")
+  const { signStatement } = await import("../../node/statement.ts")
+  const { today } = await import("../../node/context.ts")
+  const { realClock } = await import("../../node/real-env.ts")
+  assertOfficer(options)
+  const peer = await node.call<PeerView>("peer.show", { name })
+  const { member, network } = await node.call<Identity>("id.show", {})
+  const { key } = await officerKeyOf(context, options, command)
+  const to = { member, network, day: today({ env: { clock: realClock } }) }
+  return signStatement(key, to, compared(peer.member, options.both))
+}
+
+function printPeer(output: Output, view: PeerView): void {
+  const standing = view.blocked
+    ? "blocked"
+    : view.verified
+      ? "verified"
+      : view.introducedBy.length > 0
+        ? `introduced by ${view.introducedBy.join(", ")}, not verified: nothing is shared with it`
+        : "not verified: nothing is shared with it"
+  output.line(`${view.name}: ${view.title} (${view.state}), ${standing}`)
+  output.line(`member        ${view.member}`)
+  output.line(`words         ${view.words}`)
+  output.line(`root version  ${String(view.rootVersion)}, in force until ${view.expires}`)
+  output.line(`address       ${view.url ?? "none"}`)
+  for (const [name, line] of Object.entries(view.contact))
+    output.line(`${name.padEnd(12)}  ${line}`)
+  if (view.closing !== undefined)
+    output.line(`closes on ${view.closing}; successor: ${view.successor ?? "none that both name"}`)
+  for (const { member, agreed, attestedBy } of view.succeeds)
+    output.line(
+      `says it takes over from ${member}: ${agreed ? "that one says so too" : attestedBy.length > 0 ? `attested by ${attestedBy.join(", ")}` : "nobody else says so"}`,
+    )
+  for (const other of view.sameState) output.line(`${view.state} is also claimed by ${other}`)
 }
 
 async function addPeer(
@@ -133,7 +264,7 @@ async function addPeer(
       }
   await using node = await connect(context, command)
   const view = await node.call<PeerView & { sameWords: readonly string[] }>("peer.add", input)
-  output.document({ ...shown(view), sameWords: view.sameWords })
+  output.document(view)
   output.line(`${view.name}: ${view.title} (${view.state})`)
   output.line(`member  ${view.member}`)
   output.line(`words   ${view.words}`)
@@ -165,7 +296,7 @@ async function change(
   const output = context.output(command)
   await using node = await connect(context, command)
   const view = await node.call<PeerView>(operation, input)
-  output.document(shown(view))
+  output.document(view)
   output.line(
     `${view.name}: ${view.title}, ${view.blocked ? "blocked" : (view.url ?? "no address")}`,
   )

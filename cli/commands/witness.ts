@@ -1,6 +1,7 @@
 import type { Command } from "commander"
 import type { Witnesses } from "../../node/name-witnesses.ts"
 import { decodeBase64 } from "../../protocol/encoding.ts"
+import { assertConfirmed } from "../confirm.ts"
 import type { CliContext } from "../context.ts"
 import { writeFileArgument } from "../file-argument.ts"
 import { connect, unlockingOf } from "../node-client.ts"
@@ -123,7 +124,7 @@ async function change(
     )
     return
   }
-  await assertConfirmed(context, options.yes === true)
+  await assertConfirmed(context, options.yes === true, "Sign this root document?")
   const lines = await signHere(context, decodeBase64(proposal), command)
   const published = await node.call<{ version: number; index: number }>("root.publish", {
     proposal,
@@ -155,17 +156,6 @@ async function signHere(context: CliContext, bytes: Uint8Array, command: Command
     )
   const signed = await Promise.all(ours.map((pair) => signProposal(proposal, pair)))
   return signed.flat()
-}
-
-async function assertConfirmed(context: CliContext, isYes: boolean): Promise<void> {
-  if (isYes) return
-  if (context.terminal === null)
-    throw new UsageError("usage.unconfirmed", "Nobody was there to confirm the root document.", {
-      hint: "Look at what would change, then repeat with --yes.",
-    })
-  const { confirm } = await import("../prompt.ts")
-  if (!(await confirm("Sign this root document?", context.terminal)))
-    throw new UsageError("usage.unconfirmed", "Not signed.")
 }
 
 function numberFrom(text: string, name: string, max: number): number {

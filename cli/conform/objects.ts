@@ -54,7 +54,7 @@ export const objectOps = {
     const approvals = approvalsOf(order, root, { revoked, epoch, index })
     const profile = findProfile(payload.rule.profile)?.profile
     if (profile === undefined) throw new ProtocolError("profile.unknown")
-    verifyPermitted(payload, member, root)
+    verifyPermitted(payload, root)
     const signoff = signoffOf(profile, payload.act, payload.rule.kind)
     return { satisfied: isAuthorised(root.policy, signoff, payload.act, payload.rule, approvals) }
   },

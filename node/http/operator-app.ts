@@ -2,9 +2,13 @@ import { Hono } from "hono"
 import { z } from "zod"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
+import { limits } from "../../protocol/limits.ts"
+import { acts, conditions, type PolicyLine } from "../../protocol/member/policy.ts"
 import { markings } from "../../protocol/record/marking.ts"
 import { publishRoot } from "../amend.ts"
+import { advanceLog } from "../append.ts"
 import { auditLogs } from "../audit.ts"
+import { listKeys, listOfficers, showPolicy, unmetLines } from "../authority.ts"
 import { backUp } from "../backup.ts"
 import { calendar, meetDeadline, setMilestone } from "../calendar.ts"
 import { giveConsent, makeConsent, takeConsent, takeConsentBack } from "../consent.ts"
@@ -21,6 +25,7 @@ import {
   listInconsistencies,
   showInconsistency,
 } from "../inconsistencies.ts"
+import { introduce } from "../introduce.ts"
 import { decideLocalMark, readLocalMarks } from "../local-marks.ts"
 import { logConsistency, logHead, logPolicy, logProof, logTiles } from "../log.ts"
 import {
@@ -49,14 +54,26 @@ import {
   ownCard,
   removePeer,
   renamePeer,
+  showPeer,
+  updatePeer,
   verifyPeer,
 } from "../peers.ts"
 import { adoptProfile, listProfiles } from "../profiles.ts"
+import { propose, type Wishes } from "../propose.ts"
 import { receiptsOf } from "../receipts.ts"
 import { findRecord, inbox, search, show, why } from "../records.ts"
 import { recover, resumeAnyway } from "../recover.ts"
 import { giveUp } from "../regain.ts"
+import {
+  addEntry,
+  listEntries,
+  openEntries,
+  registerLog,
+  requestOpening,
+  resealEntries,
+} from "../register.ts"
 import { requestRelease, requestWithdrawal } from "../release.ts"
+import { replaceKem, rotateKem, setContact } from "../renew.ts"
 import { type Saying, say } from "../say.ts"
 import { publish } from "../sequencer.ts"
 import { follow, sync } from "../subscribe.ts"
@@ -87,8 +104,63 @@ function operation<T extends z.ZodType>(
   return { input, run }
 }
 
+const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/)
+const person = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
+const digest = z.string().regex(/^[0-9a-f]{64}$/)
+const size = z.int().nonnegative()
+
+const place = z.union([size, z.literal("now")])
+
+const rootKey = z.strictObject({ ed25519: text, mldsa65: text })
+const keySet = z.strictObject({
+  rootKeys: z.array(rootKey).min(1).max(32),
+  threshold: z.int().positive().max(32),
+})
+const policy = z
+  .array(
+    z.strictObject({
+      act: z.enum(["any", ...acts]),
+      profile: z.union([z.literal("any"), digest]),
+      kind: text,
+      role: text,
+      persons: z.int().positive().max(64),
+      organisations: z.int().positive().max(64).optional(),
+      when: z.enum(conditions).optional(),
+    }),
+  )
+  .max(limits.policyLines)
+const wishes = z.strictObject({
+  name: text.optional(),
+  expires: day.optional(),
+  ceiling: z.enum(markings).optional(),
+  policy: policy.optional(),
+  enrol: z
+    .array(z.strictObject({ request: base64, from: day.optional(), until: day.optional() }))
+    .max(64)
+    .optional(),
+  dismiss: z.array(person).max(64).optional(),
+  adopt: z.array(text).max(256).optional(),
+  drop: z.array(text).max(256).optional(),
+  revoke: z
+    .array(z.strictObject({ who: text, from: place }))
+    .max(64)
+    .optional(),
+  renew: z.array(z.enum(["node", "witness"])).optional(),
+  survives: place.optional(),
+  rotate: z.strictObject({ now: z.array(rootKey).min(1).max(32), next: keySet }).optional(),
+  closing: z
+    .strictObject({
+      answers: z.string().max(256),
+      day,
+      keep: z.boolean(),
+      successor: digest.optional(),
+    })
+    .optional(),
+  succeeds: z.array(digest).max(16).optional(),
+})
+
 /** An officer's decision for this node, as signed. */
-const decision = { payload: base64, protected: z.string().max(32_768), signature: text }
+const decision = { statement: base64 }
 
 export const operations = {
   "id.show": operation(nothing, async (context) => identityOf(context.self)),
@@ -113,8 +185,26 @@ export const operations = {
     },
   ),
   "peer.list": operation(nothing, async (context) => ({ peers: await listPeers(context) })),
-  "peer.verify": operation(z.strictObject({ name: text, words: text }), (context, input) =>
-    verifyPeer(context, input.name, input.words),
+  "peer.show": operation(z.strictObject({ name: text }), (context, { name }) =>
+    showPeer(context, name),
+  ),
+  "peer.verify": operation(
+    z.strictObject({
+      name: text,
+      words: text,
+      both: z.boolean().optional(),
+      statement: base64.optional(),
+    }),
+    (context, { name, words, both, statement }) =>
+      verifyPeer(context, name, words, {
+        ...(both === undefined ? {} : { both }),
+        ...(statement === undefined ? {} : { statement: decodeBase64(statement) }),
+      }),
+  ),
+  "peer.introduce": operation(
+    z.strictObject({ name: text, to: z.array(text).max(512), replaces: digest.optional() }),
+    (context, { name, to, replaces }) =>
+      introduce(context, name, { to, ...(replaces === undefined ? {} : { replaces }) }),
   ),
   "peer.block": operation(
     z.strictObject({ name: text, blocked: z.boolean() }),
@@ -129,6 +219,89 @@ export const operations = {
   "peer.remove": operation(z.strictObject({ name: text }), (context, { name }) =>
     removePeer(context, name),
   ),
+
+  "peer.update": operation(
+    z.strictObject({ file: base64.optional(), name: text.optional() }),
+    (context, { file, name }) => {
+      if (file !== undefined) return updatePeer(context, { file: decodeBase64(file) })
+      if (name === undefined)
+        throw new NodeError("request.malformed", "A file or a name is needed.")
+      return updatePeer(context, { name })
+    },
+  ),
+
+  "id.contact": operation(
+    z.strictObject({ contact: z.record(z.string().max(32), z.string().max(256)) }),
+    async (context, { contact }) => ({ contact: await setContact(context, contact) }),
+  ),
+  "key.rotate-kem": operation(nothing, rotateKem),
+  "key.replace-kem": operation(nothing, async (context) => ({
+    exposed: await replaceKem(context),
+  })),
+  "key.list": operation(nothing, async (context) => listKeys(context)),
+  "root.propose": operation(wishes, async (context, input) => {
+    const enrol = input.enrol?.map(({ request, ...days }) => ({
+      request: decodeBase64(request),
+      ...days,
+    }))
+    const wished = { ...input, ...(enrol === undefined ? {} : { enrol }) } as Wishes
+    return { proposal: encodeBase64(await propose(context, wished)) }
+  }),
+  "root.publish": operation(
+    z.strictObject({
+      proposal: base64,
+      lines: z
+        .array(z.strictObject({ protected: text, signature: z.string().max(8192) }))
+        .max(limits.signatures),
+    }),
+    (context, { proposal, lines }) => publishRoot(context, decodeBase64(proposal), lines),
+  ),
+  "officer.list": operation(nothing, async (context) => ({
+    officers: await listOfficers(context),
+  })),
+  "policy.show": operation(nothing, async (context) => showPolicy(context)),
+  "policy.check": operation(
+    z.strictObject({ policy: policy.optional() }),
+    async (context, input) => ({
+      unmet: await unmetLines(context, input.policy as readonly PolicyLine[] | undefined),
+    }),
+  ),
+
+  "register.add": operation(
+    z.strictObject({
+      person,
+      name: text,
+      post: text,
+      instrument: text,
+      from: day,
+      until: day.optional(),
+    }),
+    (context, { person: whose, ...entry }) =>
+      addEntry(context, whose, entry as Parameters<typeof addEntry>[2]),
+  ),
+  "register.list": operation(nothing, async (context) => ({
+    entries: await listEntries(context),
+  })),
+  "register.request": operation(
+    z.strictObject({ person, reason: text }),
+    async (context, { person: whose, reason }) => ({
+      request: encodeBase64(await requestOpening(context, whose, reason)),
+    }),
+  ),
+  "register.open": operation(
+    z.strictObject({
+      person,
+      reason: text,
+      statements: z.array(base64).max(64),
+      reseal: z.boolean().optional(),
+    }),
+    async (context, { person: whose, reason, statements, reseal }) => {
+      const entries = await openEntries(context, whose, reason, statements.map(decodeBase64))
+      if (reseal === true) await resealEntries(context, entries)
+      return { entries }
+    },
+  ),
+  "register.log": operation(nothing, async (context) => ({ log: await registerLog(context) })),
 
   "profile.list": operation(nothing, async (context) => listProfiles(context)),
   "profile.adopt": operation(
@@ -149,8 +322,8 @@ export const operations = {
   })),
   "mark.map": operation(
     z.strictObject({ marking: z.enum(markings), mark: text, ...decision }),
-    (context, { payload, protected: header, signature, ...wanted }) =>
-      decideLocalMark(context, wanted, decodeBase64(payload), { protected: header, signature }),
+    (context, { statement, ...wanted }) =>
+      decideLocalMark(context, wanted, decodeBase64(statement)),
   ),
   "draft.add": operation(z.strictObject({ source, profile: text.optional() }), (context, input) =>
     addDraft(context, input.source, input.profile),
@@ -232,8 +405,8 @@ export const operations = {
   "order.show": operation(z.strictObject({ order: id }), (context, { order }) =>
     showOrder(context, order),
   ),
-  "order.refuse": operation(z.strictObject({ order: id, reason: text }), (context, input) =>
-    refuseOrder(context, input.order, input.reason),
+  "order.refuse": operation(z.strictObject({ statement: base64 }), (context, { statement }) =>
+    refuseOrder(context, decodeBase64(statement)),
   ),
   "order.cancel": operation(z.strictObject({ order: id }), (context, { order }) =>
     cancelOrder(context, order),
@@ -245,9 +418,14 @@ export const operations = {
     }),
   ),
   "order.import": operation(
-    z.strictObject({ order: id, protected: text.max(32_768), signature: text }),
-    (context, { order, protected: header, signature }) =>
-      addSignature(context, order, { protected: header, signature }),
+    z.strictObject({
+      order: id,
+      protected: text.max(32_768),
+      signature: text,
+      seen: size.optional(),
+    }),
+    (context, { order, protected: header, signature, seen }) =>
+      addSignature(context, order, { protected: header, signature }, seen),
   ),
   "consent.make": operation(z.strictObject({ export: base64 }), (context, input) =>
     makeConsent(context, decodeBase64(input.export)),
@@ -319,6 +497,9 @@ export const operations = {
   "log.consistency": operation(z.strictObject({ from: z.int().nonnegative() }), (context, input) =>
     logConsistency(context, input.from),
   ),
+  "log.advance": operation(z.strictObject({ size }), (context, input) =>
+    advanceLog(context, input.size),
+  ),
   "log.audit": operation(z.strictObject({ peer: text.optional() }), async (context, { peer }) =>
     auditLogs(context, peer === undefined ? undefined : (await findPeer(context, peer)).member),
   ),
@@ -344,42 +525,23 @@ export const operations = {
     z.strictObject({ hours: z.int().min(1).max(8760).nullable() }),
     (context, { hours }) => setWitnessHours(context, hours),
   ),
-  "root.publish": operation(
-    z.strictObject({
-      proposal: base64,
-      lines: z
-        .array(
-          z.strictObject({ protected: z.string().max(32_768), signature: z.string().max(8192) }),
-        )
-        .max(128),
-    }),
-    (context, { proposal, lines }) => publishRoot(context, decodeBase64(proposal), lines),
-  ),
   backup: operation(z.strictObject({ file: text }), (context, { file }) => {
     const { home } = context.config
     if (home === null) throw new NodeError("request.malformed", "This node has no home on a disk.")
     return backUp(context, home, file)
   }),
   recover: operation(nothing, recover),
-  "recover.resume": operation(z.strictObject(decision), async (context, input) => {
-    const { digest } = verifyDecision(
-      context,
-      decodeBase64(input.payload),
-      { protected: input.protected, signature: input.signature },
-      { act: "resume", subject: "signer" },
-    )
+  "recover.resume": operation(z.strictObject(decision), async (context, { statement }) => {
+    const about = { act: "resume", subject: "signer" } as const
+    const { digest } = verifyDecision(context, decodeBase64(statement), about)
     await resumeAnyway(context, digest)
     return recover(context)
   }),
   "recover.giveUp": operation(
     z.strictObject({ indexes: z.array(z.int().nonnegative()).min(1).max(4096), ...decision }),
-    async (context, { indexes, ...input }) => {
-      verifyDecision(
-        context,
-        decodeBase64(input.payload),
-        { protected: input.protected, signature: input.signature },
-        { act: "lose", subject: indexes.join(" ") },
-      )
+    async (context, { indexes, statement }) => {
+      const about = { act: "lose", subject: indexes.join(" ") } as const
+      verifyDecision(context, decodeBase64(statement), about)
       await giveUp(context, indexes)
       return recover(context)
     },
@@ -395,8 +557,7 @@ export const operations = {
   ),
   "inconsistency.continue": operation(
     z.strictObject({ proof: id, ...decision }),
-    (context, { proof, payload, protected: header, signature }) =>
-      continueWith(context, proof, decodeBase64(payload), { protected: header, signature }),
+    (context, { proof, statement }) => continueWith(context, proof, decodeBase64(statement)),
   ),
   doctor: operation(nothing, doctor),
 } satisfies Record<string, Operation>

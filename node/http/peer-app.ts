@@ -19,6 +19,7 @@ import { assertSealable, feedHead, logFrames, parseFeedQuery, sealedFor } from "
 import { returnedFrames } from "../give-back.ts"
 import { nodeKid, nodeSigner } from "../keys.ts"
 import { logTile, newestCheckpoint } from "../log.ts"
+import { hasPassedOn } from "../pass-on.ts"
 import { takePushed } from "../push.ts"
 import { fromNodes, logOf, placesOf } from "../store/queries/logs.ts"
 import { keysInForce } from "../store/queries/members.ts"
@@ -210,9 +211,14 @@ async function introduction(context: Context): Promise<Uint8Array> {
   return utf8(`{"keys":${keysText},${fields.slice(1)}`)
 }
 
-/** Our own log, for whoever is a peer; a peer's own, which it may have lost. PROTOCOL.md §7 */
-async function readableLog(context: Context, peer: string, member: string) {
-  return member === context.self.id || member === peer ? logOf(context.db, member) : null
+/**
+ * Our own log, for whoever is a peer; a peer's own, which it may have lost; and that of a member whose
+ * record it holds from us. PROTOCOL.md §7
+ */
+async function readableLog({ db, self }: Context, peer: string, member: string) {
+  const isReadable =
+    member === self.id || member === peer || (await hasPassedOn(db, self.id, peer, member))
+  return isReadable ? logOf(db, member) : null
 }
 
 type Answer = {

@@ -10,6 +10,11 @@ const migrations: Record<string, Migration> = {
       for (const statement of spine) await sql.raw(statement).execute(db)
     },
   },
+  "0002-authority": {
+    async up(db: Kysely<unknown>) {
+      for (const statement of authority) await sql.raw(statement).execute(db)
+    },
+  },
 }
 
 const spine = [
@@ -84,8 +89,13 @@ const spine = [
     epoch INTEGER NOT NULL, idx INTEGER NOT NULL, base_epoch INTEGER NOT NULL,
     base_size INTEGER NOT NULL, after TEXT NOT NULL, grant_bytes BLOB NOT NULL,
     position INTEGER NOT NULL, path BLOB NOT NULL, repudiated INTEGER NOT NULL, at INTEGER NOT NULL,
+    chain TEXT NOT NULL, names TEXT NOT NULL,
     PRIMARY KEY (order_origin, order_id, leaf)) STRICT`,
   "CREATE INDEX fact_by_record ON fact (record_id, record_origin, recipient)",
+  "CREATE INDEX fact_passed_on ON fact (recipient) WHERE chain <> ''",
+  "CREATE TABLE custody_link (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT",
+  `CREATE TABLE passed_withdrawal (order_origin TEXT NOT NULL, order_id TEXT NOT NULL, leaf TEXT NOT NULL,
+    bytes BLOB NOT NULL, PRIMARY KEY (order_origin, order_id, leaf)) STRICT`,
   `CREATE TABLE doubt (record_id TEXT NOT NULL, recipient TEXT NOT NULL, size INTEGER NOT NULL,
     PRIMARY KEY (record_id, recipient)) STRICT, WITHOUT ROWID`,
   `CREATE TABLE tag (id INTEGER PRIMARY KEY, entry BLOB NOT NULL UNIQUE, epoch INTEGER,
@@ -128,6 +138,22 @@ const spine = [
     tokenize = "unicode61 remove_diacritics 2", prefix = '2 3')`,
   // A purged term is gone from the index at once, not when segments happen to merge.
   "INSERT INTO search (search, rank) VALUES ('secure-delete', 1)",
+]
+
+const authority = [
+  "ALTER TABLE officer ADD COLUMN sealing_key BLOB",
+  "ALTER TABLE officer ADD COLUMN not_before TEXT",
+  "ALTER TABLE officer ADD COLUMN not_after TEXT",
+  `CREATE TABLE refusal (order_id TEXT PRIMARY KEY, person TEXT NOT NULL,
+    statement BLOB NOT NULL) STRICT`,
+  `CREATE TABLE peer_check (peer TEXT NOT NULL, person TEXT NOT NULL, day TEXT NOT NULL,
+    direction TEXT NOT NULL, statement BLOB, PRIMARY KEY (peer, person, direction)) STRICT`,
+  `CREATE TABLE register_entry (id TEXT PRIMARY KEY, person TEXT NOT NULL, sealed BLOB NOT NULL,
+    at INTEGER NOT NULL) STRICT`,
+  `CREATE TABLE register_share (entry TEXT NOT NULL, kid TEXT NOT NULL, sealed BLOB NOT NULL,
+    PRIMARY KEY (entry, kid)) STRICT`,
+  `CREATE TABLE register_log (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, act TEXT NOT NULL,
+    entry TEXT NOT NULL, person TEXT NOT NULL, officers TEXT NOT NULL, reason TEXT NOT NULL) STRICT`,
 ]
 
 /** @throws `home.newer` for a database of a later version, `store.failed` */

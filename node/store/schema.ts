@@ -11,7 +11,41 @@ export type Schema = {
   kem_key: { public_key: Uint8Array; seed: Uint8Array; not_before: string; not_after: string }
 
   /** Our officers' keys, present and past: the openings of the digests in our root documents. */
-  officer: { digest: string; person: string; opened: string; added_at: number }
+  officer: {
+    digest: string
+    person: string
+    opened: string
+    added_at: number
+    /** X-Wing: register entries are sealed to it; null for one enrolled without */
+    sealing_key: Uint8Array | null
+    /** a deputy's days, both inclusive: our own sequencer heeds them */
+    not_before: string | null
+    not_after: string | null
+  }
+  /** An officer's signed no to an order. */
+  refusal: { order_id: string; person: string; statement: Uint8Array }
+  /** Who compared a peer's words, in which direction: what makes it verified is configured. */
+  peer_check: {
+    peer: string
+    /** an officer's pseudonym, with the statement; empty for the operator */
+    person: string
+    day: string
+    direction: "theirs" | "ours"
+    statement: Uint8Array | null
+  }
+  /** Who stands behind a pseudonym, sealed: two officers open it, and `register_log` says when. */
+  register_entry: { id: string; person: string; sealed: Uint8Array; at: number }
+  register_share: { entry: string; kid: string; sealed: Uint8Array }
+  register_log: {
+    id: Generated<number>
+    at: number
+    act: "add" | "open"
+    entry: string
+    person: string
+    /** pseudonyms, joined by spaces */
+    officers: string
+    reason: string
+  }
 
   peer: {
     member: string
@@ -226,7 +260,15 @@ export type Schema = {
     /** 1 once a newer root document of its origin annuls it */
     repudiated: number
     at: number
+    /** of a release that was passed on, the releases it rests on, as JSON; empty otherwise */
+    chain: string
+    /** of a withdrawal from a holder further up, whom it names; empty otherwise */
+    names: string
   }
+  /** Releases on the way of records that were passed on: evidence without its record. */
+  custody_link: { digest: string; bytes: Uint8Array }
+  /** Withdrawals from holders further up, as they were passed down to us. */
+  passed_withdrawal: { order_origin: string; order_id: string; leaf: string; bytes: Uint8Array }
 
   /**
    * Where a withdrawal was taken back from one recipient, and may have named this one too: releases with a

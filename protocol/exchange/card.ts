@@ -45,6 +45,12 @@ export function encodeCard(card: {
   })
 }
 
+/** Whether these bytes mean to be a card; what is wrong with one, `verifyCard` says. */
+export function isCard(bytes: Uint8Array): boolean {
+  const value = ingest(bytes, limits.cardBytes)
+  return typeof value === "object" && value !== null && "type" in value
+}
+
 /**
  * The member that a card introduces: genuine as far as its own keys go. Whether it is who it says is
  * for people to compare, by the 12 words.

@@ -1,12 +1,13 @@
-import { encodeCanonical, ingest, jsonOf, recode } from "../canonical.ts"
+import { encodeCanonical, ingest, type Json, jsonOf, recode } from "../canonical.ts"
 import { xchachaOpen, xchachaSeal } from "../crypto/aead.ts"
 import { sha256 } from "../crypto/hash.ts"
 import { hpkeSetupRecipient, hpkeSetupSender } from "../crypto/kem.ts"
 import { pad, unpad } from "../crypto/padding.ts"
+import { chainBehind, decodeLinkValue, type Link } from "../custody.ts"
 import { concat, decodeHex, utf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
-import { decodeShape, hex, integer, json, list, literal, object } from "../shape.ts"
+import { decodeShape, hex, integer, json, list, literal, object, optional } from "../shape.ts"
 import { type Delivery, decodeDeliveryValue } from "./delivery.ts"
 
 /**
@@ -78,6 +79,8 @@ export function openParcel(epoch: ParcelEpoch, bytes: Uint8Array): Uint8Array {
 }
 
 const contentShape = object({
+  /** what grants of another member's record rest on */
+  custody: optional(list(json, { min: 1, max: limits.grantsPerOrder })),
   delivery: json,
   keys: list(object({ grant: integer(0, limits.grantsPerOrder - 1), key: hex(32) }), {
     max: limits.grantsPerOrder,
@@ -91,14 +94,18 @@ export type ParcelContent = {
   readonly deliveryBytes: Uint8Array
   /** place in `delivery.grants` → content key (32 bytes); absent when withdrawn meanwhile */
   readonly keys: ReadonlyMap<number, Uint8Array>
+  /** by their digests: all that the grants rest on, and nothing else */
+  readonly links: ReadonlyMap<string, Link>
 }
 
 export function encodeParcelContent(
   deliveryBytes: Uint8Array,
   keys: readonly { readonly grant: number; readonly key: string }[],
+  links: readonly Pick<Link, "bytes">[] = [],
 ): Uint8Array {
   const delivery = jsonOf(deliveryBytes)
-  return encodeCanonical({ delivery, keys, type: "comity/parcel/v1" })
+  const custody = links.length === 0 ? {} : { custody: links.map(({ bytes }) => jsonOf(bytes)) }
+  return encodeCanonical({ ...custody, delivery, keys, type: "comity/parcel/v1" })
 }
 
 /** @throws `delivery.malformed`, `json.*`, and as decodeDeliveryValue */
@@ -117,5 +124,21 @@ export function decodeParcelContent(plaintext: Uint8Array): ParcelContent {
     previous = grant
     keys.set(grant, decodeHex(key))
   }
-  return { delivery, deliveryBytes: encodeCanonical(content.delivery as object), keys }
+  const links = linksOf(content.custody ?? [], delivery, keys)
+  return { delivery, deliveryBytes: encodeCanonical(content.delivery as object), keys, links }
+}
+
+/** Sorted by their digests, each behind some grant that has its key: one encoding. */
+function linksOf(
+  custody: readonly Json[],
+  { grants }: Delivery,
+  keys: ReadonlyMap<number, Uint8Array>,
+): ReadonlyMap<string, Link> {
+  const decoded = custody.map(decodeLinkValue)
+  const links = new Map(decoded.map((link) => [link.digest, link]))
+  const used = [...keys.keys()].flatMap((place) => chainBehind(grants[place]!.grant, links))
+  const expected = [...new Set(used.map(({ digest }) => digest))].toSorted()
+  if (expected.join() !== decoded.map(({ digest }) => digest).join())
+    throw new ProtocolError("custody.malformed", { detail: "superfluous" })
+  return links
 }

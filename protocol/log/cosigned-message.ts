@@ -1,4 +1,4 @@
-import { concat, u64be, utf8 } from "../encoding.ts"
+import { concat, equalBytes, u64be, utf8 } from "../encoding.ts"
 import type { Checkpoint } from "./checkpoint-body.ts"
 
 /**
@@ -34,6 +34,29 @@ export function subtreeMessage(
     u64be(checkpoint.size),
     checkpoint.root,
   )
+}
+
+/**
+ * What an ML-DSA-44 message is over, for a signer that looks before it signs; null for another message.
+ *
+ * @param cosigner whose name it must be under
+ */
+export function readSubtreeMessage(
+  cosigner: string,
+  timestamp: number,
+  message: Uint8Array,
+): Checkpoint | null {
+  const view = new DataView(message.buffer, message.byteOffset, message.byteLength)
+  const nameAt = subtreeLabel.length + 1 + utf8(cosigner).length + 8
+  const originBytes = message[nameAt] ?? 0
+  const sizeAt = nameAt + 1 + originBytes + 8
+  if (message.length !== sizeAt + 8 + 32) return null
+  const origin = new TextDecoder().decode(message.subarray(nameAt + 1, nameAt + 1 + originBytes))
+  const size = Number(view.getBigUint64(sizeAt))
+  if (!Number.isSafeInteger(size) || origin.length === 0) return null
+  const checkpoint = { origin, size, root: message.slice(sizeAt + 8) }
+  const isSame = equalBytes(subtreeMessage(cosigner, timestamp, checkpoint), message)
+  return isSame ? checkpoint : null
 }
 
 function shortText(text: string): Uint8Array {

@@ -21,6 +21,11 @@ export function kidOf(key: SigningKey | RootKey | LogKeyFields): string {
   return encodeHex(labelled("comity/key/v1", encodeCanonical(key)))
 }
 
+/** Root keys in the order in which we write them down: `next` commits to a list, and people to a set. */
+export function sortRootKeys(keys: readonly RootKey[]): readonly RootKey[] {
+  return [...keys].sort((a, b) => (kidOf(a) < kidOf(b) ? -1 : 1))
+}
+
 /**
  * Enrolment check of a public key: canonical, not of small order, torsion-free; PROTOCOL.md §0.
  *

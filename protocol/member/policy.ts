@@ -144,6 +144,20 @@ function describe(line: Requirement, approvals: readonly Approval[]): string {
   return `${left}${persons === 0 ? "" : " more"} ${left === 1 ? "person" : "persons"} ${who}${from}`
 }
 
+/** One line of a policy, as a person would say it; a profile by its name where `nameOf` knows one. */
+export function describeLine(
+  line: PolicyLine,
+  nameOf: (profile: string) => string | null = () => null,
+): string {
+  const of = [
+    line.kind === "any" ? null : `kind ${line.kind}`,
+    line.profile === "any" ? null : `profile ${nameOf(line.profile) ?? line.profile}`,
+    line.when === undefined ? null : `when ${line.when}`,
+  ].filter((one) => one !== null)
+  const act = line.act === "any" ? "every act" : line.act
+  return `${[act, ...of].join(", ")}: ${describe(line, [])}`
+}
+
 /** How many distinct persons the matching lines ask for at least: what `needs` shows. */
 export function personsNeeded(
   policy: readonly PolicyLine[],

@@ -71,6 +71,7 @@ export const rootShape = object({
   ),
   rootKeys: list(rootKeyShape, { min: 1, max: 32 }),
   state: stateShape,
+  succeeds: optional(sortedSet(digest, 16)),
   survives: optional(headShape),
   threshold: integer(1, 32),
   type: literal("comity/root/v1"),
@@ -123,6 +124,7 @@ function isCoherent(root: Root): boolean {
     members.size === witnesses.length &&
     keys.size === witnesses.length + 1 &&
     (root.member === undefined || !members.has(root.member)) &&
+    (root.member === undefined || !root.succeeds?.includes(root.member)) &&
     (witnesses.length === 0 ? quorum === 0 : quorum > witnesses.length / 2) &&
     quorum <= witnesses.length &&
     (!isFirst || (root.epoch === 1 && root.survives === undefined && root.closing === undefined)) &&
@@ -195,6 +197,9 @@ export function extendRoots(member: Member, bytes: Uint8Array): Member {
     payload.prev === payloadDigest(before)
   if (!follows) throw new ProtocolError("root.chain")
   if (payload.network !== member.network) throw new ProtocolError("network.mismatch")
+  // What has closed stays closed: after that entry only withdrawals count, for good.
+  if (before.payload.closing !== undefined && payload.closing === undefined)
+    throw new ProtocolError("root.chain", { detail: "closing" })
   verifyEpoch(member, payload)
   verifyVersion(document, before.payload)
   return { ...member, documents: [...member.documents, document] }
@@ -233,20 +238,19 @@ export function endOfEpoch(member: Member, epoch: number): Head | null {
   return ends.length === 0 ? null : ends.reduce((a, b) => (b.size < a.size ? b : a))
 }
 
+/** Whether `heir` has taken over from `member`: each names the other in its newest root. PROTOCOL.md §1 */
+export function isSuccessor(heir: Member, member: Member): boolean {
+  const { closing } = newestRoot(member).payload
+  const { succeeds = [] } = newestRoot(heir).payload
+  return closing?.successor === heir.id && succeeds.includes(member.id)
+}
+
 export function newestRoot(member: Member): RootDocument {
   return member.documents[member.documents.length - 1]!
 }
 
 export function rootVersion(member: Member, version: number): RootDocument | null {
   return member.documents[version - 1] ?? null
-}
-
-/**
- * Whether the member winds up: from the entry of a version with `closing` on, only its withdrawals
- * count, whatever a later version says. PROTOCOL.md §1
- */
-export function isClosed(member: Member, version: number): boolean {
-  return member.documents.slice(0, version).some(({ payload }) => payload.closing !== undefined)
 }
 
 function verifyVersion(document: RootDocument, before: Root | undefined): void {

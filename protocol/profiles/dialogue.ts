@@ -21,13 +21,11 @@ function kind(title: string, relation: Relation | null, fields: Partial<KindRule
 export const dialogue: Profile = {
   fields: {
     anchor: "What deadlines are counted from",
-    by: "Member whose words these are, by its id",
     day: "Day",
     due: "Day by which it is done",
     mechanism: "Profile of the mechanism",
     progress: "Status, on the scale of the finding's own mechanism",
     status: "What became of it",
-    words: "Record of the words, by its digest",
     year: "Year",
   },
   followUp: {
@@ -39,14 +37,14 @@ export const dialogue: Profile = {
   kinds: {
     adoption: kind("Adoption notice", "adopts", { optional: ["year"], required: ["status"] }),
     answer: kind("Answer", "answers", { parents: ["question"] }),
-    comment: kind("Comment", "replies", { optional: ["by", "words"] }),
+    comment: kind("Comment", "replies"),
     "follow-up": kind("Status of a finding", "follows-up", {
       optional: ["due"],
       required: ["progress"],
     }),
     milestone: kind("Milestone", null, { required: ["anchor", "day", "mechanism"] }),
     question: kind("Question", "asks"),
-    reservation: kind("Reservation", "reserves", { optional: ["by", "words"] }),
+    reservation: kind("Reservation", "reserves"),
   },
   questions: { answers: "voluntary", askers: "hidden" },
   signoff: [],

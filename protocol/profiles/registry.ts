@@ -8,6 +8,7 @@ import { icaoUsap } from "./icao-usap.ts"
 import { infcirc869 } from "./infcirc-869.ts"
 import { inpo } from "./inpo.ts"
 import { insserv } from "./insserv.ts"
+import { introduction } from "./introduction.ts"
 import { ippas } from "./ippas.ts"
 import { jointConvention } from "./joint-convention.ts"
 import { osart } from "./osart.ts"
@@ -27,7 +28,20 @@ export type AdoptableProfile = {
 
 /** Every mechanism this version comes with: a new one is a file of data and a line here. */
 export const builtInProfiles: readonly AdoptableProfile[] = [
-  ...[general, ippas, cns, jointConvention, osart, prascGeneric, gnssn, inpo, wano, cog, uncac],
+  ...[
+    general,
+    introduction,
+    ippas,
+    cns,
+    jointConvention,
+    osart,
+    prascGeneric,
+    gnssn,
+    inpo,
+    wano,
+    cog,
+    uncac,
+  ],
   ...[untoc, insserv, infcirc869, cppnm14, unscr1540, icaoUsap, winsBilateral],
   dialogue,
 ].map((profile) => {
@@ -61,6 +75,11 @@ export function findProfileById(id: string, adopted?: readonly string[]): Adopta
     (a, b) => (a !== null && a.profile.version >= b.profile.version ? a : b),
     null,
   )
+}
+
+/** Whether whoever has this software knows it without being told. */
+export function isBuiltIn(digest: string): boolean {
+  return builtInProfiles.some((built) => built.digest === digest)
 }
 
 export function findProfile(digest: string): AdoptableProfile | null {

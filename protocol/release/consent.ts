@@ -132,7 +132,7 @@ export function verifyConsentOrder(
   const newest = newestRoot(origin).payload
   if (Math.max(root.version, witnessing.root.version) !== newest.version)
     throw new ProtocolError("consent.malformed", { detail: "superfluous root version" })
-  verifyPermitted(order.payload, origin, root)
+  verifyPermitted(order.payload, root)
   const { rule, base } = order.payload
   const { revoked } = laterOf(newest, members.get(origin.id))
   const signoff = signoffOf(profile, "consent", rule.kind)

@@ -1,7 +1,6 @@
 import { encodeCanonical, ingest, type Json } from "../canonical.ts"
 import { sha256 } from "../crypto/hash.ts"
 import { concat, utf8 } from "../encoding.ts"
-import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
 import { markingShape } from "../record/marking.ts"
 import { textLine } from "../record/plain-text.ts"
@@ -83,9 +82,7 @@ export function decodeGrant(bytes: Uint8Array): Grant {
 
 /** @throws `grant.malformed` */
 export function decodeGrantValue(value: Json): Grant {
-  const grant = decodeShape(grantShape, value, "grant.malformed")
-  if (grant.custody !== undefined) throw new ProtocolError("custody.unsupported")
-  return grant
+  return decodeShape(grantShape, value, "grant.malformed")
 }
 
 const leafPrefix = concat(Uint8Array.of(0x00), utf8("comity/grant/v1\0"))

@@ -20,6 +20,19 @@ export type Fact = {
   readonly baseSize: number
   /** withdrawals that this release knowingly overrides */
   readonly after: readonly string[]
+  /** of a release that was passed on: the releases it rests on, the origin's own first */
+  readonly chain?: readonly FactLink[]
+  /** of a withdrawal from a holder further up: whom it names, where that is not the holder itself */
+  readonly names?: string
+}
+
+/** A release on the way of a record that was passed on. */
+export type FactLink = {
+  readonly origin: string
+  readonly recipient: string
+  readonly baseEpoch: number
+  readonly baseSize: number
+  readonly after: readonly string[]
 }
 
 /** Across epochs a place is compared by epoch first. PROTOCOL.md §6 */
@@ -30,22 +43,37 @@ export function comparePlace(
   return a.epoch - b.epoch || a.size - b.size
 }
 
-/** Whether `withdrawal` ends `release`: both about the same record and recipient. */
+/**
+ * Whether `withdrawal` ends `release`: both about the same record and recipient. Passed on, a release
+ * holds no longer than each of those that it rests on; its origin's withdrawal from the holder itself is
+ * measured by the origin's own link. PROTOCOL.md §6
+ */
 export function ends(withdrawal: Fact, release: Fact): boolean {
-  const hasStanding =
-    withdrawal.orderOrigin === release.orderOrigin ||
-    withdrawal.orderOrigin === release.recordOrigin
-  return (
-    hasStanding &&
+  const concerns =
     withdrawal.version >= release.version &&
     withdrawal.rule.profile === release.rule.profile &&
-    withdrawal.rule.kind === release.rule.kind &&
-    !release.after.includes(withdrawal.orderId) &&
-    comparePlace(
-      { epoch: release.baseEpoch, size: release.baseSize },
-      { epoch: withdrawal.epoch, size: withdrawal.index },
-    ) <= 0
+    withdrawal.rule.kind === release.rule.kind
+  const place = { epoch: withdrawal.epoch, size: withdrawal.index }
+  return (
+    concerns &&
+    endable(withdrawal, release).some(
+      ({ after, baseEpoch, baseSize }) =>
+        !after.includes(withdrawal.orderId) &&
+        comparePlace({ epoch: baseEpoch, size: baseSize }, place) <= 0,
+    )
   )
+}
+
+/** What of a release a withdrawal by that member, from that member, can end. */
+function endable(
+  { orderOrigin, names }: Fact,
+  release: Fact,
+): readonly Pick<FactLink, "after" | "baseEpoch" | "baseSize">[] {
+  const { chain = [] } = release
+  if (names !== undefined)
+    return chain.filter((link) => link.origin === orderOrigin && link.recipient === names)
+  if (orderOrigin === release.orderOrigin) return [release]
+  return orderOrigin === release.recordOrigin ? [chain[0] ?? release] : []
 }
 
 /** The withdrawal among `facts` that ends `release`, if any. */

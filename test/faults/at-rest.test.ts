@@ -213,7 +213,9 @@ async function secretsOf({ directory, rawKey }: Home): Promise<readonly Secret[]
 
 function seedsIn(value: Json): readonly Uint8Array[] {
   if (typeof value === "string") return /^[0-9a-f]{64}$/.test(value) ? [decodeHex(value)] : []
-  return value !== null && typeof value === "object" ? Object.values(value).flatMap(seedsIn) : []
+  if (value === null || typeof value !== "object") return []
+  // An officer's key names its member, whose id is no secret.
+  return Object.entries(value).flatMap(([name, one]) => (name === "member" ? [] : seedsIn(one)))
 }
 
 /** From a copy, so that the database and its log stay as the node left them when it was killed. */

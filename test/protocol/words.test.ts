@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { encodeHex } from "../../protocol/encoding.ts"
-import { parseWords, wordsOf } from "../../protocol/words.ts"
+import { parseWords, readWords, wordLanguages, wordsIn, wordsOf } from "../../protocol/words.ts"
 import { refusal, runs } from "../support/refusal.ts"
 
 const id = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(encodeHex)
@@ -65,4 +65,38 @@ test("one word in place of another is noticed fifteen times in sixteen", () => {
 test("what is no member id has no words", () => {
   for (const text of ["", "00".repeat(16), "00".repeat(33), "AA".repeat(32), "zz".repeat(32)])
     expect(refusal(() => wordsOf(text))).toBe("encoding.malformed")
+})
+
+test("in ten languages and in digits the same 128 bits, and each is read back", async () => {
+  expect(wordLanguages).toHaveLength(11)
+  await fc.assert(
+    fc.asyncProperty(id, async (member) => {
+      for (const language of wordLanguages) {
+        const text = await wordsIn(member, language)
+        expect(text.split(/\s/)).toHaveLength(language === "digits" ? 8 : 12)
+        const readings = (await readWords(text)).map(encodeHex)
+        expect(readings).toContain(member.slice(0, 32))
+      }
+      expect(await wordsIn(member, "en")).toBe(wordsOf(member))
+    }),
+    runs,
+  )
+  const zeros = "00".repeat(32)
+  expect(await wordsIn(zeros, "es")).toBe(`${"ábaco ".repeat(11)}abierto`.normalize("NFKD"))
+  expect(await wordsIn(zeros, "digits")).toBe(`${"00000 ".repeat(7)}0000`)
+  expect(await wordsIn("ff".repeat(32), "digits")).toBe(
+    "34028 23669 20938 46346 33746 07431 76821 1455",
+  )
+})
+
+test("digits beyond 128 bits, or too few, a language without a list: refused", async () => {
+  const refused = (text: string) =>
+    readWords(text).then(
+      () => null,
+      ({ code }: { code: string }) => code,
+    )
+  expect(await refused("9".repeat(39))).toBe("words.malformed")
+  expect(await refused("1".repeat(38))).toBe("words.malformed")
+  expect(await refused("abandon")).toBe("words.malformed")
+  await expect(wordsIn("00".repeat(32), "tlh")).rejects.toThrow("words.malformed")
 })

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 import { addDraft } from "../../node/drafts.ts"
 import { inbox, search, show } from "../../node/records.ts"
-import { requestRelease, requestWithdrawal } from "../../node/release.ts"
+import { requestRelease } from "../../node/release.ts"
 import { say } from "../../node/say.ts"
 import { publish } from "../../node/sequencer.ts"
 import { sync } from "../../node/subscribe.ts"
@@ -206,24 +206,44 @@ agreement: ${"00".repeat(32)}
 Each crew rehearses with the one before it.
 `
 
-test("the words of a host travel with the record of the team, as the team's quotation", async () => {
-  const { net, xa, xb } = await three()
+test("the words of a host travel with the record of the team, as the host signed them", async () => {
+  const { net, xa, xb, xc } = await three()
   await using _closing = net
   // A member that a record names sees it in any case.
   const record = await given(xa, fromTheTeam(xb.context.self.id), [xb])
   const words = await said(xb, { relation: "reserves", record, text: "Only in winter." }, [xa])
-  const further = { records: [record], to: ["xc"], dryRun: true, beyondDefault: true }
-  const again = await requestRelease(xa.context, further)
-  expect(again.preview.map(({ title }) => title)).toEqual([
-    "Only in winter.",
-    "Crews rehearse with the shift before",
-  ])
-  const withdrawal = await requestWithdrawal(xb.context, { record: words, reason: "done" })
-  await authoriseAndPublish(xb, withdrawal.orders)
+  const further = { records: [record], to: ["xc"], beyondDefault: true }
+  const { orders, preview } = await requestRelease(xa.context, further)
+  expect(preview.map(({ record: id }) => id)).toEqual([words, record])
+  await authoriseAndPublish(xa, [orders[0]!])
+  await receive(xc)
+  expect(await show(xc.context, words)).toMatchObject({
+    from: "xb",
+    links: { about: [{ relation: "reserves", record, title: null }] },
+  })
+  // Once it is with them it does not come along again.
+  const again = await requestRelease(xa.context, { ...further, dryRun: true })
+  expect(again.preview).toHaveLength(1)
+
+  const kept = await given(xa, fromTheTeam(xb.context.self.id).replace("shift", "crew"), [xb])
+  const comment = await addDraft(xb.context, reservationOn(xa.context.self.id, kept))
+  const closed = await requestRelease(xb.context, { records: [comment.record], to: ["xa"] })
+  await authoriseAndPublish(xb, closed.orders)
   await receive(xa)
-  const without = await requestRelease(xa.context, further)
-  expect(without.preview).toHaveLength(1)
+  await expect(requestRelease(xa.context, { ...further, records: [kept] })).rejects.toMatchObject({
+    code: "record.reserved",
+  })
 })
+
+/** As an author writes it by hand, and releases it as anything else: not to be passed on. */
+const reservationOn = (origin: string, record: string) => `---
+title: We do not agree
+profile: dialogue
+kind: reservation
+about: reserves ${origin} ${record}
+---
+We do not agree.
+`
 
 test("a translation is signed off as its original is, and shows as one of an older version", async () => {
   const { net, xa, xb, xc } = await three()

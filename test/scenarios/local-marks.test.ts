@@ -1,27 +1,24 @@
 import { expect, test } from "vitest"
-import { encodeDecision, signDecision } from "../../node/decision.ts"
 import { decideLocalMark, markSubject, readLocalMarks } from "../../node/local-marks.ts"
 import { receiptsOf } from "../../node/receipts.ts"
 import { show, why } from "../../node/records.ts"
-import { holds, membersOf, share, write } from "../support/mechanism.ts"
+import { decided, holds, membersOf, share, write } from "../support/mechanism.ts"
 import type { TestNode } from "../support/network.ts"
 import { codeOf } from "../support/refusal.ts"
-import { today } from "../support/world.ts"
 
 const roles = ["competentAuthority", "informationSecurity"]
 const practice = { areas: ["M1"], basis: "NSS 13", whyBetter: "Nobody else does it so." }
 const wanted = { marking: "TLP:AMBER+STRICT", mark: "XB RESTRICTED" } as const
 
 /** This officer decides on the mark, on their own machine. */
-async function decide(node: TestNode, person: string, decided: { readonly mark: string } = wanted) {
-  const key = node.founded.officers.find(({ officer }) => officer.person === person)!
-  const { id: member, network } = node.context.self
-  const subject = markSubject(wanted.marking, decided.mark)
-  const reason = "instruction 4/2026"
-  const about = { act: "map-marking", day: today, member, network, reason, subject } as const
-  const payload = encodeDecision(about)
-  const line = await signDecision(payload, key, today, network)
-  return decideLocalMark(node.context, wanted, payload, line)
+async function decide(
+  node: TestNode,
+  person: string,
+  { mark }: { readonly mark: string } = wanted,
+) {
+  const subject = markSubject(wanted.marking, mark)
+  const says = { act: "map-marking", reason: "instruction 4/2026", subject } as const
+  return decideLocalMark(node.context, wanted, await decided(node, person, says))
 }
 
 test("a mark that means nothing at home is not taken in, and both sides can say so", async () => {

@@ -2,9 +2,12 @@ import { expect, test } from "vitest"
 import { publishRoot } from "../../node/amend.ts"
 import { readProposal, signProposal } from "../../node/ceremony.ts"
 import { createNode } from "../../node/node.ts"
+import { exportOrder } from "../../node/orders.ts"
 import { adoptProfile, listProfiles } from "../../node/profiles.ts"
+import { requestRelease } from "../../node/release.ts"
 import { writeMeta } from "../../node/store/queries/members.ts"
 import { sync } from "../../node/subscribe.ts"
+import { decodeUtf8 } from "../../protocol/encoding.ts"
 import { ippas } from "../../protocol/profiles/ippas.ts"
 import { encodeProfile, type Profile, profileDigest } from "../../protocol/profiles/profile.ts"
 import { findProfile, findProfileById } from "../../protocol/profiles/registry.ts"
@@ -57,6 +60,10 @@ test("a stricter version is in force when its own officers' root document names 
   const theirs = await adoptProfile(xb.context, { bytes })
   await sign(xb, theirs.proposal)
   await sync(xa.context, "xb")
+  // Officers' machines that have never heard of it are told what the record is judged by.
+  const { order } = await requestRelease(xa.context, { records: [record], to: ["xb"] })
+  const exported = JSON.parse(decodeUtf8(await exportOrder(xa.context, order)))
+  expect(exported.profile).toEqual(stricter)
   await share(xa, record, [xb])
   expect(await holds(xb)).toEqual(["A good-practice"])
   expect(await codeOf(adoptProfile(xa.context, { bytes }))).toBe("profile.adopted")

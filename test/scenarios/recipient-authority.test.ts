@@ -35,7 +35,19 @@ const officers = [
   { person: "p1", organisation: "Authority", roles: ["focalPoint"] },
   { person: "p2", organisation: "Security", roles: ["informationSecurity"] },
   { person: "p3", organisation: "Operator", roles: ["operator"] },
+  { person: "p4", organisation: "Operator", roles: ["executive"] },
 ]
+const operatorsReport = `---
+title: A valve that stuck
+profile: wano
+kind: event-report
+language: en
+actions: Exchanged.
+cause: Wear.
+consequence: None.
+---
+What happened, in a few words.
+`
 const ippasPractice = `---
 title: Access to vital areas by two persons
 profile: ippas
@@ -245,6 +257,41 @@ const forgeries: readonly {
     },
   },
   {
+    what: "a practice passed on in the name of a State that is to be anonymous there",
+    code: "profile.violated",
+    practice: ippasPractice,
+    make: async ({ xa, xb, record, signers }) => {
+      const { terms, ...grant } = await releaseGrant(xa, record, id(xb))
+      const onward = { ...grant, terms: { ...terms!, onward: "free" as const } }
+      const profile = findProfileById("ippas")!.digest
+      const rule = { conditions: ["onward" as const], kind: "good-practice", profile }
+      const options = { signers: signers("p1", "p2"), fields: { rule } }
+      return [await logged(xa, await forgeOrder(xa, [onward], options))]
+    },
+  },
+  {
+    what: "terms that are wider than the record's own marking",
+    code: "profile.violated",
+    make: async ({ xa, xb, record, signers }) => {
+      const { terms, ...grant } = await releaseGrant(xa, record, id(xb))
+      const wider = { ...grant, terms: { ...terms!, marking: "TLP:CLEAR" as const } }
+      return [await logged(xa, await forgeOrder(xa, [wider], { signers: signers("p1", "p2") }))]
+    },
+  },
+  {
+    what: "a finding of operators, given to a State",
+    code: "profile.violated",
+    practice: operatorsReport,
+    make: async ({ xa, xb, record }) => {
+      const grant = await releaseGrant(xa, record, id(xb))
+      const signers = [
+        { key: officerKey(xa, "p4"), role: "executive" },
+        { key: officerKey(xa, "p1") },
+      ]
+      return [await logged(xa, await forgeOrder(xa, [grant], { signers }))]
+    },
+  },
+  {
     what: "a condition that the rule leaves out",
     code: "rule.mismatch",
     make: async ({ xa, xb, record, signers }) => {
@@ -275,26 +322,13 @@ const forgeries: readonly {
   },
   {
     what: "another member's record",
-    code: "custody.unsupported",
+    code: "custody.malformed",
     make: async ({ xa, xb, xc, signers }) => {
       const { record } = await addDraft(xc.context, practiceText("A practice of xc"))
       const { orders } = await requestRelease(xc.context, { records: [record], to: ["xa"] })
       await publishByTwo(xc, orders)
       await sync(xa.context, "xc")
       const grant = await releaseGrant(xa, record, id(xb))
-      return [await logged(xa, await forgeOrder(xa, [grant], { signers: signers("p1", "p2") }))]
-    },
-  },
-  {
-    what: "the withdrawal of another member's record",
-    code: "custody.unsupported",
-    make: async ({ xa, xb, xc, signers }) => {
-      const { record } = await addDraft(xc.context, practiceText("A practice of xc"))
-      const { orders } = await requestRelease(xc.context, { records: [record], to: ["xa", "xb"] })
-      await publishByTwo(xc, orders)
-      await sync(xa.context, "xc")
-      await sync(xb.context, "xc")
-      const grant = await withdrawGrant(xa, record, id(xb))
       return [await logged(xa, await forgeOrder(xa, [grant], { signers: signers("p1", "p2") }))]
     },
   },

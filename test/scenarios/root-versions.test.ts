@@ -1,43 +1,19 @@
 import { expect, test } from "vitest"
-import { proposeRoot, publishRoot, type RootChanges } from "../../node/amend.ts"
-import { readProposal, signProposal } from "../../node/ceremony.ts"
 import { addDraft } from "../../node/drafts.ts"
-import { makeOfficerKey, publicRootKey, type RootPair } from "../../node/found.ts"
+import { makeOfficerKey } from "../../node/found.ts"
 import { cancelOrder, listOrders, showOrder } from "../../node/orders.ts"
 import { inbox, show } from "../../node/records.ts"
 import { requestRelease, requestWithdrawal } from "../../node/release.ts"
 import { publish } from "../../node/sequencer.ts"
 import { logOf } from "../../node/store/queries/logs.ts"
-import { memberById } from "../../node/store/queries/members.ts"
 import { sync } from "../../node/subscribe.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
 import { rangeRoot } from "../../protocol/log/compact-range.ts"
 import { kidOf } from "../../protocol/member/key.ts"
-import { newestRoot } from "../../protocol/member/root.ts"
+import { amend, keySet, knownVersion, release } from "../support/ceremony.ts"
 import { practiceText } from "../support/hostile.ts"
 import { authoriseAndPublish, network, signAs, type TestNode } from "../support/network.ts"
 import { codeOf } from "../support/refusal.ts"
-
-async function amend(
-  node: TestNode,
-  changes: RootChanges,
-  pairs: readonly RootPair[] = node.founded.rootPairs,
-) {
-  const proposal = await proposeRoot(node.context, changes)
-  const read = readProposal(proposal)
-  const lines = (await Promise.all(pairs.map((pair) => signProposal(read, pair)))).flat()
-  return publishRoot(node.context, proposal, lines)
-}
-
-async function release(node: TestNode, title: string, to: string) {
-  const { record } = await addDraft(node.context, practiceText(title))
-  const { orders } = await requestRelease(node.context, { records: [record], to: [to] })
-  const [published] = await authoriseAndPublish(node, orders)
-  return { record, index: published!.index }
-}
-
-const knownVersion = async (node: TestNode, of: TestNode) =>
-  newestRoot((await memberById(node.context.db, of.context.self.id))!).payload.version
 
 test("a new version is logged, and peers take it over with the log", async () => {
   await using net = await network(["xa", "xb"])
@@ -80,17 +56,16 @@ test("root keys are rotated to the set that was committed to, and to no other", 
   await using net = await network(["xa", "xb"])
   const { xa, xb } = net.nodes as Record<"xa" | "xb", TestNode>
   const { rootPairs, nextPairs } = xa.founded
-  const set = (pairs: readonly RootPair[]) => ({
-    rootKeys: pairs.map(publicRootKey),
-    threshold: 1,
-  })
   const other = [{ ed25519: xa.env.random(32), mldsa65: xa.env.random(32) }]
   expect(
     await codeOf(
-      amend(xa, { rotate: { now: set(other), next: set(nextPairs) } }, [...rootPairs, ...other]),
+      amend(xa, { rotate: { now: keySet(other), next: keySet(nextPairs) } }, [
+        ...rootPairs,
+        ...other,
+      ]),
     ),
   ).toBe("root.chain")
-  const rotate = { now: set(nextPairs), next: set(other) }
+  const rotate = { now: keySet(nextPairs), next: keySet(other) }
   expect(await codeOf(amend(xa, { rotate }))).toBe("root.threshold")
   expect(await codeOf(amend(xa, { rotate }, nextPairs))).toBe("root.threshold")
   await amend(xa, { rotate }, [...rootPairs, ...nextPairs])
@@ -124,7 +99,7 @@ test("a new officer's key counts from the version that lists it on", async () =>
   await using net = await network(["xa", "xb"])
   const { xa, xb } = net.nodes as Record<"xa" | "xb", TestNode>
   const p3 = makeOfficerKey(xa.env, { person: "p3", organisation: "Security", roles: ["operator"] })
-  await amend(xa, { enrol: [p3.officer], dismiss: ["p2"] })
+  await amend(xa, { enrol: [{ officer: p3.officer }], dismiss: ["p2"] })
   const node: TestNode = {
     ...xa,
     founded: { ...xa.founded, officers: [xa.founded.officers[0]!, p3] },

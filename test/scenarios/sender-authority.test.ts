@@ -262,14 +262,14 @@ describe("the sender's own node sends nothing for", () => {
       .selectFrom("release_order")
       .select("id")
       .execute()
-    await refusesToPublish(xa, order, "custody.unsupported")
+    await refusesToPublish(xa, order, "custody.malformed")
     const withdraw = await withdrawGrant(xa, theirs.record, id(xb))
     await expect(
       requestWithdrawal(xa.context, { record: theirs.record, reason: "not ours" }),
     ).rejects.toEqual(failure("record.not-ours"))
     const forged = await forgeOrder(xa, [withdraw])
     await insertOrder(xa, forged)
-    await refusesToPublish(xa, forged.order.payload.id, "custody.unsupported")
+    await refusesToPublish(xa, forged.order.payload.id, "custody.malformed")
   })
 
   test("an order that was withdrawn before it was published", async () => {

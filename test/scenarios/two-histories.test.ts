@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { encodeDecision, signDecision } from "../../node/decision.ts"
+import { signDecision } from "../../node/decision.ts"
 import { addDraft } from "../../node/drafts.ts"
 import { makeOfficerKey } from "../../node/found.ts"
 import { peerApp } from "../../node/http/peer-app.ts"
@@ -99,22 +99,15 @@ test("a log that shows three of seven peers another history: all seven hold the 
 
 async function decide(node: TestNode, subject: string): Promise<void> {
   const { id: member, network: of } = node.context.self
-  const day = "2026-11-23"
-  const payload = encodeDecision({
-    act: "continue",
-    day,
-    member,
-    network: of,
-    reason: "explained",
-    subject,
-  })
+  const to = { member, network: of, day: "2026-11-23" }
+  const decision = { act: "continue", reason: "explained", subject } as const
   const stranger = makeOfficerKey(node.env, { person: "p1", organisation: "X", roles: ["any"] })
-  const forged = await signDecision(payload, stranger, day, of)
-  await expect(continueWith(node.context, subject, payload, forged)).rejects.toMatchObject({
+  const forged = await signDecision(stranger, to, decision)
+  await expect(continueWith(node.context, subject, forged)).rejects.toMatchObject({
     code: "signed.unknown-key",
   })
-  const line = await signDecision(payload, node.founded.officers[0]!, day, of)
-  await continueWith(node.context, subject, payload, line)
+  const signed = await signDecision(node.founded.officers[0]!, to, decision)
+  await continueWith(node.context, subject, signed)
 }
 
 test("one peer alone finds it, when the log that it follows goes another way", async () => {

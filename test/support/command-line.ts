@@ -14,9 +14,12 @@ export async function comity(
     interrupt?: AbortSignal
     /** sees what is said as it is said */
     onStdout?: (text: string) => void
+    /** where somebody is asked */
+    terminal?: World["terminal"]
   } = {},
 ): Promise<Ran> {
   const { stdin = "", environment = {}, interrupt = new AbortController().signal } = options
+  const { terminal = null } = options
   const stdout = new Kept(options.onStdout)
   const stderr = new Kept()
   const world: World = {
@@ -24,7 +27,7 @@ export async function comity(
     stdin: stdin instanceof Readable ? stdin : Readable.from([Buffer.from(stdin)]),
     stdout,
     stderr,
-    terminal: null,
+    terminal,
     interrupted: () => interrupt,
   }
   const exit = await run(args, world, "1.2.3")

@@ -1,5 +1,7 @@
 import { stringify } from "yaml"
 import { makeConsent } from "../../node/consent.ts"
+import { dayOf } from "../../node/context.ts"
+import { type Decision, signDecision } from "../../node/decision.ts"
 import { addDraft } from "../../node/drafts.ts"
 import { exportOrder } from "../../node/orders.ts"
 import { inbox, type RecordView } from "../../node/records.ts"
@@ -7,6 +9,7 @@ import { type ReleaseRequest, requestRelease } from "../../node/release.ts"
 import { publish } from "../../node/sequencer.ts"
 import { sync } from "../../node/subscribe.ts"
 import type { Root } from "../../protocol/member/root.ts"
+import { officerKey } from "./hostile.ts"
 import {
   authorise,
   authoriseAndPublish,
@@ -168,4 +171,11 @@ export async function digestOf(node: TestNode, record: string): Promise<string> 
     .where("id", "=", record)
     .executeTakeFirstOrThrow()
   return row.digest
+}
+
+/** What this officer decides for their own member, signed on their own machine. */
+export function decided(node: TestNode, person: string, decision: Decision): Promise<Uint8Array> {
+  const { id: member, network: name } = node.context.self
+  const to = { member, network: name, day: dayOf(node.env.clock.now()) }
+  return signDecision(officerKey(node, person), to, decision)
 }

@@ -1,9 +1,8 @@
 import { connect } from "node:net"
 import { isFrames, signRequest, verifyResponse } from "../../node/http/message-signature.ts"
 import { parseSignatureInput, signatureBase } from "../../node/http/signature-base.ts"
-import { nodeKid, nodeSigner } from "../../node/keys.ts"
-import { ed25519PublicKey } from "../../protocol/crypto/sign.ts"
-import { concat, encodeBase64, encodeHex, utf8 } from "../../protocol/encoding.ts"
+import { nodeKid, nodeSigner, publicSigningKey } from "../../node/keys.ts"
+import { concat, decodeBase64url, encodeBase64, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import type { TestNode } from "./network.ts"
 
 /** HTTP/1.1 by hand, for what no client library would send. */
@@ -133,7 +132,7 @@ export async function signedAsk(
     const parts = { method, authority, path: url.pathname, query: url.search, headers }
     const base = signatureBase(parts, parseSignatureInput(field)[0]!)
     headers.set("signature-input", field)
-    headers.set("signature", `comity=:${encodeBase64(sign(utf8(base)))}:`)
+    headers.set("signature", `comity=:${encodeBase64(await sign(utf8(base)))}:`)
   }
   const fields = new Map<string, string | null>([
     ...headers,
@@ -174,7 +173,8 @@ export function signedAnswer(node: TestNode, sent: string, { text }: RawAnswer):
         nonce: /nonce="([^"]*)"/.exec(field("signature-input"))![1]!,
       },
       now: Math.floor(env.clock.now() / 1000),
-      keyOf: (kid) => (kid === nodeKid(keys) ? ed25519PublicKey(keys.node) : null),
+      keyOf: (kid) =>
+        kid === nodeKid(keys) ? decodeBase64url(publicSigningKey(keys.node).ed25519) : null,
     },
   )
   const [, code] =

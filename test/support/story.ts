@@ -1,6 +1,7 @@
 import { encodeCanonical, type Json } from "../../protocol/canonical.ts"
 import { sha256 } from "../../protocol/crypto/hash.ts"
 import { sealObject } from "../../protocol/crypto/seal.ts"
+import { decodeLinkValue, encodeLink, type Link, type LinkFields } from "../../protocol/custody.ts"
 import { decodeHex, decodeUtf8, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { type EvidenceFields, encodeEvidence } from "../../protocol/evidence.ts"
 import { encodeCard } from "../../protocol/exchange/card.ts"
@@ -278,6 +279,12 @@ export async function evidenceOf(
     salt: encodeHex(claim.entry.salt),
     ...changes.fields,
   })
+}
+
+/** The same without the record: what an onward grant rests on. */
+export async function linkOf(story: Story): Promise<Link> {
+  const { custody, record, ...shown } = JSON.parse(decodeUtf8(await evidenceOf(story)))
+  return decodeLinkValue(jsonOf(encodeLink(shown as LinkFields)))
 }
 
 /** The card of a member whose log has its root documents and then its keys document. */

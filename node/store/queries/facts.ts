@@ -1,7 +1,7 @@
 import { concat } from "../../../protocol/encoding.ts"
 import type { PlacedGrant } from "../../../protocol/exchange/delivery.ts"
 import { decodeGrant, grantLeaf } from "../../../protocol/release/grant.ts"
-import type { Fact } from "../../../protocol/release/precedence.ts"
+import type { Fact, FactLink } from "../../../protocol/release/precedence.ts"
 import type { Db, Schema } from "../schema.ts"
 
 export type FactRow = Schema["fact"]
@@ -19,6 +19,8 @@ export function asFact(row: FactRow): Fact {
     baseEpoch: row.base_epoch,
     baseSize: row.base_size,
     after: row.after === "" ? [] : row.after.split(" "),
+    ...(row.chain === "" ? {} : { chain: JSON.parse(row.chain) as readonly FactLink[] }),
+    ...(row.names === "" ? {} : { names: row.names }),
   }
 }
 
@@ -57,6 +59,8 @@ export function factRow(fact: Fact, placed: PlacedGrant, leaf: string, at: numbe
     path: concat(...placed.path),
     repudiated: 0,
     at,
+    chain: fact.chain === undefined ? "" : JSON.stringify(fact.chain),
+    names: fact.names ?? "",
   }
 }
 
@@ -84,4 +88,21 @@ export async function insertFacts(db: Db, rows: readonly FactRow[]): Promise<voi
       .values(rows.slice(i, i + rowsPerInsert))
       .onConflict((conflict) => conflict.doNothing())
       .execute()
+}
+
+/** Withdrawals from us, as they end what we passed on: they name the holder that each link names. */
+export async function withdrawalsFrom(
+  db: Db,
+  self: string,
+  ids: readonly string[],
+): Promise<readonly { readonly row: FactRow; readonly fact: Fact }[]> {
+  const rows = await db
+    .selectFrom("fact")
+    .selectAll()
+    .where("record_id", "in", ids)
+    .where("recipient", "=", self)
+    .where("act", "=", "withdraw")
+    .orderBy("idx")
+    .execute()
+  return rows.map((row) => ({ row, fact: { ...asFact(row), names: row.names || self } }))
 }

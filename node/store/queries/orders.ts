@@ -1,5 +1,6 @@
 import { NodeError } from "../../errors.ts"
 import type { Db, Schema } from "../schema.ts"
+import { lapsedKids } from "./officers.ts"
 
 export type OrderRow = Schema["release_order"]
 
@@ -22,6 +23,22 @@ export async function orderById(db: Db, prefix: string): Promise<OrderRow> {
   if (other !== undefined)
     throw new NodeError("order.ambiguous", "Several orders begin like that: give more of the id.")
   return row
+}
+
+/** Those that our own node takes on `day`: not of a deputy whose days are over or have not come. */
+export async function countingSignatures(
+  db: Db,
+  orderId: string,
+  day: string,
+): Promise<Schema["order_signature"][]> {
+  const lapsed = await lapsedKids(db, day)
+  const rows = await db
+    .selectFrom("order_signature")
+    .selectAll()
+    .where("order_id", "=", orderId)
+    .orderBy("person")
+    .execute()
+  return rows.filter(({ kid }) => !lapsed.has(kid))
 }
 
 /** @throws `order.closed`, `order.expired` */

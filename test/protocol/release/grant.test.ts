@@ -85,8 +85,9 @@ test("a release has objects and terms", () => {
   expect(code(unbound)).toBe("grant.malformed")
 })
 
-test("onward grants are refused as what is not built, not as what is malformed", () => {
-  expect(edited({ custody: "00".repeat(32) })).toBe("custody.unsupported")
+test("what an onward grant rests on is named by a digest", () => {
+  expect(edited({ custody: "00".repeat(32) })).toBeNull()
+  expect(edited({ custody: "00".repeat(16) })).toBe("grant.malformed")
 })
 
 test("terms that would act on a terminal, or hide, are refused", () => {

@@ -57,6 +57,42 @@ describe("a withdrawal", () => {
     expect(ends(withdrawal({ orderOrigin: a }), fact({ orderOrigin: b }))).toBe(true)
   })
 
+  describe("and a chain", () => {
+    // A gave it to B, B to C; about C's holding, by an order of B.
+    const chain = [{ origin: a, recipient: b, baseEpoch: 1, baseSize: 3, after: ["earlier"] }]
+    const passed = fact({ orderOrigin: b, recordOrigin: a, baseSize: 90, index: 95, chain })
+    const upstream = (fields: Partial<Fact> = {}) =>
+      withdrawal({ recordOrigin: a, names: b, ...fields })
+
+    test("from the holder further up ends what rests on its link, by that link's base", () => {
+      expect(ends(upstream({ index: 3 }), passed)).toBe(true)
+      expect(ends(upstream({ index: 2 }), passed)).toBe(false)
+      expect(ends(upstream({ orderId: "earlier" }), passed)).toBe(false)
+      expect(ends(upstream({ names: c }), passed)).toBe(false)
+      expect(ends(upstream({ orderOrigin: c }), passed)).toBe(false)
+      expect(ends(upstream({ version: 0 }), passed)).toBe(false)
+    })
+
+    test("from the holder itself, by the record's origin, is measured by the origin's own link", () => {
+      const own = (fields: Partial<Fact> = {}) => withdrawal({ recordOrigin: a, ...fields })
+      expect(ends(own({ index: 3 }), passed)).toBe(true)
+      expect(ends(own({ index: 2 }), passed)).toBe(false)
+    })
+
+    test("by the giver is measured by the giver's own order", () => {
+      const back = (fields: Partial<Fact>) =>
+        withdrawal({ orderOrigin: b, recordOrigin: a, ...fields })
+      expect(ends(back({ index: 90 }), passed)).toBe(true)
+      expect(ends(back({ index: 89 }), passed)).toBe(false)
+    })
+
+    test("does not touch what the origin released directly, or a chain by another way", () => {
+      expect(ends(upstream(), fact({}))).toBe(false)
+      const other = [{ origin: a, recipient: c, baseEpoch: 1, baseSize: 3, after: [] }]
+      expect(ends(upstream(), { ...passed, chain: other })).toBe(false)
+    })
+  })
+
   test("of one who passed a record on does not end the origin's own release", () => {
     expect(ends(withdrawal({ orderOrigin: b, recordOrigin: a }), fact({ orderOrigin: a }))).toBe(
       false,

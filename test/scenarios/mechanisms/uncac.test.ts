@@ -3,6 +3,7 @@ import { refuseOrder, showOrder } from "../../../node/orders.ts"
 import { publish } from "../../../node/sequencer.ts"
 import {
   agree,
+  decided,
   errorsIn,
   holds,
   mayAsk,
@@ -43,7 +44,8 @@ test("a report that one of three States does not sign goes nowhere, and the summ
   await agree(xb, order!, xa)
   expect((await showOrder(xa.context, order!)).missing).toEqual(["the consent of xc"])
   expect(await codeOf(publish(xa.context, order!))).toBe("order.unconsented")
-  await refuseOrder(xa.context, order!, "xc does not agree to paragraph 12")
+  const refusal = { act: "refuse", reason: "paragraph 12", subject: order! } as const
+  await refuseOrder(xa.context, await decided(xa, "p1", refusal))
   expect(await codeOf(publish(xa.context, order!))).toBe("order.closed")
   expect(await holds(xd)).toEqual([])
 

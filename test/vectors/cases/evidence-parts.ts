@@ -50,7 +50,7 @@ export function form(file: Fields, whole: Uint8Array): Cases["hostile"] {
     ["order null", edit(one, ["/bytes/order", null]), "signed.malformed"],
     ["without record", edit(one, ["/bytes/record"]), "feature.unsupported"],
     ["a consent that is none", edit(one, ["/bytes/consents", [{}]]), "consent.malformed"],
-    ["a chain of custody", edit(one, ["/bytes/custody", [{}]]), "custody.unsupported"],
+    ["a link that is none", edit(one, ["/bytes/custody", [{}]]), "custody.malformed"],
     [
       "a proof of another form",
       edit(one, ["/bytes/proof", file.proof.replace("@v1", "@v2")]),

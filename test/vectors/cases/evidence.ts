@@ -1,5 +1,6 @@
 import type { Json } from "../../../protocol/canonical.ts"
 import { sha256 } from "../../../protocol/crypto/hash.ts"
+import { decodeUtf8 } from "../../../protocol/encoding.ts"
 import { ProtocolError } from "../../../protocol/errors.ts"
 import { parsePin, verifyEvidence } from "../../../protocol/evidence.ts"
 import { openEntry } from "../../../protocol/log/entry.ts"
@@ -11,6 +12,7 @@ import { reviewProfile } from "../../support/review-profile.ts"
 import {
   evidenceOf,
   generalDigest,
+  linkOf,
   makeStory,
   type Story,
   type StoryChanges,
@@ -163,6 +165,22 @@ async function cases(): Promise<Cases> {
     })
   const agreed = "a report that two reviewers agreed to"
   const byAnother = (order: Partial<Order>) => reported([{ by: first, order }, { by: last }])
+  // B may pass it on, and gives it to C.
+  const free = { ...grant.terms!, onward: "free" }
+  const toPass = await make({ grant: { terms: free } })
+  const firstLink = await linkOf(toPass)
+  const custody = [JSON.parse(decodeUtf8(firstLink.bytes))]
+  const passing = async (changes: Record<string, unknown> = {}, links = custody) => {
+    const passed = await makeStory({
+      origin: recipient,
+      recipient: c,
+      record: toPass.record,
+      grant: { custody: firstLink.digest, ...changes },
+    })
+    const input = await at(passed, { fields: { custody: links } })
+    return { ...input, pins: [origin.id] }
+  }
+  const passedOn = "passed on by its first recipient"
   return {
     about:
       "one file that proves a release to whoever pins its origin, by member id or by 12 words; `requireWitnesses`: not without the quorum that the origin names",
@@ -182,6 +200,7 @@ async function cases(): Promise<Cases> {
         "three officers where two are needed, beside another grant",
         await of({ beside: [{ ...grant, recipient: c.id }], signers: ["p1", "p2", "p3"] }),
       ],
+      [passedOn, await passing()],
       [agreed, await reported()],
       ["the same to one of them: nobody is asked", await reported([], { recipient: first })],
       [
@@ -234,7 +253,7 @@ async function cases(): Promise<Cases> {
         await of({ record: { network: "operational" } }),
         "network.mismatch",
       ],
-      ["another member's record", await of({ record: { origin: c.id } }), "custody.unsupported"],
+      ["another member's record", await of({ record: { origin: c.id } }), "custody.malformed"],
       [
         "a record that the grant names otherwise",
         await of({ grant: { record: { ...grant.record, version: 2 } } }),
@@ -249,6 +268,37 @@ async function cases(): Promise<Cases> {
         "a profile under the name of another",
         await of({ record: { profile: { digest: generalDigest, id: "ippas" } } }),
         "profile.unknown",
+      ],
+      ["passed on, without its chain", await passing({}, []), "custody.malformed"],
+      [
+        "passed on, by a chain with a link too many",
+        await passing({}, [...custody, ...custody]),
+        "evidence.malformed",
+      ],
+      [
+        "passed on, by a link with its record",
+        edit(passedOn, ["/bytes/custody/0/record", {}]),
+        "custody.malformed",
+      ],
+      [
+        "passed on, its own origin not pinned",
+        { ...edit(passedOn), pins: [recipient.id] },
+        "evidence.pin",
+      ],
+      [
+        "passed on for another purpose",
+        await passing({ terms: { ...grant.terms, purpose: "publication" } }),
+        "custody.unpermitted",
+      ],
+      [
+        "passed on under a lower marking",
+        await passing({ terms: { ...grant.terms, marking: "TLP:GREEN" } }),
+        "custody.unpermitted",
+      ],
+      [
+        "passed on with other objects",
+        await passing({ sealed: [{ digest: filled(32, 2), size: 4144 }] }),
+        "custody.malformed",
       ],
       ["no consent", await reported([]), "order.unconsented"],
       ["one consent of two", await reported([{ by: first }]), "order.unconsented"],

@@ -1,10 +1,11 @@
 import { encodeCanonical } from "../../../../protocol/canonical.ts"
-import { decodeHex, encodeHex } from "../../../../protocol/encoding.ts"
+import { decodeHex, decodeUtf8, encodeHex } from "../../../../protocol/encoding.ts"
 import { deliveryDigest, encodeDelivery } from "../../../../protocol/exchange/delivery.ts"
 import { decodeParcelContent, encodeParcelContent } from "../../../../protocol/exchange/parcel.ts"
 import { grantLeaf } from "../../../../protocol/release/grant.ts"
 import { buildGrantTree } from "../../../../protocol/release/grant-tree.ts"
 import { envelopeOf } from "../../../support/envelope.ts"
+import { linkOf, makeStory } from "../../../support/story.ts"
 import { orderOf, signOrder } from "../../../support/world.ts"
 import { a, rule, sampleGrant, sampleWithdrawal } from "../../cast.ts"
 import {
@@ -67,6 +68,14 @@ async function cases(): Promise<Cases> {
   const code = "delivery.malformed"
   const of = (field: string) => `/bytes/delivery/${field}`
   const content = JSON.parse(keyed(k(0), k(1)).bytes)
+  // A link by which the first of them came, in no matter what log: its order is not looked at here.
+  const link = await linkOf(await makeStory())
+  const onward = "a grant that was passed on, with what it rests on"
+  const passedOn = edit(
+    two,
+    [of("grants/0/grant/custody"), link.digest],
+    ["/bytes/custody", [JSON.parse(decodeUtf8(link.bytes))]],
+  )
   return {
     about: "what a parcel holds: a delivery and the content keys beside it",
     valid: [
@@ -78,6 +87,7 @@ async function cases(): Promise<Cases> {
         "a release and a withdrawal",
         edit(two, [of("grants/1/grant"), sampleWithdrawal], ["/bytes/keys/1"]),
       ],
+      [onward, passedOn],
       ["at the end of a long log", edit(two, [of("entry/index"), 9007199254740991])],
     ],
     hostile: [
@@ -142,10 +152,22 @@ async function cases(): Promise<Cases> {
         "grant.malformed",
       ],
       [
-        "an onward grant",
+        "an onward grant without what it rests on",
         edit(two, [of("grants/0/grant/custody"), filled(32, 1)]),
-        "custody.unsupported",
+        "custody.malformed",
       ],
+      [
+        "custody where no grant rests on any",
+        edit(onward, [of("grants/0/grant/custody")]),
+        "custody.malformed",
+      ],
+      [
+        "a link twice",
+        edit(onward, ["/bytes/custody/1", JSON.parse(decodeUtf8(link.bytes))]),
+        "custody.malformed",
+      ],
+      ["a link that is none", edit(onward, ["/bytes/custody/0", {}]), "custody.malformed"],
+      ["a link for a grant without its key", edit(onward, ["/bytes/keys/0"]), "custody.malformed"],
       ["an order that is none", edit(two, [of("order"), {}]), "signed.malformed"],
       ["an order that is null", edit(two, [of("order"), null]), "signed.malformed"],
       [

@@ -206,6 +206,11 @@ async function coherence(): Promise<Cases["hostile"]> {
       "one ML-DSA key for log and witness",
       v1({ witnessKey: { ...a.root.witnessKey, mldsa44: a.root.logKey.mldsa44 } }),
     ),
+    await malformed(
+      "members taken over from in another order",
+      v2({ succeeds: [filled(32, 2), filled(32, 1)] }),
+    ),
+    await malformed("takes over from itself", v2({ succeeds: [a.id] })),
     await malformed("version 2 without member", v2({ member: undefined as never })),
     await malformed("version 2 without prev", v2({ prev: undefined as never })),
     ["a node key of small order", await v1({ nodeKey: { ed25519: weak } }), "key.weak"],
@@ -284,6 +289,14 @@ async function signatures(): Promise<Cases["hostile"]> {
   ]
 }
 
+/** Closed by version 2, and by version 3 no more. */
+async function reopened(): Promise<Input> {
+  const closing = { answers: "", day: "2027-01-01", keep: true }
+  const closed = await nextRoot(a, { fields: { closing } })
+  const { closing: _, ...fields } = nextRootPayload(closed)
+  return then(closed.roots[1]!, await signRoot(fields, a.rootPairs))
+}
+
 async function succession(): Promise<Cases["hostile"]> {
   const second = await nextRoot(a)
   const third = await nextRoot(second)
@@ -349,6 +362,7 @@ async function succession(): Promise<Cases["hostile"]> {
       "root.malformed",
     ],
     await chained("what survives without a new epoch", v2({ survives: head })),
+    await chained("a closing taken back", reopened()),
   ]
 }
 
@@ -367,6 +381,8 @@ async function cases(): Promise<Cases> {
     { from: { epoch: 1, root: filled(32, 0x66), size: 2 }, kid: kidOf(a.root.logKey) },
   ]
   const closing = { answers: "Ministry of XA", day: "2027-01-01", keep: false, successor: b.id }
+  const closed = await nextRoot(a, { fields: { closing } })
+  const succeeds = [filled(32, 1), filled(32, 2)]
   const two = pairs.rootPairs.slice(1)
   return {
     about:
@@ -383,7 +399,8 @@ async function cases(): Promise<Cases> {
       ],
       ["an officer and the log key revoked", await v2({ revoked })],
       ["two witnesses", await v1({ quorum: 2, witnesses: [witnessEntry(b), witnessEntry(c)] })],
-      ["one that closes, with a successor", await v2({ closing })],
+      ["one that closes, with a successor", then(...closed.roots.slice(1))],
+      ["one that takes over from two members", await v2({ succeeds })],
     ],
     hostile: [...form(), ...(await coherence()), ...(await signatures()), ...(await succession())],
   }

@@ -191,7 +191,7 @@ function form(): Cases["hostile"] {
 
 const mechanisms = builtInProfiles
   .map(({ profile }) => profile)
-  .filter(({ id }) => id !== "general" && id !== "liaison")
+  .filter(({ category, id }) => category !== undefined || id === "dialogue")
 
 /** What each mechanism is known by not allowing: a record, or a release of one. */
 const refused: {

@@ -58,6 +58,7 @@ function cases(): Cases {
       ["evidence for members", edit("release", ["/bytes/terms/evidence", "members"])],
       ["evidence for everybody", edit("release", ["/bytes/terms/evidence", "public"])],
       ["without caveats", edit("release", ["/bytes/terms/caveats", []])],
+      ["passed on", edit("release", ["/bytes/custody", filled(32, 1)])],
       ["with 64 attachments", edit("release", ["/bytes/sealed", objects(65)])],
       ["after 64 withdrawals", edit("release", ["/bytes/after", ids(64)])],
     ],
@@ -111,6 +112,7 @@ function cases(): Cases {
         ["a day that does not exist", "/bytes/terms/expires", "2027-02-29"],
         ["a time for a day", "/bytes/terms/expires", "2027-06-30T00:00:00Z"],
         ["an arrangement by its name", "/bytes/terms/arrangement", "ours"],
+        ["a custody of 16 bytes", "/bytes/custody", filled(16, 1)],
       ]),
       ...edited("withdrawal", code, [
         ["a withdrawal with objects", "/bytes/sealed", sampleGrant.sealed],
@@ -118,16 +120,6 @@ function cases(): Cases {
         ["a withdrawal with a key", "/bytes/key", filled(32, 8)],
         ["a withdrawal after a withdrawal", "/bytes/after", [filled(16, 1)]],
       ]),
-      [
-        "an onward grant",
-        edit("release", ["/bytes/custody", filled(32, 1)]),
-        "custody.unsupported",
-      ],
-      [
-        "an onward withdrawal",
-        edit("withdrawal", ["/bytes/custody", filled(32, 1)]),
-        "custody.unsupported",
-      ],
       ["white space", { bytes: JSON.stringify(sampleGrant, null, 1) }, "json.noncanonical"],
       ["one byte more than a grant may have", { bytes: repeated("20", 16_385) }, "json.too-large"],
     ],

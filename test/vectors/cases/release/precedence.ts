@@ -53,6 +53,10 @@ function cases(): Cases {
   const r3 = release("R3", 10, 3, { after: ["W1"] })
   /** B has passed on a record of A. */
   const onward = release("O", 6, 2, { orderOrigin: b.id })
+  /** The same with the release that it rests on, and a withdrawal by A from B. */
+  const link = { origin: a.id, recipient: b.id, baseEpoch: 1, baseSize: 3, after: ["W0"] }
+  const passedOn = release("P", 90, 80, { orderOrigin: b.id, chain: [link] })
+  const fromB = (orderId: string, index: number) => withdraw(orderId, index, { names: b.id })
   const judged = (of: Fact, ...facts: readonly Fact[]): Input => ({ release: of, facts })
   const ended = "order.ended"
   return {
@@ -62,6 +66,15 @@ function cases(): Cases {
       ["nothing", among()],
       ["one release", among(r1)],
       ["withdrawn", among(r1, w1)],
+      ["passed on, and withdrawn from its giver", among(passedOn, fromB("W", 3))],
+      ["passed on, under a release made after", among(passedOn, fromB("W", 2))],
+      ["passed on, under a release that overrides", among(passedOn, fromB("W0", 4))],
+      ["passed on, and withdrawn by its origin", among(passedOn, withdraw("W", 3))],
+      [
+        "passed on, and taken back by its giver",
+        among(passedOn, withdraw("W", 80, { orderOrigin: b.id })),
+      ],
+      ["withdrawn from another holder, and released directly", among(r1, fromB("W", 4))],
       ["the withdrawal came first", among(w1, r1)],
       ["entered again after its withdrawal", among(r1, w1, again)],
       ["released anew after the withdrawal", among(r1, w1, r2)],

@@ -1,0 +1,48 @@
+import { jsonOf } from "../../../protocol/canonical.ts"
+import { chainBehind, decodeLinkValue, type Link } from "../../../protocol/custody.ts"
+import type { Member } from "../../../protocol/member/root.ts"
+import type { Grant } from "../../../protocol/release/grant.ts"
+import type { Db } from "../schema.ts"
+import { memberById } from "./members.ts"
+
+export async function keepLinks(db: Db, links: readonly Pick<Link, "bytes" | "digest">[]) {
+  for (const { bytes, digest } of links)
+    await db
+      .insertInto("custody_link")
+      .values({ digest, bytes })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+}
+
+/** What a grant of another member's record rests on, its origin's release first; empty for one of ours. */
+export async function linksOf(db: Db, grant: Pick<Grant, "custody">): Promise<readonly Link[]> {
+  const links = new Map<string, Link>()
+  for (let wanted = grant.custody; wanted !== undefined && !links.has(wanted); ) {
+    const row = await db
+      .selectFrom("custody_link")
+      .select("bytes")
+      .where("digest", "=", wanted)
+      .executeTakeFirst()
+    if (row === undefined) break
+    const link = decodeLinkValue(jsonOf(new Uint8Array(row.bytes)))
+    links.set(wanted, link)
+    wanted = link.placed.grant.custody
+  }
+  return chainBehind(grant, links)
+}
+
+/** What is known here of the members on the way, and of those who consented there. */
+export async function membersOf(
+  db: Db,
+  links: readonly Link[],
+): Promise<ReadonlyMap<string, Member>> {
+  const members = new Map<string, Member>()
+  for (const { proven, consents } of links)
+    for (const { payload } of [proven, ...consents.map((one) => one.proven)].map(
+      (one) => one.order,
+    )) {
+      const member = await memberById(db, payload.origin)
+      if (member !== null) members.set(member.id, member)
+    }
+  return members
+}

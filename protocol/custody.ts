@@ -1,0 +1,203 @@
+import { encodeCanonical, type Json } from "./canonical.ts"
+import { sha256 } from "./crypto/hash.ts"
+import { encodeHex } from "./encoding.ts"
+import { ProtocolError, type ProtocolErrorCode } from "./errors.ts"
+import { type PlacedGrant, placeGrant } from "./exchange/delivery.ts"
+import { type Member, newestRoot } from "./member/root.ts"
+import { consentsPerOrder } from "./profiles/consent.ts"
+import { decodeProfile, type Profile, profileDigest } from "./profiles/profile.ts"
+import { decodeProven, objectBytes, type Proven, provenFields, verifyProven } from "./proven.ts"
+import type { Witnessing } from "./quorum.ts"
+import { isAtMost } from "./record/marking.ts"
+import { type Consent, decodeConsentValue } from "./release/consent.ts"
+import { evidenceTerm, type Grant, type Terms } from "./release/grant.ts"
+import { grantTreeDepth } from "./release/grant-tree.ts"
+import { decodeShape, digest, integer, json, list, literal, object, type ShapeOf } from "./shape.ts"
+import { type Holder, type Standing, verifyOrder } from "./verify.ts"
+
+/**
+ * How a record came to somebody whom its origin did not name: the release to each holder on the way, as
+ * evidence without the record, in the order in which it travelled. docs/spec/custody.md, PROTOCOL.md §4
+ */
+
+export const linksPerChain = 16
+
+/** One grant of an order, as whoever follows no log is shown it. */
+export const shownFields = {
+  ...provenFields,
+  consents: list(json, { max: consentsPerOrder }),
+  grant: json,
+  path: list(digest, { min: grantTreeDepth, max: grantTreeDepth }),
+  position: integer(0, (1 << grantTreeDepth) - 1),
+  profile: json,
+  type: literal("comity/evidence/v1"),
+}
+const shownShape = object(shownFields)
+
+export type Shown = {
+  readonly proven: Proven
+  readonly placed: PlacedGrant
+  readonly profile: { readonly profile: Profile; readonly digest: string }
+  readonly consents: readonly Consent[]
+}
+
+/** @param code for what is not of this form @throws it, and those of its parts */
+export function decodeShown(fields: ShapeOf<typeof shownShape>, code: ProtocolErrorCode): Shown {
+  const profileBytes = objectBytes(fields.profile, code)
+  return {
+    proven: decodeProven(fields, code),
+    placed: placeGrant(fields),
+    profile: { profile: decodeProfile(profileBytes), digest: profileDigest(profileBytes) },
+    consents: fields.consents.map(decodeConsentValue),
+  }
+}
+
+// Flat: a link says by its grant's `custody` on which one it rests.
+const linkShape = object({ ...shownFields, custody: list(json, { max: 0 }) })
+export type LinkFields = Omit<ShapeOf<typeof linkShape>, "type" | "custody">
+
+export type Link = Shown & { readonly bytes: Uint8Array; readonly digest: string }
+
+export function encodeLink(fields: LinkFields): Uint8Array {
+  return encodeCanonical({ ...fields, custody: [], type: "comity/evidence/v1" })
+}
+
+/** SHA-256 of the evidence without its record, hex: what a grant's `custody` names. PROTOCOL.md §4 */
+export function linkDigest(bytes: Uint8Array): string {
+  return encodeHex(sha256(bytes))
+}
+
+/** @throws `custody.malformed`, and those of its parts */
+export function decodeLinkValue(value: Json): Link {
+  const fields = decodeShape(linkShape, value, "custody.malformed")
+  const bytes = encodeCanonical(value as object)
+  return { ...decodeShown(fields, "custody.malformed"), bytes, digest: linkDigest(bytes) }
+}
+
+/** The chain behind a grant, the origin's own release first. @throws `custody.malformed` */
+export function chainBehind(
+  { custody }: Pick<Grant, "custody">,
+  links: ReadonlyMap<string, Link>,
+): readonly Link[] {
+  const chain: Link[] = []
+  for (let wanted = custody; wanted !== undefined; wanted = chain[0]!.placed.grant.custody) {
+    const link = links.get(wanted)
+    if (link === undefined || chain.length === linksPerChain)
+      throw new ProtocolError("custody.malformed", { detail: "a link is missing" })
+    chain.unshift(link)
+  }
+  return chain
+}
+
+/** A release on the way, proven in the log of the member that made it. */
+export type ProvenLink = {
+  readonly link: Link
+  readonly standing: Standing
+  readonly origin: Member
+  readonly witnessing: Witnessing
+}
+
+/** A chain that leads from the record's origin to whoever released it by this order. */
+export type Custody = readonly [ProvenLink, ...ProvenLink[]]
+
+/**
+ * Each link stands in its own log, names the next holder, and permits what the next one does, down to
+ * the grant that rests on the last. Whether the record is the one that they are about, step 8 sees.
+ *
+ * @throws `custody.malformed`, `custody.unpermitted`, and as verifyProven and verifyOrder
+ */
+export function verifyCustody(
+  chain: readonly Link[],
+  { grant }: PlacedGrant,
+  giver: string,
+  holder: Holder,
+): Custody {
+  const [first] = chain
+  if (first === undefined) throw new ProtocolError("custody.malformed", { detail: "no link" })
+  if (first.proven.order.payload.origin !== grant.record.origin)
+    throw new ProtocolError("custody.malformed", { detail: "not from its origin" })
+  const proven = chain.map((link, i) => {
+    const next = chain[i + 1]
+    const nextGrant = next?.placed.grant ?? grant
+    const nextGiver = next?.proven.order.payload.origin ?? giver
+    if (link.placed.grant.recipient !== nextGiver)
+      throw new ProtocolError("custody.malformed", { detail: "another holder" })
+    // Only the record's origin needs no permission, and it stands at the beginning alone.
+    if (i > 0 && link.proven.order.payload.origin === grant.record.origin)
+      throw new ProtocolError("custody.malformed", { detail: "superfluous" })
+    assertPassedOn(link.placed.grant, nextGrant)
+    return verifyLink(link, holder)
+  })
+  return proven as unknown as Custody
+}
+
+/** The same record under the same seal, to somebody who may have it, under no wider terms. PROTOCOL.md §4 */
+export function assertPassedOn(from: Grant, to: Grant): void {
+  const isSame =
+    from.act === "release" &&
+    to.act === "release" &&
+    sameBytes(from.record, to.record) &&
+    sameBytes({ sealed: from.sealed }, { sealed: to.sealed })
+  if (!isSame || from.terms === undefined || to.terms === undefined)
+    throw new ProtocolError("custody.malformed", { detail: "another record" })
+  const widened = permits(from.terms, to.recipient) ? widerTerm(from.terms, to.terms) : "onward"
+  if (widened !== null) throw new ProtocolError("custody.unpermitted", { detail: widened })
+}
+
+function sameBytes(a: object, b: object): boolean {
+  return encodeHex(encodeCanonical(a)) === encodeHex(encodeCanonical(b))
+}
+
+/**
+ * Whether a holder may give it to this member by an order of its own. With `consent` it may not: the
+ * origin, asked, releases it itself. docs/decisions/0041-onward.md
+ */
+export function permits({ onward }: Terms, recipient: string): boolean {
+  return onward === "free" && recipient !== "public"
+}
+
+/** The first of the terms that are wider than those it was received under; null when none is. */
+export function widerTerm(from: Terms, to: Terms): string | null {
+  const rank = ({ onward }: Terms) =>
+    ["no", "consent", "inside", "free"].indexOf(typeof onward === "string" ? onward : "inside")
+  const isSameGroup =
+    typeof to.onward === "string" ||
+    typeof from.onward === "string" ||
+    sameBytes(to.onward, from.onward)
+  if (!isAtMost(from.marking, to.marking)) return "marking"
+  if (!from.caveats.every((caveat) => to.caveats.includes(caveat))) return "caveats"
+  if (evidenceTerm.indexOf(to.evidence) > evidenceTerm.indexOf(from.evidence)) return "evidence"
+  if (from.expires !== undefined && (to.expires === undefined || to.expires > from.expires))
+    return "expires"
+  if (to.purpose !== from.purpose) return "purpose"
+  return rank(to) > rank(from) || !isSameGroup ? "onward" : null
+}
+
+/**
+ * One link by itself, a withdrawal too: steps 1 to 5 in its own log, for a reader who is no party to it.
+ *
+ * @throws as verifyCustody, `quorum.missing`
+ */
+export function verifyLink(link: Link, holder: Holder): ProvenLink {
+  const { proven, placed, profile, consents } = link
+  const { logged, witnessing } = verifyProven(proven, "custody.malformed")
+  if (!witnessing.isQuorate) throw new ProtocolError("quorum.missing")
+  const claim = {
+    order: proven.order,
+    entry: { index: logged.places[0]!, salt: proven.salt },
+    grants: [placed],
+    consents,
+  }
+  const standing = verifyOrder(claim, logged, {
+    ...holder,
+    recipient: null,
+    ceiling: null,
+    profiles: null,
+    mapMarking: null,
+    profile: (wanted) => (wanted === profile.digest ? profile.profile : null),
+  })
+  const newest = newestRoot(logged.origin).payload
+  if (Math.max(standing.root.version, witnessing.root.version) !== newest.version)
+    throw new ProtocolError("custody.malformed", { detail: "superfluous root version" })
+  return { link, standing, origin: logged.origin, witnessing }
+}
