@@ -98,7 +98,7 @@ export const commandGroups: readonly {
     heading: "Talk about it:",
     entries: [
       {
-        names: ["ask", "answer", "comment", "reserve", "adopt", "follow-up", "translate"],
+        names: ["ask", "answer", "comment", "reserve", "adopt", "agree", "follow-up", "translate"],
         load: async () => (await import("./commands/dialogue.ts")).registerDialogue,
       },
       {

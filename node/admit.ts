@@ -29,6 +29,7 @@ import { factOf, heldLink, type Standing } from "../protocol/verify.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { recordOf } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
+import { assertAgreed } from "./mission.ts"
 import { stillMissing } from "./orders.ts"
 import { assertWitnessed } from "./overdue.ts"
 import { refuseUnaccompanied } from "./remarks.ts"
@@ -116,8 +117,11 @@ export async function admit(
   }
   await refuseEnded(context, trx, facts, placed)
   if (payload.act === "release")
-    for (const { grant } of placed)
-      await refuseUnaccompanied({ ...context, db: trx }, grant.record, grant.recipient)
+    for (const { grant } of placed) {
+      const within = { ...context, db: trx }
+      await refuseUnaccompanied(within, grant.record, grant.recipient)
+      if (grant.custody === undefined) await assertAgreed(within, await recordOf(trx, grant.record))
+    }
   return { order, placed, consents, facts, standing: whole }
 }
 

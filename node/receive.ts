@@ -37,6 +37,7 @@ import { examine } from "./inconsistency.ts"
 import { checkHeldLinks } from "./links.ts"
 import { loggedOf } from "./logged.ts"
 import { type LogNews, mirrorLog, noteDisowned } from "./mirror.ts"
+import { assertAgreed } from "./mission.ts"
 import { keepOrder, takeCosigned } from "./prove.ts"
 import { indexRecord, unindexRecord } from "./search.ts"
 import { staleWhy } from "./staleness.ts"
@@ -514,6 +515,7 @@ async function takeGrant(
     }
     const verified = verifyRelease(standing, placed, known, content, holder, undefined, custody)
     await checkHeldLinks(trx, verified.record)
+    await assertAgreed({ ...context, db: trx }, verified.record)
     const isNew = await storeRecord(context, trx, placed, content.key, verified)
     await insertFacts(trx, [row])
     await keepLinks(trx, chain)

@@ -26,6 +26,7 @@ import { releaseOf, ruleConditions } from "../protocol/verify.ts"
 import { type Context, dayOf, ownRoot, today } from "./context.ts"
 import { draftById, freezeDraft, type RecordRow, recordRow } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
+import { assertAgreed } from "./mission.ts"
 import { type Held, holdingOf, narrowed } from "./pass-on.ts"
 import { assertVerified, findPeer, nameOf } from "./peers.ts"
 import { newestBase } from "./prove.ts"
@@ -301,6 +302,7 @@ async function planRelease(
   if (origin === null)
     throw new NodeError("store.corrupt", "Its origin's root documents are missing.")
   const from = newestRoot(origin).payload.kind
+  if (held === null) await assertAgreed({ ...context, db: trx }, record)
   checkRelease(profile, record, { ...releaseOf(grant), from, to: theirs.kind })
   assertUnnamed(profile, record, grant)
   const conditions = ruleConditions(profile, record, grant)

@@ -27,7 +27,7 @@ import { memberById } from "./store/queries/members.ts"
  * an answer, a notice, a status, a reservation. docs/dialogue.md
  */
 export type Saying = {
-  readonly relation: Exclude<Relation, "agrees">
+  readonly relation: Relation
   /** what it is about; a question may be about none */
   readonly record?: string
   readonly text?: string
@@ -46,6 +46,7 @@ export type Saying = {
 /** The names that kinds for it have in profiles of mechanisms, and at last in `dialogue`. */
 const kinds: { readonly [relation in Saying["relation"]]: readonly string[] } = {
   adopts: ["adoption-feedback", "adoption"],
+  agrees: ["acceptance"],
   answers: ["answer"],
   asks: ["question"],
   "follows-up": ["follow-up"],

@@ -84,6 +84,18 @@ export function registerDialogue(program: Command, context: CliContext): void {
   )
   common(
     program
+      .command("agree <agreement> [text]")
+      .description("make the order that agrees to a mission agreement, as its other party"),
+    "agree 4f1c",
+  ).action((record: string, text: string | undefined, options: Options, command: Command) =>
+    say(context, command, options, {
+      relation: "agrees",
+      record,
+      ...(text === undefined ? {} : { text }),
+    }),
+  )
+  common(
+    program
       .command("follow-up <finding> [text]")
       .description(
         "make the order that says how far a finding has come, as its host or its assessor",

@@ -349,7 +349,15 @@ export const operations = {
   ),
   say: operation(
     z.strictObject({
-      relation: z.enum(["adopts", "answers", "asks", "follows-up", "replies", "reserves"]),
+      relation: z.enum([
+        "adopts",
+        "agrees",
+        "answers",
+        "asks",
+        "follows-up",
+        "replies",
+        "reserves",
+      ]),
       record: id.optional(),
       text: source.optional(),
       title: text.optional(),

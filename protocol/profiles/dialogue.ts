@@ -20,12 +20,21 @@ function kind(title: string, relation: Relation | null, fields: Partial<KindRule
  */
 export const dialogue: Profile = {
   fields: {
+    access: "Limits of access",
     anchor: "What deadlines are counted from",
+    confidentiality: "Rules of confidentiality",
+    dates: "First and last day",
     day: "Day",
     due: "Day by which it is done",
+    host: "Host, by its id",
     mechanism: "Profile of the mechanism",
+    mission: "Mission",
+    modules: "Modules that the host has chosen, by the codes of their areas, or all",
     progress: "Status, on the scale of the finding's own mechanism",
+    rejected: "Reviewers whom the host has rejected: pseudonym and why",
+    service: "Service, by its id",
     status: "What became of it",
+    team: "Reviewers whom the host has accepted: pseudonym and competence",
     year: "Year",
   },
   followUp: {
@@ -35,6 +44,7 @@ export const dialogue: Profile = {
   },
   id: "dialogue",
   kinds: {
+    acceptance: kind("Agreement to a mission", "agrees", { parents: ["mission-agreement"] }),
     adoption: kind("Adoption notice", "adopts", { optional: ["year"], required: ["status"] }),
     answer: kind("Answer", "answers", { parents: ["question"] }),
     comment: kind("Comment", "replies"),
@@ -43,6 +53,14 @@ export const dialogue: Profile = {
       required: ["progress"],
     }),
     milestone: kind("Milestone", null, { required: ["anchor", "day", "mechanism"] }),
+    "mission-agreement": kind("Mission agreement", null, {
+      optional: ["rejected"],
+      required: [
+        ...["access", "confidentiality", "dates", "host", "mechanism", "mission", "modules"],
+        ...["service", "team"],
+      ],
+      textRules: ["mission"],
+    }),
     question: kind("Question", "asks"),
     reservation: kind("Reservation", "reserves"),
   },

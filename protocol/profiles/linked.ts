@@ -2,6 +2,7 @@ import { ProtocolError } from "../errors.ts"
 import { compareMarking } from "../record/marking.ts"
 import type { ComityRecord } from "../record/record.ts"
 import { memberFields, membersNamed } from "./consent.ts"
+import { missionParties } from "./mission.ts"
 import { consentRulesOf, findKind, type Profile, type Violation } from "./profile.ts"
 
 /** A record with the profile it was written under. */
@@ -20,6 +21,7 @@ export function linkViolations({ record, profile }: Under, other: Under): readon
       found.push({ field: "about", expected: `a record of kind ${parents.join(" or ")}` })
     if (about.relation === "reserves" && !partiesTo(other).includes(record.origin))
       found.push({ field: "about", expected: "a record of its own, or one that names it" })
+    if (about.relation === "agrees") found.push(...acceptanceViolations(record, other.record))
     if (about.relation === "follows-up") found.push(...progressViolations(record, other.profile))
   }
   if (translationOf !== undefined && isOf(translationOf, other.record))
@@ -38,6 +40,23 @@ function isOf(
 export function partiesTo({ record, profile }: Under): readonly string[] {
   const fields = new Set(["host", ...memberFields(consentRulesOf(profile, record.kind))])
   return [record.origin, ...membersNamed(record, [...fields])]
+}
+
+/** A mission has two parties: what one has worded, the other agrees to, as it is. */
+function acceptanceViolations(
+  { about, origin }: ComityRecord,
+  agreement: ComityRecord,
+): readonly Violation[] {
+  const found: Violation[] = []
+  if (about?.digest === undefined)
+    found.push({ field: "about", expected: "a version, with its digest" })
+  const parties = missionParties(agreement)
+  if (
+    origin === agreement.origin ||
+    ![origin, agreement.origin].every((one) => parties.includes(one))
+  )
+    found.push({ field: "about", expected: "an agreement of the other party, host or service" })
+  return found
 }
 
 function progressViolations(

@@ -46,6 +46,7 @@ import {
   lifecycleShape,
   questionsShape,
 } from "./cycle.ts"
+import { missionViolations } from "./mission.ts"
 import { type Named, namingAudience, namingShape } from "./naming.ts"
 import { ratingShape, ratingViolations } from "./rating.ts"
 
@@ -58,8 +59,8 @@ const name = text({ min: 1, max: 41, pattern: namePattern })
 const title = textLine({ min: 1, max: 200 })
 const fieldNames = sortedSet(text({ min: 1, max: 40, pattern: fieldNamePattern }), 64)
 
-/** `should`: the text says what somebody should do. */
-export const textRules = ["should"] as const
+/** `mission`: it is a mission agreement · `should`: the text says what somebody should do. */
+export const textRules = ["mission", "should"] as const
 
 const kindRuleShape = object({
   /** A record carries at least so many areas. */
@@ -111,6 +112,8 @@ export const categories = [
  * without `languages` any language. docs/mechanisms.md
  */
 const membersShape = object({
+  /** kinds that the service of a mission releases only under an agreement with their `host` */
+  agreement: optional(refine(sortedSet(name, 64), (kinds) => kinds.length > 0)),
   areas: optional(dictionary(areaPattern, title, 256)),
   /** how those who review are chosen; left out, there are none */
   assignment: optional(oneOf(["draw", "groups", "host-agreed"])),
@@ -172,6 +175,9 @@ function isConsistent(profile: Profile): boolean {
     ) &&
     Object.keys(profile.crossWalk ?? {}).every((code) =>
       Object.hasOwn(profile.areas ?? {}, code),
+    ) &&
+    (profile.agreement ?? []).every(
+      (kind) => findKind(profile, kind)?.required.includes("host") === true,
     ) &&
     profile.signoff.every(({ kind }) => kind === "any" || findKind(profile, kind) !== null) &&
     (profile.consent ?? []).every(
@@ -298,6 +304,7 @@ export function findViolations(profile: Profile, record: Judged): readonly Viola
       found.push({ field, expected: `yes, and why: without it this is no ${record.kind}` })
   if (rule.textRules?.includes("should") === true && !shouldPattern.test(record.body))
     found.push({ field: "body", expected: "what somebody should do" })
+  if (rule.textRules?.includes("mission") === true) found.push(...missionViolations(record))
   if (profile.rating !== undefined) found.push(...ratingViolations(profile.rating, record.fields))
   const scale = profile.followUp?.scale
   if (scale !== undefined && Object.hasOwn(record.fields, "status"))

@@ -56,6 +56,7 @@ describe("the forms that are fixed", () => {
     'comment 4f1c "We do the same in ports."',
     'reserve 4f1c "Not in transit."',
     "adopt 4f1c --status adopted",
+    "agree 4f1c",
     'follow-up 4f1c "Done in May." --status closed-implemented',
     "translate 4f1c - --status official",
     "trends ippas --together --least 7",

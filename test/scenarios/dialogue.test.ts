@@ -7,6 +7,7 @@ import { publish } from "../../node/sequencer.ts"
 import { sync } from "../../node/subscribe.ts"
 import { translate } from "../../node/translate.ts"
 import { findProfileById } from "../../protocol/profiles/registry.ts"
+import { agreeMission } from "../support/mechanism.ts"
 import { authorise, authoriseAndPublish, network, type TestNode } from "../support/network.ts"
 
 const practice = `---
@@ -209,6 +210,7 @@ Each crew rehearses with the one before it.
 test("the words of a host travel with the record of the team, as the host signed them", async () => {
   const { net, xa, xb, xc } = await three()
   await using _closing = net
+  await agreeMission(xb, xa, "osart")
   // A member that a record names sees it in any case.
   const record = await given(xa, fromTheTeam(xb.context.self.id), [xb])
   const words = await said(xb, { relation: "reserves", record, text: "Only in winter." }, [xa])

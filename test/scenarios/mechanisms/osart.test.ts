@@ -3,6 +3,7 @@ import { publish } from "../../../node/sequencer.ts"
 import { sync } from "../../../node/subscribe.ts"
 import {
   agree,
+  agreeMission,
   digestOf,
   errorsIn,
   holds,
@@ -43,6 +44,7 @@ const extra: { readonly [kind: string]: object } = {
 test("what a team found goes to the plant's State at once, and to others when plant and regulator agree", async () => {
   await using net = await membersOf({ xa: host, xt: team, xc: host })
   const { xa, xt, xc } = net.nodes
+  await agreeMission(xa, xt, "osart")
   const agreement = await tell(xa, [xt], "osart", "tacit-agreement", agreed)
   const about = { agreement: await digestOf(xt, agreement), host: named(xa), facility: "Station B" }
 
@@ -61,7 +63,7 @@ test("what a team found goes to the plant's State at once, and to others when pl
     }
   expect(records).toHaveLength(52)
   await share(xt, records, [xa])
-  expect(await holds(xa)).toHaveLength(52)
+  expect(await holds(xa)).toHaveLength(53)
 
   expect(await codeOf(mayAsk(xt, records[0]!, xc))).toBe("recipient.audience")
   const orders = await propose(xt, records, [xc], { beyondDefault: true })
@@ -80,5 +82,5 @@ test("what a team found goes to the plant's State at once, and to others when pl
   expect(errorsIn(await status("closed"))).toEqual(["profile.violated"])
   await share(xt, (await status("issue-resolved")).record, [xa])
   await sync(xa.context)
-  expect(await holds(xa)).toHaveLength(53)
+  expect(await holds(xa)).toHaveLength(54)
 })

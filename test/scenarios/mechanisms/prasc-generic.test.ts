@@ -3,6 +3,7 @@ import { show } from "../../../node/records.ts"
 import { publish } from "../../../node/sequencer.ts"
 import {
   agree,
+  agreeMission,
   digestOf,
   errorsIn,
   holds,
@@ -41,6 +42,7 @@ test("a mission from calendar to follow-up: the report waits for its host, and s
   ])
   expect(await codeOf(mayAsk(xa, self.record, xt))).toBe("recipient.audience")
   await share(xa, self.record, [xt], { beyondDefault: true })
+  await agreeMission(xa, xt, "prasc-generic", { mission: "IRRS 2027" })
   const agreement = await tell(xa, [xt], "prasc-generic", "tacit-agreement", {
     title: "Silence after 90 days",
     dates: "2027-03-01/2027-03-12",
@@ -87,5 +89,10 @@ test("a mission from calendar to follow-up: the report waits for its host, and s
     { ...plan, status: "open" },
     { beyondDefault: true },
   )
-  expect(await holds(xt)).toEqual(["Action plan", "Module 3", "Silence after 90 days"])
+  expect(await holds(xt)).toEqual([
+    "Action plan",
+    "Mission agreement",
+    "Module 3",
+    "Silence after 90 days",
+  ])
 })

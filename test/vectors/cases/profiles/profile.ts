@@ -1,5 +1,6 @@
 import { encodeCanonical } from "../../../../protocol/canonical.ts"
 import { encodeHex, utf8 } from "../../../../protocol/encoding.ts"
+import { dialogue } from "../../../../protocol/profiles/dialogue.ts"
 import { general } from "../../../../protocol/profiles/general.ts"
 import {
   checkRecord,
@@ -30,7 +31,7 @@ import {
   shown,
   text,
 } from "../../format.ts"
-import { sampleOf } from "./samples.ts"
+import { sampleOf, someMembers } from "./samples.ts"
 
 const run: Run = (input) => {
   const found = bytes(input, "bytes")
@@ -322,6 +323,7 @@ function cases(): Cases {
         "a question about nothing",
         edit(of("answer"), ["/record/kind", "question"], ["/record/about"]),
       ],
+      [of("mission-agreement"), sample(dialogue, "mission-agreement")],
       ["a record as it should be", under({})],
       ["a facility is named", under({ fields: { ...judged.fields, facility: "Plant 4" } })],
       ["it may travel on", under({}, { onward: "consent" })],
@@ -364,6 +366,21 @@ function cases(): Cases {
         const of = `${profile.id}: ${kind}`
         return [`${profile.id}: ${what}`, edit(of, [pointer, value]), "profile.violated"] as const
       }),
+      ...Object.entries({
+        dates: "2027-03-12/2027-03-01",
+        host: "the host",
+        modules: "1, 2",
+        rejected: "R2: a conflict",
+        service: someMembers[0],
+        team: "Two experts.",
+      }).map(
+        ([field, text]) =>
+          [
+            `a mission agreement with such a text: ${field}`,
+            edit(of("mission-agreement"), [`/record/fields/${field}`, text]),
+            "profile.violated",
+          ] as const,
+      ),
       ["an answer to nothing", edit(of("answer"), ["/record/about"]), "profile.violated"],
       [
         "an answer that adopts",

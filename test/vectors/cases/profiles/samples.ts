@@ -25,15 +25,27 @@ function lowest({ rating }: Profile): string {
   return "max" in scale ? String(scale.min) : scale[0]!
 }
 
+/** What programs find in a mission agreement. */
+const missionTexts: Readonly<Record<string, string>> = {
+  dates: "2027-03-01/2027-03-12",
+  host: someMembers[0],
+  modules: "1 2",
+  service: someMembers[1],
+  team: "R1: transport\nR2: culture",
+}
+
 /** A record of the kind with what it must have and nothing else, as its profile would have it. */
 export function sampleOf(profile: Profile, kind: string): Judged & { readonly origin: string } {
   const rule: KindRule = profile.kinds[kind]!
   const codes = profile.areas === undefined ? ["A"] : Object.keys(profile.areas).toSorted()
+  const texts = rule.textRules?.includes("mission") === true ? missionTexts : {}
   return {
     ...(rule.relation === undefined ? {} : { about: about(rule.relation) }),
     areas: codes.slice(0, rule.areas),
     body: "Whoever answers for it should say what is done.",
-    fields: Object.fromEntries(rule.required.map((field) => [field, textOf(profile, field)])),
+    fields: Object.fromEntries(
+      rule.required.map((field) => [field, texts[field] ?? textOf(profile, field)]),
+    ),
     kind,
     language: profile.languages?.[0] ?? "en",
     marking: rule.marking.default,
