@@ -1,4 +1,4 @@
-/** One figure of the table. `ratio` = value / floor, both from this run. */
+/** One figure of the table. `ratio` = value / floor, both from this run, for rates; higher is better. */
 export type Result = {
   readonly name: string
   readonly value: number
@@ -8,10 +8,16 @@ export type Result = {
   readonly n?: number
 }
 
+/** A piece of the bench that gives some rows: they share what has to be made for them. */
+export type Measurement = {
+  readonly names: readonly string[]
+  run(options: { readonly isQuick: boolean }): Promise<readonly Result[]>
+}
+
 /** What a piece of work took of this process: user and system time of all its threads. */
 export type Spent = { readonly cpuSeconds: number; readonly wallSeconds: number }
 
-export async function spentOn(work: () => Promise<void>): Promise<Spent> {
+export async function spentOn(work: () => unknown): Promise<Spent> {
   const before = process.cpuUsage()
   const start = performance.now()
   await work()
@@ -26,8 +32,17 @@ export function percentile(values: readonly number[], percent: number): number {
   return sorted[Math.min(sorted.length - 1, Math.ceil((percent / 100) * sorted.length) - 1)]!
 }
 
+export function median(values: readonly number[]): number {
+  return percentile(values, 50)
+}
+
 export function rateRow(name: string, records: number, ours: Spent, floor: Spent): Result {
   const value = records / ours.cpuSeconds
   const least = records / floor.cpuSeconds
   return { name, value, unit: "rec/CPU-s", floor: least, ratio: value / least, n: records }
+}
+
+/** Milliseconds on a clock that all processes of the machine share. */
+export function sharedNow(): number {
+  return Number(process.hrtime.bigint()) / 1e6
 }

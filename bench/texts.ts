@@ -1,3 +1,6 @@
+import { buildRecord, parseDraft } from "../node/draft.ts"
+import { encodeRecord } from "../protocol/record/record.ts"
+
 /** Records for measuring: about 1.9 KB of JCS each, words as unevenly frequent as real ones (Zipf). */
 
 const syllables =
@@ -74,4 +77,15 @@ export function uniqueWord(number: number): string {
 export function draftOf(number: number): string {
   const { title, body } = textOf(number)
   return `---\ntitle: ${title}\nlanguage: en\n---\n${body}`
+}
+
+/** The bytes of its record, as a member sends them. */
+export function recordOf(number: number): Uint8Array {
+  const identity = {
+    network: "exercise:bench",
+    origin: number.toString(16).padStart(64, "0"),
+    id: number.toString(16).padStart(32, "0"),
+    version: 1,
+  }
+  return encodeRecord(buildRecord(parseDraft(draftOf(number)), identity))
 }

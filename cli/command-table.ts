@@ -61,6 +61,7 @@ export const commandGroups: readonly {
         names: ["release"],
         load: async () => (await import("./commands/release.ts")).registerRelease,
       },
+      { names: ["group"], load: async () => (await import("./commands/group.ts")).registerGroup },
       { names: ["order"], load: async () => (await import("./commands/order.ts")).registerOrder },
       {
         names: ["consent"],
@@ -71,8 +72,12 @@ export const commandGroups: readonly {
         load: async () => (await import("./commands/publish.ts")).registerPublish,
       },
       {
-        names: ["receipts", "why"],
+        names: ["outbox", "receipts", "why"],
         load: async () => (await import("./commands/outcome.ts")).registerOutcome,
+      },
+      {
+        names: ["hold"],
+        load: async () => (await import("./commands/hold.ts")).registerHold,
       },
       {
         names: ["withdraw"],

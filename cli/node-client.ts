@@ -33,9 +33,12 @@ export async function connect(context: CliContext, command: Command): Promise<No
   return inProcess(context, home)
 }
 
+/** A connection for each request: one that is kept may have been closed while an officer was reading. */
+const agent = false
+
 function isAnswering(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const probe = httpRequest({ socketPath, path: "/", method: "GET" }, (response) => {
+    const probe = httpRequest({ socketPath, path: "/", method: "GET", agent }, (response) => {
       response.resume()
       resolve(true)
     })
@@ -56,6 +59,7 @@ function overSocket(
         socketPath,
         path,
         method: "POST",
+        agent,
         headers: { "content-type": "application/json", "comity-operator": "1" },
         ...(signal === undefined ? {} : { signal }),
       },

@@ -6,6 +6,7 @@ import { emptyRoot } from "../protocol/log/merkle.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
 import { type Profile, signoffOf } from "../protocol/profiles/profile.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
+import { decodeRecord } from "../protocol/record/record.ts"
 import {
   type Agreed,
   type Consent,
@@ -14,7 +15,7 @@ import {
   verifyAgreed,
   verifyConsents,
 } from "../protocol/release/consent.ts"
-import { decodeGrant, type Grant, grantLeaf } from "../protocol/release/grant.ts"
+import { type Grant, grantLeaf, signedGrant } from "../protocol/release/grant.ts"
 import { buildGrantTree } from "../protocol/release/grant-tree.ts"
 import {
   approvalsOf,
@@ -22,22 +23,30 @@ import {
   type Order,
   type OrderDocument,
 } from "../protocol/release/order.ts"
-import { endOf, type Fact } from "../protocol/release/precedence.ts"
+import { endOf } from "../protocol/release/precedence.ts"
 import { encodeSigned } from "../protocol/signed.ts"
 import { verifyPermitted } from "../protocol/standing.ts"
 import { factOf, heldLink, type Standing } from "../protocol/verify.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { recordOf } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
+import { verifyGroup } from "./groups.ts"
 import { assertAgreed } from "./mission.ts"
 import { stillMissing } from "./orders.ts"
 import { assertWitnessed } from "./overdue.ts"
 import { refuseUnaccompanied } from "./remarks.ts"
 import { givenConsent, knowingOf } from "./store/queries/consents.ts"
 import { linksOf } from "./store/queries/custody.ts"
-import { asFact, factsAbout, withdrawalsFrom } from "./store/queries/facts.ts"
+import { factsAbout, factsTowards, withdrawalsOf } from "./store/queries/facts.ts"
+import { decodeGrants, grantListsOf } from "./store/queries/grants.ts"
 import { type LogState, rootAt } from "./store/queries/logs.ts"
-import { assertOpen, countingSignatures, orderById, requestAgain } from "./store/queries/orders.ts"
+import {
+  assertOpen,
+  countingSignatures,
+  type OrderRow,
+  orderById,
+  requestAgain,
+} from "./store/queries/orders.ts"
 import type { Db } from "./store/schema.ts"
 
 /** An order that may be logged, as every recipient will judge it. */
@@ -46,15 +55,19 @@ export type Admitted = {
   readonly placed: readonly PlacedGrant[]
   readonly consents: readonly Consent[]
   readonly standing: Standing
-  /** what each grant states, with the chain behind it */
-  readonly facts: readonly Fact[]
+}
+
+/** The log that orders are admitted to, and its roots by size: orders made together stand on one. */
+export type Base = {
+  readonly log: LogState
+  readonly roots: Map<number, Uint8Array | null>
 }
 
 /** Everything a recipient will check of the order, from its bytes, and what only we can. PROTOCOL.md §6 */
 export async function admit(
   context: Context,
   trx: Db,
-  log: LogState,
+  base: Base,
   orderId: string,
   index: number,
 ): Promise<Admitted> {
@@ -84,7 +97,7 @@ export async function admit(
   if (payload.act === "release") await assertWitnessed(context, trx)
 
   const { revoked } = root
-  const approvals = approvalsOf(order, root, { revoked, epoch: log.epoch, index })
+  const approvals = approvalsOf(order, root, { revoked, epoch: base.log.epoch, index })
   const profile = findProfile(payload.rule.profile)?.profile
   if (profile === undefined)
     throw new ProtocolError("profile.unknown", { detail: payload.rule.profile })
@@ -93,36 +106,42 @@ export async function admit(
   const missing = missingApprovals(root.policy, signoff, payload.act, payload.rule, approvals)
   if (missing.length > 0) throw unsatisfied(row.id, missing)
 
-  const { base } = payload
-  const baseRoot = base.size === 0 ? emptyRoot : await rootAt(trx, log, base.size)
-  const isBased = base.epoch === log.epoch && baseRoot !== null && encodeHex(baseRoot) === base.root
-  if (!isBased) throw new ProtocolError("order.base")
+  await assertBased(trx, base, payload.base)
 
   const standing = { order: payload, orderId: payload.id, index, root, approvals }
   if (payload.act === "consent") {
     await refuseConsented(trx, payload)
-    return { order, placed: [], consents: [], facts: [], standing: { ...standing, consents: [] } }
+    return { order, placed: [], consents: [], standing: { ...standing, consents: [] } }
   }
-  const placed = await placeGrants(trx, row.id, new Uint8Array(row.seed), payload.root ?? "")
+  const placed = await placeGrants(context, trx, row, payload.root ?? "")
   for (const { grant } of placed) {
     if (grant.act !== payload.act) throw new ProtocolError("grant.malformed", { detail: "act" })
     await assertOurs(context, trx, grant)
   }
   const { consents, agreed } = await findConsents(trx, payload, placed, profile)
   const whole: Standing = { ...standing, consents: agreed }
-  const facts: Fact[] = []
-  for (const one of placed) {
-    const chain = (await linksOf(trx, one.grant)).map(heldLink)
-    facts.push({ ...factOf(whole, one), ...(chain.length === 0 ? {} : { chain }) })
-  }
-  await refuseEnded(context, trx, facts, placed)
+  await refuseEnded(trx, whole, placed)
+  await refuseUnaccepted(context, trx, placed)
   if (payload.act === "release")
     for (const { grant } of placed) {
       const within = { ...context, db: trx }
       await refuseUnaccompanied(within, grant.record, grant.recipient)
       if (grant.custody === undefined) await assertAgreed(within, await recordOf(trx, grant.record))
     }
-  return { order, placed, consents, facts, standing: whole }
+  return { order, placed, consents, standing: whole }
+}
+
+/** @throws `order.base` */
+async function assertBased(
+  trx: Db,
+  { log, roots }: Base,
+  named: OrderDocument["payload"]["base"],
+): Promise<void> {
+  const { epoch, root, size } = named
+  const known = size === 0 ? emptyRoot : (roots.get(size) ?? (await rootAt(trx, log, size)))
+  roots.set(size, known)
+  if (epoch !== log.epoch || known === null || encodeHex(known) !== root)
+    throw new ProtocolError("order.base")
 }
 
 function unsatisfied(orderId: string, missing: readonly string[]): NodeError {
@@ -135,24 +154,24 @@ function unsatisfied(orderId: string, missing: readonly string[]): NodeError {
 
 /** The grants in their tree, whose root must be the one that was signed: no row can have been edited. */
 async function placeGrants(
+  { self }: Context,
   trx: Db,
-  orderId: string,
-  seed: Uint8Array,
+  order: OrderRow,
   signedRoot: string,
 ): Promise<readonly PlacedGrant[]> {
-  const rows = await trx
-    .selectFrom("order_grant")
-    .select(["position", "bytes"])
-    .where("order_id", "=", orderId)
-    .orderBy("position")
-    .execute()
-  const grants = rows.map(({ position, bytes }) => {
-    const exact = new Uint8Array(bytes)
-    return { position, bytes: exact, grant: decodeGrant(exact), leaf: grantLeaf(exact) }
-  })
-  const tree = buildGrantTree(new Map(grants.map(({ position, leaf }) => [position, leaf])), seed)
-  if (encodeHex(tree.root) !== signedRoot) throw new ProtocolError("grant.path")
-  return grants.map((grant) => ({ ...grant, path: tree.path(grant.position) }))
+  const lists = await grantListsOf(trx, self.id, order.id)
+  const listed = lists.flatMap(({ grants }) => decodeGrants(grants))
+  const leaves = new Map(listed.map(({ position, bytes }) => [position, grantLeaf(bytes)]))
+  const tree = buildGrantTree(leaves, new Uint8Array(order.seed))
+  if (leaves.size !== listed.length || encodeHex(tree.root) !== signedRoot)
+    throw new ProtocolError("grant.path")
+  return listed.map(({ position, bytes }) => ({
+    grant: signedGrant(bytes),
+    bytes,
+    leaf: leaves.get(position)!,
+    position,
+    path: tree.path(position),
+  }))
 }
 
 /**
@@ -201,7 +220,7 @@ async function assertOurs({ self }: Context, trx: Db, grant: Grant): Promise<voi
   if (grant.act === "withdraw") {
     // What we gave on is ours to take back.
     const known = await factsAbout(trx, grant.record, grant.recipient)
-    const isGiven = known.some((row) => row.act === "release" && row.order_origin === self.id)
+    const isGiven = known.some((fact) => fact.act === "release" && fact.orderOrigin === self.id)
     if (!isGiven) throw new ProtocolError("custody.malformed", { detail: "not given by us" })
     return
   }
@@ -212,18 +231,19 @@ async function assertOurs({ self }: Context, trx: Db, grant: Grant): Promise<voi
 }
 
 async function refuseEnded(
-  { self }: Context,
   trx: Db,
-  facts: readonly Fact[],
+  standing: Standing,
   placed: readonly PlacedGrant[],
 ): Promise<void> {
-  for (const [i, { grant }] of placed.entries()) {
-    const fact = facts[i]!
-    if (fact.act !== "release") return
-    const { record, recipient } = grant
-    const known = (await factsAbout(trx, record, recipient)).map(asFact)
-    const fromUs = fact.chain === undefined ? [] : await withdrawalsFrom(trx, self.id, [record.id])
-    const end = endOf(fact, [...known, ...fromUs.map((one) => one.fact)])
+  if (standing.order.act !== "release") return
+  const ids = new Set(placed.map(({ grant }) => grant.record.id))
+  const withdrawals = await withdrawalsOf(trx, [...ids])
+  if (withdrawals.length === 0) return
+  for (const one of placed) {
+    const { record, recipient } = one.grant
+    const chain = (await linksOf(trx, one.grant)).map(heldLink)
+    const fact = { ...factOf(standing, one), ...(chain.length === 0 ? {} : { chain }) }
+    const end = endOf(fact, factsTowards(withdrawals, record, recipient))
     if (end !== null)
       throw new NodeError(
         "order.ended-here",
@@ -231,4 +251,29 @@ async function refuseEnded(
         { hint: "If it is to be shared again, request a new release." },
       )
   }
+}
+
+/** Who was asked for may have left a group since. @throws `group.unaccepted`, `group.succession` */
+async function refuseUnaccepted(
+  context: Context,
+  trx: Db,
+  placed: readonly PlacedGrant[],
+): Promise<void> {
+  const versions = new Set<string>()
+  for (const { grant } of placed) if (grant.act === "release") versions.add(grant.record.digest)
+  if (versions.size === 0) return
+  const rows = await trx
+    .selectFrom("record")
+    .innerJoin("content", (join) =>
+      join
+        .onRef("content.origin", "=", "record.origin")
+        .onRef("content.id", "=", "record.id")
+        .onRef("content.version", "=", "record.version"),
+    )
+    .select("content.bytes")
+    .where("record.profile_id", "=", "liaison")
+    .where("record.kind", "=", "group")
+    .where("record.digest", "in", [...versions])
+    .execute()
+  for (const { bytes } of rows) await verifyGroup(context, trx, decodeRecord(new Uint8Array(bytes)))
 }

@@ -3,9 +3,9 @@ import { signCheckpoint } from "../protocol/log/checkpoint.ts"
 import { completedNodes, rangeRoot } from "../protocol/log/compact-range.ts"
 import { dummyEntry } from "../protocol/log/entry.ts"
 import { leafHash } from "../protocol/log/merkle.ts"
-import type { Context } from "./context.ts"
+import { type Context, stopSigning } from "./context.ts"
 import { NodeError } from "./errors.ts"
-import { isBehind, readHighWater, writeHighWater } from "./high-water.ts"
+import { type HighWater, isBehind, readHighWater, writeHighWater } from "./high-water.ts"
 import { logSigners, type NodeKeys } from "./keys.ts"
 import { appendEntries, type LogState, logOf } from "./store/queries/logs.ts"
 import type { Db } from "./store/schema.ts"
@@ -30,9 +30,9 @@ export async function appendOwn(
   if (halt !== null) throw new NodeError(halt.code, halt.message, { hint: halt.hint })
   const log = begun ?? (await logOf(trx, context.self.id))
   if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
+  holdHighWater(context, log)
   const { range } = completedNodes(log.range, entries.map(leafHash))
   const root = rangeRoot(range)
-  assertAbove(context, log.epoch, range.size, root)
   const checkpoint = await signCheckpoint(
     { origin: log.origin, size: range.size, root },
     logSigners(keys, log.origin),
@@ -40,27 +40,38 @@ export async function appendOwn(
   return appendEntries(trx, log, entries, checkpoint, context.env.clock.now())
 }
 
-/** The signer refuses what is not above its last, whatever the database says. DESIGN.md §4 */
-function assertAbove(context: Context, epoch: number, size: number, root: Uint8Array): void {
-  const state = { epoch, size, root: encodeHex(root) }
-  if (!isBehind(readHighWater(context.env.files), state)) return
-  throw new NodeError(
-    "store.rolled-back",
-    "This log has been signed further than it is held here.",
-    {
-      hint: "The data seems to come from a backup; nothing is signed until it has caught up.",
-    },
-  )
+/** The signer goes on from where it was last, whatever the database says. DESIGN.md §4 */
+function holdHighWater(context: Context, log: LogState): void {
+  const held = stateOf(log)
+  const last = readHighWater(context.env.files)
+  if (isBehind(last, held))
+    throw new NodeError(
+      "store.rolled-back",
+      "This log has been signed further than it is held here.",
+      {
+        hint: "The data seems to come from a backup; nothing is signed until it has caught up.",
+      },
+    )
+  // A crash, or a full disk, came between the last commit and its mark.
+  if (held.size > 0 && isBehind(held, last ?? unsigned)) writeHighWater(context.env.files, held)
 }
+
+const unsigned: HighWater = { epoch: 0, size: 0, root: "" }
 
 /** After the commit, before anyone is told: the size below which the signer never goes again. */
 export function noteHighWater(context: Context, log: LogState): void {
-  const { epoch, range } = log
-  writeHighWater(context.env.files, {
-    epoch,
-    size: range.size,
-    root: encodeHex(rangeRoot(range)),
-  })
+  try {
+    writeHighWater(context.env.files, stateOf(log))
+  } catch (cause) {
+    if (!(cause instanceof NodeError)) throw cause
+    // What was committed is out, and is no failure; the mark comes before anything more is signed.
+    if (cause.code !== "store.full") stopSigning(context, cause)
+    context.env.log.warn("high-water.behind", { code: cause.code })
+  }
+}
+
+function stateOf({ epoch, range }: LogState): HighWater {
+  return { epoch, size: range.size, root: encodeHex(rangeRoot(range)) }
 }
 
 /**
@@ -111,16 +122,10 @@ export async function advanceLog(
   const after = await commitEntries(context, dummies, async () => {})
   return { size: after.range.size }
 }
-const afterFailedWrite = {
-  code: "signer.stopped",
-  message: "This node has stopped signing after a failed write.",
-  hint: "Restart it when the disk is sound again: it then checks what was written.",
-} as const
 
-/** After an error of the disk nobody knows what is on it: the signer stops until a restart has looked. */
 export function stopIfUnsure(context: Context, cause: unknown): unknown {
   const failure = storeFailure(cause)
-  if (failure instanceof NodeError && failure.code === "store.failed")
-    context.stopped = afterFailedWrite
+  const isUnsure = failure instanceof NodeError && /^store\.(failed|corrupt)$/.test(failure.code)
+  if (isUnsure) stopSigning(context, failure)
   return failure
 }

@@ -3,9 +3,12 @@ import type { Member } from "../protocol/member/root.ts"
 import { newestRoot, type Root } from "../protocol/member/root.ts"
 import type { Bell } from "./bell.ts"
 import type { Env } from "./env.ts"
-import type { NodeErrorCode } from "./errors.ts"
+import { afterFailedWrite, type NodeErrorCode } from "./errors.ts"
 import type { NodeKeys } from "./keys.ts"
+import type { QueuedBytes } from "./queue.ts"
+import type { Recent } from "./recent.ts"
 import type { Gap } from "./regain.ts"
+import { makeReadOnly } from "./store/dialect.ts"
 import type { Db } from "./store/schema.ts"
 import type { Turn } from "./turn.ts"
 
@@ -23,10 +26,16 @@ export type Context = {
   readonly localMarks: Map<string, string>
   /** rung after every commit that readers may wait for; carries nothing */
   readonly bell: Bell
-  /** one at a time: the sequencer's queue, and for each peer its mirror and feed */
+  /** one at a time: the sequencer's queue, and for each peer its mirror and feed, and what goes to it */
   readonly sequencing: Turn
   readonly receiving: Map<string, Turn>
+  readonly handing: Map<string, Turn>
   readonly epochs: Epochs
+  /** sealed objects by their digest, and deliveries: what goes to many, or out at once */
+  readonly recent: {
+    readonly sealed: Recent<Uint8Array>
+    readonly deliveries: Recent<QueuedBytes>
+  }
   readonly gossip: GossipState
   /** why nothing is signed; null when the signer is free */
   stopped: Halt | null
@@ -41,6 +50,18 @@ export type Halt = {
   readonly code: NodeErrorCode
   readonly message: string
   readonly hint: string
+}
+
+/**
+ * After an error of the disk nobody knows what is on it, until a restart has looked: what is here can be
+ * read and nothing is added. A second try might succeed and leave a gap behind, because the system has
+ * forgotten what it could not write.
+ */
+export function stopSigning(context: Context, failure: { readonly code: string }): void {
+  if (context.stopped?.code === afterFailedWrite.code) return
+  context.stopped = afterFailedWrite
+  context.env.log.error("signer.stopped", { code: failure.code })
+  void makeReadOnly(context.db)
 }
 
 export type Config = {

@@ -4,13 +4,19 @@ import {
   createHmac,
   createPrivateKey,
   createPublicKey,
+  createSecretKey,
   hash,
   hkdfSync,
   type KeyObject,
   sign,
   verify,
 } from "node:crypto"
-import type { Primitives } from "../protocol/crypto/primitives.ts"
+import { hchacha } from "@noble/ciphers/chacha.js"
+import {
+  type Detached,
+  type Primitives,
+  portablePrimitives,
+} from "../protocol/crypto/primitives.ts"
 import type { Ed25519Backend } from "../protocol/crypto/sign.ts"
 
 type KeyType = "ed25519" | "ml-dsa-44" | "ml-dsa-65"
@@ -40,6 +46,7 @@ class KeyCache {
 
 const publicKeys = new KeyCache(2048)
 const privateKeys = new KeyCache(16)
+const secretKeys = new KeyCache(16)
 
 function publicKeyOf(type: KeyType, bytes: Uint8Array): KeyObject {
   const key = view(bytes)
@@ -54,6 +61,11 @@ function privateKeyOf(type: KeyType, seed: Uint8Array): KeyObject {
   return privateKeys.get(type + hash("sha256", seed), () =>
     createPrivateKey({ key: view(seed), format, asymmetricKeyType: type }),
   )
+}
+
+/** As above: a key in bytes makes an HMAC cost five times as much. */
+function secretKeyOf(key: Uint8Array): KeyObject {
+  return secretKeys.get(hash("sha256", key), () => createSecretKey(view(key)))
 }
 
 function view(bytes: Uint8Array): Buffer {
@@ -83,12 +95,65 @@ function verifyWith(
   }
 }
 
+function seal(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  plaintext: Uint8Array,
+  aad: Uint8Array,
+): Detached {
+  const cipher = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: tagBytes })
+  cipher.setAAD(aad, { plaintextLength: plaintext.length })
+  const ciphertext = plain(cipher.update(plaintext))
+  cipher.final()
+  return { ciphertext, tag: plain(cipher.getAuthTag()) }
+}
+
+function open(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  ciphertext: Uint8Array,
+  aad: Uint8Array,
+): Uint8Array | null {
+  const end = ciphertext.length - tagBytes
+  if (end < 0) return null
+  const decipher = createDecipheriv("chacha20-poly1305", key, nonce, { authTagLength: tagBytes })
+  decipher.setAAD(aad, { plaintextLength: end })
+  decipher.setAuthTag(ciphertext.subarray(end))
+  const plaintext = decipher.update(ciphertext.subarray(0, end))
+  try {
+    decipher.final()
+  } catch {
+    return null
+  }
+  return plain(plaintext)
+}
+
+/** OpenSSL takes longer to set up a cipher than libsodium's WebAssembly for a text of this size. */
+const smallBytes = 6 * 1024
+
+const sigma = words(Buffer.from("expand 32-byte k"))
+
+function words(bytes: Uint8Array): Uint32Array {
+  return new Uint32Array(new Uint8Array(bytes).buffer)
+}
+
+/** The key and the nonce of ChaCha20 that XChaCha20 stands for: draft-irtf-cfrg-xchacha-03 §2.3. */
+function innerOf(key: Uint8Array, nonce: Uint8Array) {
+  const subkey = new Uint32Array(8)
+  hchacha(sigma, words(key), words(nonce.subarray(0, 16)), subkey)
+  const rest = new Uint8Array(12)
+  rest.set(nonce.subarray(16), 4)
+  return [new Uint8Array(subkey.buffer), rest] as const
+}
+
 /** OpenSSL through node:crypto: seven to ten times as fast as noble, twice as fast as libsodium. */
 export const nodePrimitives: Primitives = {
   name: "node:crypto",
-  sha256: (bytes) => plain(hash("sha256", bytes, "buffer")),
-  sha512: (bytes) => plain(hash("sha512", bytes, "buffer")),
-  hmacSha256: (key, message) => plain(createHmac("sha256", key).update(message).digest()),
+  // As text, which Node gives in half the time that it takes to make a buffer of its own for a digest.
+  sha256: (bytes) => plain(Buffer.from(hash("sha256", bytes, "binary"), "binary")),
+  sha512: (bytes) => plain(Buffer.from(hash("sha512", bytes, "binary"), "binary")),
+  hmacSha256: (key, message) =>
+    plain(createHmac("sha256", secretKeyOf(key)).update(message).digest()),
   hkdfSha256: (ikm, salt, info, length) =>
     new Uint8Array(hkdfSync("sha256", ikm, salt, info, length)),
   ed25519PublicKey: (seed) => publicKeyFromSeed("ed25519", seed),
@@ -101,29 +166,22 @@ export const nodePrimitives: Primitives = {
     plain(sign(null, message, privateKeyOf(mlDsaType[level], seed))),
   mlDsaVerify: (level, signature, message, publicKey) =>
     verifyWith(mlDsaType[level], signature, message, publicKey),
-  chacha20Poly1305Seal: (key, nonce, plaintext, aad) => {
-    const cipher = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: tagBytes })
-    cipher.setAAD(aad, { plaintextLength: plaintext.length })
-    const sealed = new Uint8Array(plaintext.length + tagBytes)
-    sealed.set(cipher.update(plaintext))
-    cipher.final()
-    sealed.set(cipher.getAuthTag(), plaintext.length)
-    return sealed
-  },
-  chacha20Poly1305Open: (key, nonce, ciphertext, aad) => {
-    const end = ciphertext.length - tagBytes
-    if (end < 0) return null
-    const decipher = createDecipheriv("chacha20-poly1305", key, nonce, { authTagLength: tagBytes })
-    decipher.setAAD(aad, { plaintextLength: end })
-    decipher.setAuthTag(ciphertext.subarray(end))
-    const plaintext = decipher.update(ciphertext.subarray(0, end))
-    try {
-      decipher.final()
-    } catch {
-      return null
-    }
-    return plain(plaintext)
-  },
+  chacha20Poly1305Seal: (key, nonce, plaintext, aad) =>
+    plaintext.length <= smallBytes
+      ? portablePrimitives.chacha20Poly1305Seal(key, nonce, plaintext, aad)
+      : seal(key, nonce, plaintext, aad),
+  chacha20Poly1305Open: (key, nonce, ciphertext, aad) =>
+    ciphertext.length <= smallBytes
+      ? portablePrimitives.chacha20Poly1305Open(key, nonce, ciphertext, aad)
+      : open(key, nonce, ciphertext, aad),
+  xchacha20Poly1305Seal: (key, nonce, plaintext, aad) =>
+    plaintext.length <= smallBytes
+      ? portablePrimitives.xchacha20Poly1305Seal(key, nonce, plaintext, aad)
+      : seal(...innerOf(key, nonce), plaintext, aad),
+  xchacha20Poly1305Open: (key, nonce, ciphertext, aad) =>
+    ciphertext.length <= smallBytes
+      ? portablePrimitives.xchacha20Poly1305Open(key, nonce, ciphertext, aad)
+      : open(...innerOf(key, nonce), ciphertext, aad),
 }
 
 /** OpenSSL's Ed25519 for `verifyStrictWith`. */

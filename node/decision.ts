@@ -22,6 +22,12 @@ export const decisionActs = [
   "lose",
   /** handle a marking under a mark of our own */
   "map-marking",
+  /** keep what the law forbids to destroy when it is taken back */
+  "hold",
+  /** destroy it after all */
+  "unhold",
+  /** read what is kept so */
+  "open",
   /** let an order that is open go no further */
   "refuse",
 ] as const

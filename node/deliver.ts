@@ -1,38 +1,47 @@
-import { jsonOf } from "../protocol/canonical.ts"
+import { sql } from "kysely"
 import { sha256 } from "../protocol/crypto/hash.ts"
 import { sealObject } from "../protocol/crypto/seal.ts"
 import type { Link } from "../protocol/custody.ts"
-import { decodeHex, encodeBase64url, encodeHex, utf8 } from "../protocol/encoding.ts"
+import { concat, encodeBase64url, encodeHex, utf8 } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
-import { type Delivery, decodeDeliveryValue } from "../protocol/exchange/delivery.ts"
 import {
   encodeEntries,
   encodeFrame,
   type FeedHead,
+  type FrameType,
   formatHead,
+  frameHeader,
 } from "../protocol/exchange/frames.ts"
 import {
-  encodeParcelContent,
   openEpoch,
   type ParcelEpoch,
-  sealParcel,
+  type ParcelKey,
+  parcelContentParts,
+  parcelParts,
 } from "../protocol/exchange/parcel.ts"
 import { limits } from "../protocol/limits.ts"
 import { ownLines } from "../protocol/log/checkpoint.ts"
 import { emptyRange } from "../protocol/log/compact-range.ts"
+import { isOpenEntry } from "../protocol/log/entry.ts"
 import { kemKeyFor } from "../protocol/member/keys.ts"
-import { endOfEpoch } from "../protocol/member/root.ts"
-import { recordDigest } from "../protocol/record/record.ts"
-import { isInGrantTree } from "../protocol/release/grant-tree.ts"
-import { endOf } from "../protocol/release/precedence.ts"
-import { entryOf } from "../protocol/verify.ts"
+import { endOfEpoch, type Member } from "../protocol/member/root.ts"
+import { endOf, type FactLink } from "../protocol/release/precedence.ts"
+import { heldLink } from "../protocol/verify.ts"
 import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
-import { gossipFrames } from "./gossip.ts"
+import { gossipFrames, noteTold, type Told } from "./gossip.ts"
+import { type Queued, type QueuedGrant, queuedFor } from "./queue.ts"
 import { StoreDamage } from "./store/damage.ts"
+import { contentKeys, contentsByRow, versionName } from "./store/queries/contents.ts"
 import { linksOf } from "./store/queries/custody.ts"
-import { asFact, withdrawalsFrom } from "./store/queries/facts.ts"
-import { entriesFrom, type LogState, logOf, placesOf } from "./store/queries/logs.ts"
+import {
+  asFact,
+  doubtsOf,
+  factOfGrant,
+  factsTowards,
+  withdrawalsOf,
+} from "./store/queries/facts.ts"
+import { entriesFrom, type LogState, logAndFeed, logOf } from "./store/queries/logs.ts"
 import { keysInForce, memberById } from "./store/queries/members.ts"
 import { checkpointAt, type Place, proofsFor, unprovenFor } from "./store/queries/proofs.ts"
 
@@ -48,27 +57,26 @@ export type FeedPosition = {
   readonly pending: readonly Place[] | null
 }
 
-const noFeed = "0".repeat(32)
+/** Of a peer for whom nothing was ever queued. */
+export const noFeed = "0".repeat(32)
 const deliveriesPerPage = 32
+/** Deliveries that are looked after together: their records are in memory at one time. */
+const grantsAtOnce = 128
+/** Frames go out in pieces of about this size: a network and its reader pay for each piece. */
+const pieceBytes = 64 * 1024
 
-/** The head of what `peer` may read now: a snapshot, so that no delivery outruns its log entry. */
+/** The head of what `peer` may read now: of one moment, so that no delivery outruns its log entry. */
 export async function feedHead(
-  context: Context,
+  { db, gap, self }: Context,
   peer: string,
 ): Promise<{ readonly head: FeedHead; readonly log: LogState }> {
-  return context.db.transaction().execute(async (trx) => {
-    const log = await logOf(trx, context.self.id)
-    if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
-    const feed = await trx
-      .selectFrom("feed")
-      .selectAll()
-      .where("peer", "=", peer)
-      .executeTakeFirst()
-    // With a gap in our log, what was queued may have been taken back by an order that is lost.
-    const isSilent = feed === undefined || context.gap !== null
-    const { size } = log.range
-    return { head: isSilent ? { feed: noFeed, n: 0, size } : { ...feed, size }, log }
-  })
+  const found = await logAndFeed(db, self.id, peer)
+  if (found === null) throw new NodeError("store.corrupt", "Our own log is missing.")
+  const { log, feed, n } = found
+  const { size } = log.range
+  // With a gap in our log, what was queued may have been taken back by an order that is lost.
+  const isSilent = feed === null || gap !== null
+  return { head: isSilent ? { feed: noFeed, n: 0, size } : { feed, n, size }, log }
 }
 
 /**
@@ -82,33 +90,106 @@ export async function* feedFrames(
 ): AsyncGenerator<Uint8Array, FeedPosition> {
   const { head, log } = await feedHead(context, peer)
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
+  // Before the look: what witnesses answer while this is sent is wanted still.
+  const pending = await stillPending(context, peer, log, position)
+  const pieces = new Pieces()
+  const told: Told[] = []
+  try {
+    for await (const parts of newFrames(context, peer, position, head, log, told)) {
+      pieces.add(parts)
+      yield* pieces.take()
+    }
+  } catch (cause) {
+    // The log's news counts, whatever is wrong with a delivery behind it.
+    yield* pieces.rest()
+    throw cause
+  }
+  pieces.add([encodeFrame("head", utf8(formatHead(head)))])
+  yield* pieces.rest()
+  await noteTold(context.db, peer, told)
+  return { feed: head.feed, after: head.n, epoch: log.epoch, size: head.size, pending }
+}
+
+/**
+ * The same, frame by frame, for whoever sends them otherwise than as a stream. What they tell of third
+ * members is added to `told`, for `noteTold` once the peer has them.
+ */
+export async function* feedParts(
+  context: Context,
+  peer: string,
+  position: FeedPosition,
+  told: Told[],
+): AsyncGenerator<Parts> {
+  const { head, log } = await feedHead(context, peer)
+  if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
+  yield* newFrames(context, peer, position, head, log, told)
+  yield [encodeFrame("head", utf8(formatHead(head)))]
+}
+
+/** The bytes of a frame, one part after the other; its type is the first byte of the first. */
+export type Parts = readonly Uint8Array[]
+
+/** Small parts together, a large one as it is. */
+class Pieces {
+  #ready: Uint8Array[] = []
+  #parts: Uint8Array[] = []
+  #length = 0
+
+  add(parts: Parts): void {
+    for (const part of parts) {
+      if (part.length >= pieceBytes) {
+        this.#put()
+        this.#ready.push(part)
+      } else {
+        this.#parts.push(part)
+        this.#length += part.length
+        if (this.#length >= pieceBytes) this.#put()
+      }
+    }
+  }
+
+  #put(): void {
+    if (this.#length > 0) this.#ready.push(concat(...this.#parts))
+    this.#parts = []
+    this.#length = 0
+  }
+
+  /** What is large enough to be sent. */
+  *take(): Generator<Uint8Array> {
+    const ready = this.#ready
+    this.#ready = []
+    yield* ready
+  }
+
+  *rest(): Generator<Uint8Array> {
+    this.#put()
+    yield* this.take()
+  }
+}
+
+async function* newFrames(
+  context: Context,
+  peer: string,
+  position: FeedPosition,
+  head: FeedHead,
+  log: LogState,
+  told: Told[],
+): AsyncGenerator<Parts> {
   const proofs = await proofsWanted(context, peer, log, position)
   const isSame = position.epoch === log.epoch && position.size === log.range.size
   // A poll with nothing new stays small: who holds this size has a checkpoint of it.
-  if (!isSame || proofs.length > 0) yield* logFrames(context, log, position)
+  if (!isSame || proofs.length > 0)
+    for await (const frame of logFrames(context, log, position)) yield [frame]
   let after = firstAfter(head, position)
   while (after < head.n) {
-    const rows = await context.db
-      .selectFrom("delivery")
-      .select(["n", "bytes"])
-      .where("peer", "=", peer)
-      .where("n", ">", after)
-      .where("n", "<=", head.n)
-      .orderBy("n")
-      .limit(deliveriesPerPage)
-      .execute()
-    if (rows.length === 0) throw new NodeError("store.corrupt", "A delivery of a feed is missing.")
-    for (const { n, bytes } of rows) {
-      yield* parcelFrames(context, peer, new Uint8Array(bytes))
-      after = n
-    }
+    const page = await queuedFor(context, peer, after, Math.min(head.n, after + deliveriesPerPage))
+    const epoch = await epochFor(context, peer)
+    for (const group of together(page)) yield* parcelFrames(context, peer, epoch, group)
+    after = page.at(-1)!.n
   }
   // Behind our own, before those of others: PROTOCOL.md §11.
-  yield* proofFrames(context, proofs)
-  yield* gossipFrames(context, peer)
-  yield encodeFrame("head", utf8(formatHead(head)))
-  const pending = await stillPending(context, peer, log, position)
-  return { feed: head.feed, after: head.n, epoch: log.epoch, size: head.size, pending }
+  for await (const frame of proofFrames(context, proofs)) yield [frame]
+  for await (const frame of gossipFrames(context, peer, told)) yield [frame]
 }
 
 type Proof = { readonly epoch: number; readonly size: number }
@@ -120,9 +201,7 @@ export async function proofsWanted(
   log: LogState,
   { pending }: Pick<FeedPosition, "pending">,
 ): Promise<readonly Proof[]> {
-  // Who never named witnesses is spared the look.
-  const isWitnessed = self.documents.some(({ payload }) => payload.quorum > 0)
-  if (pending === null || !isWitnessed) return []
+  if (pending === null || !isWitnessed(self)) return []
   const proofs = await proofsFor(db, self.id, peer, pending)
   return proofs.filter(({ epoch, size }) => epoch < log.epoch || size <= log.range.size)
 }
@@ -146,14 +225,22 @@ async function stillPending(
   { pending }: FeedPosition,
 ): Promise<readonly Place[] | null> {
   if (pending === null) return null
-  return withEnd(await unprovenFor(db, self.id, peer, pending), log)
+  return withEnd(isWitnessed(self) ? await unprovenFor(db, self.id, peer, pending) : [], log)
+}
+
+/** Who never named witnesses is spared the look for what they have said. */
+function isWitnessed({ documents }: Member): boolean {
+  return documents.some(({ payload }) => payload.quorum > 0)
 }
 
 /** Ends at the newest epoch of a log: whatever comes there is wanted too. */
 export function withEnd(pending: readonly Place[], log: LogState | null): readonly Place[] {
   const { epoch, range } = log ?? { epoch: 1, range: emptyRange }
   const isThere = pending.some((one) => one.epoch === epoch)
-  return isThere ? pending : [...pending, { epoch, index: range.size }]
+  const end = { epoch, index: range.size }
+  return isThere
+    ? pending.map((one) => (one.epoch === epoch && one.index > end.index ? end : one))
+    : [...pending, end]
 }
 
 /**
@@ -178,29 +265,23 @@ export async function* logFrames(
     const end = Math.min(endOfEpoch(member, epoch)?.size ?? one.range.size, one.range.size)
     const start = epoch === position.epoch ? Math.min(position.size, end) : 0
     yield* entryFrames(context, one, start, end)
-    yield* documentFrames(context, log.member, epoch, start)
   }
 }
 
+/** The entries of one log, then the documents of those that are open. */
 async function* entryFrames(
   { db }: Context,
   log: LogState,
   start: number,
   end: number,
 ): AsyncGenerator<Uint8Array> {
+  let hasDocuments = false
   for (let at = start; at < end; at += limits.entriesPerFrame) {
     const entries = await entriesFrom(db, log.id, at, Math.min(limits.entriesPerFrame, end - at))
+    hasDocuments ||= entries.some(isOpenEntry)
     yield encodeFrame("entries", encodeEntries({ origin: log.origin, start: at, entries }))
   }
-}
-
-/** The documents of an epoch's open entries from `start` on. */
-async function* documentFrames(
-  { db }: Context,
-  member: string,
-  epoch: number,
-  start: number,
-): AsyncGenerator<Uint8Array> {
+  if (!hasDocuments) return
   for (const [table, type] of [
     ["root_document", "root"],
     ["keys_document", "keys"],
@@ -208,119 +289,139 @@ async function* documentFrames(
     const rows = await db
       .selectFrom(table)
       .select("bytes")
-      .where("member", "=", member)
-      .where("epoch", "=", epoch)
+      .where("member", "=", log.member)
+      .where("epoch", "=", log.epoch)
       .where("idx", ">=", start)
       .orderBy("idx")
       .execute()
-    for (const { bytes } of rows) yield encodeFrame(type, new Uint8Array(bytes))
+    for (const { bytes } of rows) yield encodeFrame(type, bytes)
   }
 }
 
-/** One delivery sealed to the peer, with the sealed objects small enough to ride along. */
+/** Neighbours with some hundred grants between them, so that few queries look after many. */
+function* together(page: readonly Queued[]): Generator<readonly Queued[]> {
+  let group: Queued[] = []
+  let count = 0
+  for (const one of page) {
+    if (group.length > 0 && count + one.grants.length > grantsAtOnce) {
+      yield group
+      group = []
+      count = 0
+    }
+    group.push(one)
+    count += one.grants.length
+  }
+  if (group.length > 0) yield group
+}
+
+/** Deliveries sealed to the peer, each with the sealed objects small enough to ride along. */
 async function* parcelFrames(
   context: Context,
   peer: string,
-  deliveryBytes: Uint8Array,
-): AsyncGenerator<Uint8Array> {
-  const delivery = decodeDeliveryValue(jsonOf(deliveryBytes))
-  await assertOrdered(context, peer, delivery)
-  const open = await openGrants(context, peer, delivery)
-  const keys = open.map(({ place, key }) => ({ grant: place, key }))
-  const epoch = await epochFor(context, peer)
-  const links = new Map<string, Link>()
-  for (const { place } of open)
-    for (const link of await linksOf(context.db, delivery.grants[place]!.grant))
-      links.set(link.digest, link)
-  const sorted = [...links.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1))
-  const plaintext = encodeParcelContent(deliveryBytes, keys, sorted)
-  yield encodeFrame("parcel", sealParcel(epoch, context.env.random(24), plaintext))
-  for (const { sealedSize, contentKey, bytes } of open)
-    if (sealedSize <= limits.inlineSealedBytes)
-      yield encodeFrame("sealed", sealObject(contentKey, 0, bytes))
-}
-
-/** No row that was written past the sequencer is sent: the log has the order, and it names this peer. */
-async function assertOrdered(context: Context, peer: string, delivery: Delivery): Promise<void> {
-  const { order, entry, grants } = delivery
-  const log = await logOf(context.db, context.self.id, order.payload.base.epoch)
-  const places = log === null ? [] : await placesOf(context.db, log.id, entryOf(delivery))
-  const root = decodeHex(order.payload.root ?? "")
-  const isOrdered =
-    places.includes(entry.index) &&
-    grants.every(
-      ({ grant, leaf, position, path }) =>
-        grant.recipient === peer && isInGrantTree(leaf, position, path, root),
-    )
-  if (!isOrdered) throw new StoreDamage("a delivery without its order")
-}
-
-type OpenGrant = {
-  readonly place: number
-  readonly key: string
-  readonly contentKey: Uint8Array
-  readonly bytes: Uint8Array
-  readonly sealedSize: number
-}
-
-/** The release grants that nothing has ended meanwhile: only they are served with their content key. */
-async function openGrants(
-  { db, self }: Context,
-  peer: string,
-  { order, grants }: Delivery,
-): Promise<readonly OpenGrant[]> {
-  const releases = grants
-    .map((placed, place) => ({ placed, place }))
-    .filter(({ placed }) => placed.grant.act === "release")
-  if (releases.length === 0) return []
-  const ids = [...new Set(releases.map(({ placed }) => placed.grant.record.id))]
-  const facts = await db
-    .selectFrom("fact")
-    .selectAll()
-    .where("record_id", "in", ids)
-    .where("recipient", "=", peer)
-    .execute()
-  const doubts = await db
-    .selectFrom("doubt")
-    .selectAll()
-    .where("record_id", "in", ids)
-    .where("recipient", "=", peer)
-    .execute()
-  const contents = await db
-    .selectFrom("content")
-    .select(["origin", "id", "version", "bytes", "content_key"])
-    .where("id", "in", ids)
-    .execute()
-  const isPassedOn = facts.some(({ chain }) => chain !== "")
-  const fromUs = isPassedOn ? await withdrawalsFrom(db, self.id, ids) : []
-  const open: OpenGrant[] = []
-  for (const { placed, place } of releases) {
-    const { record, sealed } = placed.grant
-    const about = [
-      ...facts.filter((row) => row.record_id === record.id && row.repudiated === 0).map(asFact),
-      ...fromUs.filter(({ row }) => row.record_id === record.id).map(({ fact }) => fact),
-    ]
-    const own = about.find(
-      (fact) => fact.orderId === order.payload.id && fact.version === record.version,
-    )
-    const content = contents.find(
-      (row) =>
-        row.id === record.id && row.version === record.version && row.origin === record.origin,
-    )
-    if (content === undefined || own === undefined || endOf(own, about) !== null) continue
-    if (doubts.some((one) => one.record_id === record.id && own.baseSize <= one.size)) continue
-    const contentKey = new Uint8Array(content.content_key)
-    const bytes = new Uint8Array(content.bytes)
-    if (recordDigest(bytes) !== record.digest) throw new StoreDamage("a record's content")
-    open.push({
-      place,
-      key: encodeHex(contentKey),
-      contentKey,
-      bytes,
-      sealedSize: sealed[0]!.size,
-    })
+  epoch: ParcelEpoch,
+  group: readonly Queued[],
+): AsyncGenerator<Parts> {
+  const open = await openContents(context, peer, group)
+  for (const { bytes, grants } of group) {
+    const keys: ParcelKey[] = []
+    const sealed: Uint8Array[] = []
+    for (const [place, grant] of grants.entries()) {
+      const content = open.get(grant)
+      if (content === undefined) continue
+      keys.push({ grant: place, key: content.key })
+      if (content.sealed !== undefined) sealed.push(content.sealed)
+    }
+    const links = new Map<string, Link>()
+    for (const grant of grants)
+      if (grant.custody !== undefined && open.has(grant))
+        for (const link of await linksOf(context.db, grant)) links.set(link.digest, link)
+    const sorted = [...links.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1))
+    const plaintext = parcelContentParts(bytes, keys, sorted)
+    yield frameParts("parcel", parcelParts(epoch, context.env.random(24), plaintext))
+    for (const object of sealed) yield frameParts("sealed", [object])
   }
-  return open
+}
+
+function frameParts(type: FrameType, parts: Parts): Parts {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  return [frameHeader(type, length), ...parts]
+}
+
+type OpenContent = {
+  /** in hex */
+  readonly key: string
+  /** undefined when it is too large to ride along */
+  readonly sealed: Uint8Array | undefined
+}
+
+/** The contents of releases that nothing has ended meanwhile: only they are served with their content key. */
+async function openContents(
+  context: Context,
+  peer: string,
+  group: readonly Queued[],
+): Promise<ReadonlyMap<QueuedGrant, OpenContent>> {
+  const { db } = context
+  const releases = group
+    .filter(({ order }) => order.act === "release" && order.repudiated === 0)
+    .flatMap(({ order, grants }) => grants.map((grant) => ({ order, grant })))
+  if (releases.length === 0) return new Map()
+  const ids = [...new Set(releases.map(({ grant }) => grant.record.id))]
+  const contents = new Map<string, Awaited<ReturnType<typeof contentKeys>>[number]>()
+  for (const origin of new Set(releases.map(({ grant }) => grant.record.origin)))
+    for (const row of await contentKeys(db, origin, ids))
+      contents.set(versionName({ ...row, origin }), row)
+  const withdrawals = await withdrawalsOf(db, ids)
+  const doubts = await doubtsOf(db, peer, ids)
+  const chains = new Map<QueuedGrant, readonly FactLink[]>()
+  for (const { grant } of releases)
+    if (grant.custody !== undefined) chains.set(grant, (await linksOf(db, grant)).map(heldLink))
+  const open = releases.flatMap(({ order, grant }) => {
+    const { record } = grant
+    const content = contents.get(versionName(record))
+    const known = factsTowards(withdrawals, record, peer)
+    const isEnded =
+      known.length > 0 && endOf(factOfGrant(order, grant, chains.get(grant)), known) !== null
+    const isDoubtful = order.base_size <= (doubts.get(record.id) ?? -1)
+    if (content === undefined || isEnded || isDoubtful) return []
+    return [{ grant, content, object: grant.sealed[0]! }]
+  })
+  const inline = open.filter(({ object }) => object.size <= limits.inlineSealedBytes)
+  const sealed = await sealedObjects(
+    context,
+    new Map(inline.map(({ content, object }) => [object.digest, content.rid])),
+  )
+  return new Map(
+    open.map(({ grant, content, object }) => {
+      const key = content.key.toLowerCase()
+      return [grant, { key, sealed: sealed.get(object.digest) }]
+    }),
+  )
+}
+
+/**
+ * The objects as they were sealed when their records were frozen, to the last bit, by their digest.
+ *
+ * @param wanted digest → row of the content
+ */
+async function sealedObjects(
+  { db, recent }: Context,
+  wanted: ReadonlyMap<string, number>,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const objects = new Map<string, Uint8Array>()
+  const missing = new Map<number, string>()
+  for (const [digest, rid] of wanted) {
+    const known = recent.sealed.get(digest)
+    if (known === undefined) missing.set(rid, digest)
+    else objects.set(digest, known)
+  }
+  for (const { rid, bytes, content_key } of await contentsByRow(db, [...missing.keys()])) {
+    const digest = missing.get(rid)!
+    const object = sealObject(content_key, 0, bytes)
+    if (encodeHex(sha256(object)) !== digest) throw new StoreDamage("a record's content")
+    objects.set(digest, object)
+    recent.sealed.keep(digest, object, object.length)
+  }
+  return objects
 }
 
 /** A sealed object that `peer` was granted and that nothing has ended; null for anything else. */
@@ -344,6 +445,8 @@ export async function sealedFor(
       "content.bytes",
       "content.content_key",
     ])
+    // As the index has it, then in full.
+    .where(sql`substr(record.sealed_digest, 1, 16)`, "=", digest.slice(0, 16))
     .where("record.sealed_digest", "=", digest)
     .executeTakeFirst()
   if (row === undefined || context.gap !== null) return null
@@ -355,24 +458,15 @@ export async function sealedFor(
       .where("record_origin", "=", row.origin)
       .where("order_origin", "=", context.self.id)
       .where("recipient", "=", peer)
+      .where("act", "=", "release")
       .where("repudiated", "=", 0)
       .execute()
   ).map(asFact)
-  if (about.some(({ chain }) => chain !== undefined))
-    for (const { fact } of await withdrawalsFrom(context.db, context.self.id, [row.id]))
-      about.push(fact)
-  const doubt = await context.db
-    .selectFrom("doubt")
-    .select("size")
-    .where("record_id", "=", row.id)
-    .where("recipient", "=", peer)
-    .executeTakeFirst()
+  const known = factsTowards(await withdrawalsOf(context.db, [row.id]), row, peer)
+  const doubt = (await doubtsOf(context.db, peer, [row.id])).get(row.id)
   const isLive = about.some(
     (fact) =>
-      fact.act === "release" &&
-      fact.version === row.version &&
-      fact.baseSize > (doubt?.size ?? -1) &&
-      endOf(fact, about) === null,
+      fact.version === row.version && fact.baseSize > (doubt ?? -1) && endOf(fact, known) === null,
   )
   if (!isLive) return null
   const sealed = sealObject(new Uint8Array(row.content_key), 0, new Uint8Array(row.bytes))
@@ -436,8 +530,12 @@ export function parseFeedQuery(query: URLSearchParams): FeedPosition | null {
   return isSane ? { feed, after, epoch, size, pending } : null
 }
 
+export function formatPlaces(places: readonly Place[]): string {
+  return places.map(({ epoch, index }) => `${epoch}.${index}`).join()
+}
+
 /** `epoch.index`, joined by commas, ascending; undefined for anything else that is there. */
-function parsePlaces(text: string | null): readonly Place[] | null | undefined {
+export function parsePlaces(text: string | null): readonly Place[] | null | undefined {
   if (text === null) return null
   if (!/^[1-9]\d{0,6}\.(0|[1-9]\d{0,14})(,[1-9]\d{0,6}\.(0|[1-9]\d{0,14})){0,15}$/.test(text))
     return undefined

@@ -8,6 +8,7 @@ import { listWitnesses } from "./name-witnesses.ts"
 import { overdue } from "./overdue.ts"
 import { nameOf } from "./peers.ts"
 import { allPeers, keysInForce } from "./store/queries/members.ts"
+import { unanswered } from "./unanswered.ts"
 
 export type Check = {
   readonly check: string
@@ -31,8 +32,23 @@ export async function doctor(context: Context): Promise<{ readonly checks: reado
       networkCheck(context),
       ...(await witnessChecks(context)),
       ...(await peerChecks(context)),
+      await withdrawalCheck(context),
     ],
   }
+}
+
+async function withdrawalCheck(context: Context): Promise<Check> {
+  const overdue = (await unanswered(context)).filter((one) => one.overdue)
+  const ok = overdue.length === 0
+  const check = "withdrawals"
+  return ok
+    ? { check, ok, text: "every withdrawal has been answered, or is younger than a day" }
+    : {
+        check,
+        ok,
+        text: `${overdue.length} withdrawals have not been answered by their recipients`,
+        fix: "comity receipts --overdue says whose and why; ask them by another way",
+      }
 }
 
 async function databaseCheck(context: Context): Promise<Check> {

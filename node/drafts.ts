@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import { sha256 } from "../protocol/crypto/hash.ts"
 import { sealObject } from "../protocol/crypto/seal.ts"
 import { encodeHex, utf8 } from "../protocol/encoding.ts"
@@ -14,7 +15,8 @@ import { NodeError } from "./errors.ts"
 import { checkHeldLinks } from "./links.ts"
 import type { Finding } from "./lint-rules.ts"
 import { nameOf } from "./peers.ts"
-import { indexRecord } from "./search.ts"
+import { indexRecords } from "./search.ts"
+import { insertContents, versionName } from "./store/queries/contents.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
 type DraftRow = Schema["draft"]
@@ -140,7 +142,7 @@ export async function draftById(
         .selectAll()
         .where("id", ">=", prefix)
         .where("id", "<=", `${prefix}g`)
-        .limit(2)
+        .limit(sql.lit(2))
         .execute()
     : []
   const [row, other] = rows
@@ -212,20 +214,11 @@ export async function freezeDraft(context: Context, trx: Db, row: DraftRow): Pro
     created_at: env.clock.now(),
   }
   await trx.insertInto("record").values(frozen).execute()
-  const { rid } = await trx
-    .insertInto("content")
-    .values({
-      origin: self.id,
-      id: row.id,
-      version,
-      title: record.title,
-      bytes,
-      content_key: key,
-      tag: withdrawalTag(key),
-    })
-    .returning("rid")
-    .executeTakeFirstOrThrow()
-  await indexRecord(trx, rid, record)
+  const { origin, id, title } = record
+  const tag = withdrawalTag(key)
+  const content = { origin, id, version, title, bytes, content_key: key, tag }
+  const rids = await insertContents(trx, [content])
+  await indexRecords(trx, [{ rid: rids.get(versionName(record))!, record }])
   await trx
     .updateTable("draft")
     .set({ released: version, released_source: sourceDigest(row.source) })

@@ -68,6 +68,8 @@ export const nodeErrorCodes = [
   ],
   ...["profile.adopted", "profile.looser"],
   ...["consent.unasked", "consent.pending", "onward.refused", "order.pending"],
+  ...["record.held", "hold.unknown"],
+  ...["group.unknown", "group.ambiguous", "group.pending", "group.not-ours"],
   ...["witness.missing", "request.malformed", "search.malformed"],
 ] as const
 
@@ -89,4 +91,16 @@ export class NodeError extends Error {
     this.code = code
     this.hint = options.hint
   }
+}
+
+export const afterFailedWrite = {
+  code: "signer.stopped",
+  message: "This node has stopped signing after a failed write.",
+  hint: "Restart it when the disk is sound again: it then checks what was written.",
+} as const
+
+/** What everything that would sign or write answers from then on. */
+export function signerStopped(cause?: unknown): NodeError {
+  const { code, message, hint } = afterFailedWrite
+  return new NodeError(code, message, { hint, cause })
 }

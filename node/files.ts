@@ -132,7 +132,7 @@ function mkdirOnce(path: string): void {
 }
 
 /** A rename is durable once its directory is. Windows has no such call and needs none. */
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   if (process.platform === "win32") return
   const directory = openSync(path, "r")
   try {
@@ -164,7 +164,7 @@ function onDisk<T>(work: () => T): T {
 export function diskFailure(cause: unknown): unknown {
   const { code, path, syscall } = cause as NodeJS.ErrnoException
   if (syscall === undefined || cause instanceof NodeError) return cause
-  if (code === "ENOSPC" || code === "EDQUOT")
+  if (isFull(cause))
     return new NodeError("store.full", "There is no room left on the disk of the home.", {
       hint: "Free some space and repeat the command; nothing was lost.",
       cause,
@@ -193,4 +193,9 @@ export function diskFailure(cause: unknown): unknown {
     hint: "Check the disk, then run comity doctor.",
     cause,
   })
+}
+
+export function isFull(cause: unknown): boolean {
+  const { code } = cause as NodeJS.ErrnoException
+  return code === "ENOSPC" || code === "EDQUOT"
 }

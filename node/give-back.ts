@@ -8,7 +8,7 @@ import type { Context } from "./context.ts"
 import { epochFor } from "./deliver.ts"
 import { statedFrames } from "./receipts.ts"
 import { consentsOf } from "./store/queries/consents.ts"
-import { asPlacedGrant } from "./store/queries/facts.ts"
+import { placedGrants } from "./store/queries/grants.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
 /**
@@ -47,7 +47,7 @@ export async function* returnedFrames(
       ...(consents.length === 0 ? {} : { consents: consents.map(({ bytes }) => jsonOf(bytes)) }),
       contents: order.payload.act === "release" ? await contentsOf(db, facts) : [],
       entry: { index: row.idx, salt: encodeHex(new Uint8Array(row.salt)) },
-      grants: facts.map(asPlacedGrant).map(({ bytes, path, position }) => ({
+      grants: (await placedGrants(db, facts)).map(({ bytes, path, position }) => ({
         grant: jsonOf(bytes),
         path: path.map(encodeHex),
         position,

@@ -56,21 +56,33 @@ async function knownOf(context: Context, peer: string): Promise<readonly Known[]
     if (epoch > known.epoch || (epoch === known.epoch && size > known.size))
       newest.set(member, { epoch, size })
   }
+  const mirrored = new Map(logs.map(({ member, size }) => [member, size]))
   const counts = new Map(keys.map(({ member, count }) => [member, count]))
   return roots
     .filter(({ member }) => member !== self.id && member !== peer)
     .map(({ member, version }) => {
       const { epoch, size } = newest.get(member) ?? { epoch: 0, size: 0 }
-      return { member, state: `${version} ${epoch} ${size} ${counts.get(member) ?? 0}` }
+      const held = mirrored.get(member) ?? 0
+      return { member, state: `${version} ${epoch} ${size} ${counts.get(member) ?? 0} ${held}` }
     })
 }
 
-/** Frames with what this peer has not been told yet. Nothing of it is about us or the peer itself. */
-export async function* gossipFrames(context: Context, peer: string): AsyncGenerator<Uint8Array> {
+/** One thing told, and in which state it was. */
+export type Told = { readonly subject: string; readonly state: string }
+
+/**
+ * Frames with what this peer has not been told yet. What they
+ * tell is added to `sent`, for `noteTold` once the peer has them: what is lost on the way is told again.
+ */
+export async function* gossipFrames(
+  context: Context,
+  peer: string,
+  sent: Told[],
+): AsyncGenerator<Uint8Array> {
   const { db, gossip } = context
   const { revision } = gossip
-  yield* consentFrames(context, peer)
-  yield* withdrawalFrames(context, peer)
+  yield* consentFrames(context, peer, sent)
+  yield* withdrawalFrames(context, peer, sent)
   if (gossip.told.get(peer) === revision) return
   const told = new Map(
     (await db.selectFrom("told").selectAll().where("peer", "=", peer).execute()).map(
@@ -81,27 +93,35 @@ export async function* gossipFrames(context: Context, peer: string): AsyncGenera
     const before = told.get(member)
     if (before === state) continue
     yield* memberFrames(context, member, Number(before?.split(" ")[0] ?? "1"))
-    await noteTold(db, peer, member, state)
+    sent.push({ subject: member, state })
   }
-  yield* proofFrames(context, peer, new Set(told.keys()))
-  gossip.told.set(peer, revision)
+  yield* proofFrames(context, peer, new Set(told.keys()), sent)
+  if (sent.length === 0) gossip.told.set(peer, revision)
 }
 
 /** What our officers said to a release of this peer, or took back that it may be shown a release under. */
-async function* consentFrames(context: Context, peer: string): AsyncGenerator<Uint8Array> {
+async function* consentFrames(
+  context: Context,
+  peer: string,
+  sent: Told[],
+): AsyncGenerator<Uint8Array> {
   for (const id of await consentsFor(context.db, peer)) {
     const bytes = await provenConsent(context, id)
     if (bytes === null) continue
     yield encodeFrame("evidence", bytes)
-    await noteTold(context.db, peer, id, "1")
+    sent.push({ subject: id, state: "1" })
   }
 }
 
 /** What was withdrawn further up, from those through whom this peer holds it, us among them. */
-async function* withdrawalFrames(context: Context, peer: string): AsyncGenerator<Uint8Array> {
+async function* withdrawalFrames(
+  context: Context,
+  peer: string,
+  sent: Told[],
+): AsyncGenerator<Uint8Array> {
   for (const { name, bytes } of await withdrawalsFor(context, peer)) {
     yield encodeFrame("evidence", bytes)
-    await noteTold(context.db, peer, name, "1")
+    sent.push({ subject: name, state: "1" })
   }
 }
 
@@ -112,17 +132,20 @@ async function* memberFrames(
 ): AsyncGenerator<Uint8Array> {
   const member = await memberById(db, id)
   if (member === null) return
-  const note = await newestNote(db, member)
-  if (note === null) return
-  yield encodeFrame("checkpoint", utf8(note))
+  const notes = await newestNotes(db, member)
+  if (notes.length === 0) return
+  for (const note of notes) yield encodeFrame("checkpoint", utf8(bareCheckpoint(note, member)))
   for (const { payload, bytes } of member.documents)
     if (payload.version > fromVersion) yield encodeFrame("root", bytes)
   const keys = await keysInForce(db, member)
   if (keys !== null) yield encodeFrame("keys", keys.bytes)
 }
 
-/** Mirrored or heard of, whichever is further; with its log's own lines alone. */
-async function newestNote(db: Db, member: Member): Promise<string | null> {
+/**
+ * What is mirrored, and what was heard of if that is further: between the two lies what cannot be compared
+ * here, and whoever has mirrored as far compares it. Each with its log's own lines alone.
+ */
+async function newestNotes(db: Db, member: Member): Promise<readonly string[]> {
   const log = await logOf(db, member.id)
   const heard = await db
     .selectFrom("heard")
@@ -137,8 +160,8 @@ async function newestNote(db: Db, member: Member): Promise<string | null> {
     (log === null ||
       heard.epoch > log.epoch ||
       (heard.epoch === log.epoch && heard.size > log.range.size))
-  const note = isHeard ? heard.note : (log?.checkpoint ?? null)
-  return note === null ? null : bareCheckpoint(note, member)
+  const notes = [log?.checkpoint ?? null, isHeard ? heard.note : null]
+  return notes.filter((note) => note !== null)
 }
 
 /** Proofs that their member has been told first, and what it says to them. */
@@ -146,6 +169,7 @@ async function* proofFrames(
   { db }: Context,
   peer: string,
   told: ReadonlySet<string>,
+  sent: Told[],
 ): AsyncGenerator<Uint8Array> {
   const proofs = await db
     .selectFrom("inconsistency")
@@ -157,21 +181,18 @@ async function* proofFrames(
   for (const { digest, bytes } of [...proofs, ...explanations]) {
     if (told.has(digest)) continue
     yield encodeFrame("evidence", new Uint8Array(bytes))
-    await noteTold(db, peer, digest, "1")
+    sent.push({ subject: digest, state: "1" })
   }
 }
 
-export async function noteTold(
-  db: Db,
-  peer: string,
-  subject: string,
-  state: string,
-): Promise<void> {
-  await db
-    .insertInto("told")
-    .values({ peer, subject, state })
-    .onConflict((conflict) => conflict.columns(["peer", "subject"]).doUpdateSet({ state }))
-    .execute()
+/** Takes them out of `sent`. */
+export async function noteTold(db: Db, peer: string, sent: Told[]): Promise<void> {
+  for (const { subject, state } of sent.splice(0))
+    await db
+      .insertInto("told")
+      .values({ peer, subject, state })
+      .onConflict((conflict) => conflict.columns(["peer", "subject"]).doUpdateSet({ state }))
+      .execute()
 }
 
 /** What was told of one third member. */
@@ -253,7 +274,13 @@ async function hear(context: Context, member: Member, epoch: number, note: strin
     return
   }
   const row = { member: member.id, epoch, size: checkpoint.size, root, note, at: env.clock.now() }
-  await db.insertInto("heard").values(row).execute()
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto("heard")
+    .values(row)
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst()
+  // Two peers told it at the same time: whoever came first is now what to compare with.
+  if (numInsertedOrUpdatedRows === 0n) return hear(context, member, epoch, note)
   context.gossip.revision++
   // The furthest says most; of the others any will do.
   if (known.length >= heardOfLog)

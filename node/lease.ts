@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import SQLite from "better-sqlite3"
 import { NodeError } from "./errors.ts"
-import { diskFailure, makeDirectory } from "./files.ts"
+import { diskFailure, isFull, makeDirectory } from "./files.ts"
 import { storeFailure } from "./store/sqlite.ts"
 
 /**
@@ -22,6 +22,8 @@ export function acquireLease(home: string): Lease {
     makeDirectory(home)
     const lock = new SQLite(join(home, "lease.db"), { timeout: 0 })
     try {
+      // Nothing is ever written here: on a full disk a journal could not even be begun.
+      lock.pragma("journal_mode=MEMORY")
       lock.exec("BEGIN EXCLUSIVE")
       notePid(pidFile)
     } catch (error) {
@@ -43,11 +45,16 @@ export function acquireLease(home: string): Lease {
   }
 }
 
-/** For the words of the refusal only: nothing is decided by it. */
+/** For the words of the refusal only: nothing is decided by it, and a full disk can do without. */
 function notePid(path: string): void {
   const file = openSync(path, "w", 0o600)
-  writeFileSync(file, String(process.pid))
-  closeSync(file)
+  try {
+    writeFileSync(file, String(process.pid))
+  } catch (cause) {
+    if (!isFull(cause)) throw cause
+  } finally {
+    closeSync(file)
+  }
 }
 
 function holder(path: string): string {

@@ -93,6 +93,7 @@ export async function heldRecords(
       .select(["version", "bytes"])
       .where("origin", "=", origin)
       .where("id", "=", id)
+      .where("locked", "=", 0)
       .orderBy("version", "desc")
       .limit(1)
       .executeTakeFirst()

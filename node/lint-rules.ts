@@ -114,7 +114,7 @@ export const lintRules: readonly LintRule[] = [
       ),
       /(?<![\w:])(?=[0-9a-f:]*\d)(?=[0-9a-f:]*::|(?:[0-9a-f]+:){7})[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])/iu,
       /(?<![\w:-])(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}(?![\w:-])/iu,
-      /\b[a-z0-9-]+\.(?:local|internal|intra|lan|corp)\b/iu,
+      /(?<![\p{L}\d_-])[a-z0-9-]{1,63}\.(?:local|internal|intra|lan|corp)\b/iu,
     ],
     text: "an address of a network or machine",
   },
@@ -131,7 +131,7 @@ export const lintRules: readonly LintRule[] = [
     rule: "contact",
     severity: "warning",
     patterns: [
-      /[\p{L}\d._%+-]+@[\p{L}\d-]+(?:\.[\p{L}\d-]+)+/u,
+      /(?<![\p{L}\d._%+-])[\p{L}\d._%+-]{1,64}@[\p{L}\d-]+(?:\.[\p{L}\d-]+)+/u,
       /(?<![\w.])\+\d{1,3}[\d ()./-]{6,}\d/u,
       /(?:\b(?:tel|téléphone|phone|mobile|fax)\b|电话|هاتف)\.?\s*[:：]?\s*\(?\d[\d ()./-]{5,}\d/iu,
     ],
@@ -176,7 +176,7 @@ export const lintRules: readonly LintRule[] = [
     facility: false,
     patterns: [
       new RegExp(
-        String.raw`(?<![\p{L}\d])(?!(?:The|A|An|Any|Each|Every|This|That|These|One|No|Our|Its|Their|Some|At|In|For|From|Of|All|If|When|New)\s)${name}(?:[ -](?:\p{Lu}[\p{L}-]+|\d))*\s+(?:NPP|[Nn]uclear [Pp]ower (?:[Pp]lant|[Ss]tation)|Power Station|[Rr]esearch [Rr]eactor)(?!\p{L})`,
+        String.raw`(?<![\p{L}\d'’-])(?!(?:The|A|An|Any|Each|Every|This|That|These|One|No|Our|Its|Their|Some|At|In|For|From|Of|All|If|When|New)\s)${name}(?:[ -](?:\p{Lu}[\p{L}-]+|\d))*\s+(?:NPP|[Nn]uclear [Pp]ower (?:[Pp]lant|[Ss]tation)|Power Station|[Rr]esearch [Rr]eactor)(?!\p{L})`,
         "u",
       ),
     ],

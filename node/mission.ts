@@ -9,7 +9,7 @@ import { findProfile } from "../protocol/profiles/registry.ts"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import type { Context } from "./context.ts"
-import { asFact, factsAbout } from "./store/queries/facts.ts"
+import { factsAbout } from "./store/queries/facts.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -34,6 +34,9 @@ export async function assertAgreed({ db, self }: Context, finding: ComityRecord)
   throw new ProtocolError("profile.violated", { detail: `${first!.field}: ${first!.expected}` })
 }
 
+/** Kinds of records that decide whether a finding that follows is taken. */
+export const missionKinds: readonly string[] = ["acceptance", "mission-agreement"]
+
 /** Mission agreements in force: the newest version that one has released, if the other agreed to it. */
 async function agreementsBetween(
   db: Db,
@@ -50,6 +53,7 @@ async function agreementsBetween(
     .select(["record.digest", "content.bytes"])
     .where("record.kind", "=", "mission-agreement")
     .where("record.origin", "in", parties)
+    .where("content.locked", "=", 0)
     .orderBy("record.version", "desc")
     .execute()
   const seen = new Set<string>()
@@ -91,7 +95,7 @@ async function isAccepted(
 
 /** Released to that member in this version, and not taken back. */
 async function isGiven(db: Db, record: Version, recipient: string): Promise<boolean> {
-  const facts = (await factsAbout(db, record, recipient)).map(asFact)
+  const facts = await factsAbout(db, record, recipient)
   return facts.some(
     (fact) =>
       fact.act === "release" && fact.version === record.version && endOf(fact, facts) === null,

@@ -9,7 +9,7 @@ import { verifyKeys } from "../protocol/member/keys.ts"
 import { newestRoot, rootVersion } from "../protocol/member/root.ts"
 import { appendOwn } from "./append.ts"
 import { Bell } from "./bell.ts"
-import type { Config, Context, Halt } from "./context.ts"
+import { type Config, type Context, type Halt, stopSigning } from "./context.ts"
 import { nodePrimitives } from "./crypto-node.ts"
 import type { Env } from "./env.ts"
 import { NodeError } from "./errors.ts"
@@ -18,8 +18,10 @@ import { isBehind, readHighWater } from "./high-water.ts"
 import { type NodeKeys, readKeys } from "./keys.ts"
 import { readLocalMarks } from "./local-marks.ts"
 import { bringStored } from "./profiles.ts"
+import { Recent } from "./recent.ts"
 import { askBeforeSigning, haltAtStart, halts, writeIdentity } from "./recover.ts"
 import { gapOf } from "./regain.ts"
+import { StoreDialect } from "./store/dialect.ts"
 import { migrate } from "./store/migrations.ts"
 import { createLog, logOf } from "./store/queries/logs.ts"
 import {
@@ -31,7 +33,6 @@ import {
 } from "./store/queries/members.ts"
 import { type Enrolled, insertOfficers } from "./store/queries/officers.ts"
 import type { Db, Schema } from "./store/schema.ts"
-import { sqliteDialect } from "./store/sqlite.ts"
 import { Turn } from "./turn.ts"
 
 let isTested = false
@@ -44,8 +45,13 @@ export function prepareCrypto(): void {
   isTested = true
 }
 
-async function openStore(env: Env, key: Uint8Array): Promise<Db> {
-  const db = new Kysely<Schema>({ dialect: sqliteDialect(env.openDatabase(key)) })
+async function openStore(
+  env: Env,
+  key: Uint8Array,
+  onDoubt: (failure: NodeError) => void = () => {},
+): Promise<Db> {
+  const database = env.openDatabase(key)
+  const db = new Kysely<Schema>({ dialect: new StoreDialect({ database, onDoubt }) })
   await migrate(db)
   return db
 }
@@ -61,21 +67,27 @@ export async function createNode(
   config: Partial<Config> = {},
 ): Promise<Context> {
   prepareCrypto()
-  const db = await openStore(env, keys.database)
+  let context: Context | undefined
+  const db = await openStore(env, keys.database, (failure) => {
+    if (context !== undefined) stopSigning(context, failure)
+  })
   const own = await readMeta(db, "member")
   if (own === null) throw new NodeError("home.missing", "No member has been founded here yet.")
   await bringStored(db)
   const inForce = (await readKeys(db, keys)) ?? keys
-  const context = await contextOf(env, db, inForce, config, decodeUtf8(own))
-  context.gap = await gapOf(context)
-  context.stopped = (await haltAtStart(context)) ?? (await behindHighWater(context))
+  const made = await contextOf(env, db, inForce, config, decodeUtf8(own))
+  context = made
+  made.gap = await gapOf(made)
+  made.stopped = (await haltAtStart(made)) ?? (await behindHighWater(made))
   let asked: Promise<void> | null = null
-  context.beforeSigning = () => {
-    asked ??= askBeforeSigning(context)
+  made.beforeSigning = () => {
+    asked ??= askBeforeSigning(made)
     return asked
   }
-  return context
+  return made
 }
+
+const recentBytes = 8 * 1024 * 1024
 
 async function contextOf(
   env: Env,
@@ -104,7 +116,9 @@ async function contextOf(
     bell: new Bell(),
     sequencing: new Turn(),
     receiving: new Map(),
+    handing: new Map(),
     epochs: { sending: new Map(), reading: new Map() },
+    recent: { sealed: new Recent(recentBytes), deliveries: new Recent(recentBytes) },
     gossip: { revision: 0, told: new Map() },
     stopped: null,
     gap: null,

@@ -24,6 +24,7 @@ import { NodeError } from "./errors.ts"
 import { nameOf } from "./peers.ts"
 import { neededFor } from "./release.ts"
 import { givenConsent, knowingOf } from "./store/queries/consents.ts"
+import { decodeGrants, grantListsOf } from "./store/queries/grants.ts"
 import { fromNodes, logOf } from "./store/queries/logs.ts"
 import { writeMeta } from "./store/queries/members.ts"
 import { lapsedKids } from "./store/queries/officers.ts"
@@ -103,8 +104,8 @@ export async function showOrder(context: Context, prefix: string): Promise<Order
   const signatures = await countingSignatures(context.db, row.id, today(context))
   const missing = await stillMissing(context, row)
   const grants: OrderView["grants"][number][] = []
-  for (const { bytes } of await grantRows(context.db, row.id)) {
-    const { recipient, record, terms } = decodeGrant(new Uint8Array(bytes))
+  for (const { bytes } of await grantsOf(context, row.id)) {
+    const { recipient, record, terms } = decodeGrant(bytes)
     const content = await context.db
       .selectFrom("content")
       .select("title")
@@ -148,13 +149,9 @@ async function askedBy(context: Context, orderId: string): Promise<string> {
   return nameOf(context, origin)
 }
 
-function grantRows(db: Db, orderId: string) {
-  return db
-    .selectFrom("order_grant")
-    .select(["position", "bytes"])
-    .where("order_id", "=", orderId)
-    .orderBy("position")
-    .execute()
+async function grantsOf({ db, self }: Context, orderId: string) {
+  const lists = await grantListsOf(db, self.id, orderId)
+  return lists.flatMap(({ grants }) => decodeGrants(grants)).sort((a, b) => a.position - b.position)
 }
 
 /** What the policy and the profile still ask for, in words. */
@@ -188,8 +185,8 @@ async function missingConsents(context: Context, row: OrderRow): Promise<readonl
   if (!order.rule.conditions.includes("consent") || row.act !== "release" || profile === undefined)
     return []
   const asked = new Set<string>()
-  for (const { bytes } of await grantRows(db, row.id)) {
-    const record = await recordOf(db, decodeGrant(new Uint8Array(bytes)).record)
+  for (const { bytes } of await grantsOf(context, row.id)) {
+    const record = await recordOf(db, decodeGrant(bytes).record)
     for (const member of membersAsked(profile, record)) asked.add(member)
   }
   const missing: string[] = []
@@ -220,12 +217,12 @@ export async function exportOrder(
   const row = await orderById(db, prefix)
   assertOpen(row, today(context))
   if (row.act === "consent") return exportConsent(context, row, seenSize)
-  const grants = await grantRows(db, row.id)
+  const grants = await grantsOf(context, row.id)
   const own = findProfile(payloadOf(row).rule.profile)
   const records = new Map<string, Json>()
   const recipients = new Map<string, string>()
   for (const { bytes } of grants) {
-    const { record, recipient } = decodeGrant(new Uint8Array(bytes))
+    const { record, recipient } = decodeGrant(bytes)
     recipients.set(recipient, await nameOf(context, recipient))
     records.set(record.digest, jsonOf(await recordBytes(db, record)))
   }
@@ -249,7 +246,7 @@ export async function exportOrder(
       version: fact.version,
     })),
     grants: grants.map(({ position, bytes }) => ({
-      grant: jsonOf(new Uint8Array(bytes)),
+      grant: jsonOf(bytes),
       position,
     })),
     ...(own === null || isBuiltIn(own.digest) ? {} : { profile: jsonOf(own.bytes) }),

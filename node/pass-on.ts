@@ -8,13 +8,13 @@ import {
   verifyLink,
   widerTerm,
 } from "../protocol/custody.ts"
-import { decodeHex, decodeUtf8, encodeHex } from "../protocol/encoding.ts"
+import { decodeUtf8, encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { decodeEntries, type EntriesFrame, readFrames } from "../protocol/exchange/frames.ts"
 import { limits } from "../protocol/limits.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
 import type { Grant, Terms } from "../protocol/release/grant.ts"
-import { factOf } from "../protocol/verify.ts"
+import type { Standing } from "../protocol/verify.ts"
 import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
@@ -23,15 +23,18 @@ import { askPeer } from "./http/peer-client.ts"
 import { mirrorLog } from "./mirror.ts"
 import { nameOf } from "./peers.ts"
 import { proveOrder } from "./prove-order.ts"
-import { owe, purgeEnded } from "./receive.ts"
 import { claimOf, liveFacts } from "./records.ts"
 import type { RecordReference } from "./standing.ts"
 import { truncateWal } from "./store/purge.ts"
-import { keepLinks, membersOf } from "./store/queries/custody.ts"
-import { asFact, type FactRow, factRow, factsAbout, insertFacts } from "./store/queries/facts.ts"
+import { keepLinks, linksOf, membersOf } from "./store/queries/custody.ts"
+import { asFact, type FactRow, factsAbout } from "./store/queries/facts.ts"
+import { insertGrants, placesGranted } from "./store/queries/grants.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, type Peer } from "./store/queries/members.ts"
+import { insertLoggedOrders } from "./store/queries/orders.ts"
+import { insertRows } from "./store/queries/rows.ts"
 import type { Db } from "./store/schema.ts"
+import { purgeEnded } from "./take.ts"
 
 /**
  * Passing on what another member released to us, as its terms permit; and passing down what ends it, to
@@ -73,7 +76,7 @@ export async function holdingOf(context: Context, reference: RecordReference): P
     throw new NodeError("order.pending", "The witnesses of its origin have not cosigned it yet.", {
       hint: "It can be passed on as soon as they have: comity sync.",
     })
-  await keepLinks(db, [link])
+  await keepLinks(db, [...(await linksOf(db, placed.grant)), link])
   return { sealed, terms, custody: link.digest, digest: placed.grant.record.digest }
 }
 
@@ -136,33 +139,42 @@ export async function withdrawalsFor(
 ): Promise<readonly { readonly name: string; readonly bytes: Uint8Array }[]> {
   const { db, self } = context
   const passedOn = await db
-    .selectFrom("fact")
-    .select(["record_id", "record_origin"])
+    .selectFrom("order_grant")
+    .select("record_id")
     .distinct()
     .where("recipient", "=", peer)
-    .where("chain", "<>", sql.lit(""))
+    .where("custody", "<>", sql.lit(""))
     .where("order_origin", "=", self.id)
     .execute()
+  if (passedOn.length === 0) return []
+  const rows = await db
+    .selectFrom("fact")
+    .leftJoin("told", (join) =>
+      join.on("told.peer", "=", peer).on("told.subject", "=", sql`order_id || ' ' || leaf`),
+    )
+    .selectAll("fact")
+    .where("act", "=", "withdraw")
+    .where(
+      "record_id",
+      "in",
+      passedOn.map(({ record_id }) => record_id),
+    )
+    .where("recipient", "<>", peer)
+    .where("record_origin", "<>", self.id)
+    .where("told.state", "is", null)
+    .orderBy("idx")
+    .execute()
   const found: { name: string; bytes: Uint8Array }[] = []
-  for (const { record_id, record_origin } of passedOn) {
-    const rows = await factsAbout(db, { origin: record_origin, id: record_id }, self.id)
-    for (const row of rows.filter(({ act }) => act === "withdraw")) {
-      const name = `${row.order_id} ${row.leaf}`
-      const told = await db
-        .selectFrom("told")
-        .select("state")
-        .where("peer", "=", peer)
-        .where("subject", "=", name)
-        .executeTakeFirst()
-      const bytes = told === undefined ? await withdrawalOf(context, row) : null
-      if (bytes !== null) found.push({ name, bytes })
-    }
+  for (const row of rows) {
+    const bytes = await withdrawalOf(context, row)
+    if (bytes !== null) found.push({ name: `${row.order_id} ${row.leaf}`, bytes })
   }
   return found
 }
 
+/** From us, as our own mirror proves it; from somebody further up, as it was passed down to us. */
 async function withdrawalOf(context: Context, row: FactRow): Promise<Uint8Array | null> {
-  if (row.names === "") {
+  if (row.recipient === context.self.id) {
     const { placed } = await claimOf(context, row)
     return (await shownOf(context, row, placed))?.bytes ?? null
   }
@@ -194,37 +206,75 @@ export async function takeWithdrawal(context: Context, bytes: Uint8Array): Promi
   if (grant.act !== "withdraw") throw new ProtocolError("custody.malformed", { detail: "act" })
   const members = await membersOf(db, [link])
   const { standing } = verifyLink(link, ownHolder(context, { members, takenBack: new Set() }))
-  const fact = { ...factOf(standing, link.placed), names: grant.recipient }
   let hasPurged = false
   await db.transaction().execute(async (trx) => {
-    const known = await factsAbout(trx, grant.record, self.id)
-    const resting = known.filter(
-      (row) =>
-        row.act === "release" &&
-        (asFact(row).chain ?? []).some(
-          ({ origin, recipient }) =>
-            origin === standing.order.origin && recipient === grant.recipient,
-        ),
-    )
+    const resting = await restingOn(trx, self.id, standing.order.origin, grant)
     if (resting.length === 0) return
-    const leaf = encodeHex(link.placed.leaf)
-    await insertFacts(trx, [
-      { ...factRow(fact, link.placed, leaf, env.clock.now()), recipient: self.id },
-    ])
-    await trx
-      .insertInto("passed_withdrawal")
-      .values({ order_origin: fact.orderOrigin, order_id: fact.orderId, leaf, bytes })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute()
-    const purged = await purgeEnded(trx, grant.record, [...known.map(asFact), fact])
+    await keepWithdrawal(trx, link, standing, env.clock.now())
+    const facts = await factsAbout(trx, grant.record, self.id)
+    const purged = await purgeEnded(trx, grant.record, facts)
     hasPurged = purged.hasPurged
-    if (!hasPurged) return
-    await noteEvent(context, trx, "record.ended", grant.record.id, fact.orderId)
-    for (const { order_origin, order_id, leaf: theirs } of resting)
-      await owe(context, trx, order_origin, order_id, decodeHex(theirs), "purged")
+    if (purged.isLive) return
+    const { heldUntil: until } = purged
+    await noteEvent(context, trx, "record.ended", grant.record.id, standing.orderId)
+    const said = {
+      state: until === null ? "purged" : "held",
+      record_id: grant.record.id,
+      code: null,
+      until,
+      day: today(context),
+      sent: 0,
+    }
+    await insertRows(
+      trx,
+      "receipt_out",
+      resting.map(({ order_origin: peer, order_id, leaf }) => ({ ...said, peer, order_id, leaf })),
+    )
   })
   if (hasPurged) await truncateWal(db)
   context.bell.ring()
+}
+
+/** Our holdings of the record that rest on a release by this member to the holder that the grant names. */
+async function restingOn(
+  trx: Db,
+  self: string,
+  origin: string,
+  { record, recipient }: Grant,
+): Promise<readonly FactRow[]> {
+  const rows = await trx
+    .selectFrom("fact")
+    .selectAll()
+    .where("record_id", "=", record.id)
+    .where("record_origin", "=", record.origin)
+    .where("recipient", "=", self)
+    .where("act", "=", "release")
+    .execute()
+  return rows.filter((row) =>
+    (asFact(row).chain ?? []).some((one) => one.origin === origin && one.recipient === recipient),
+  )
+}
+
+/** As an order of its member's log, which we don't follow: the link is its proof. */
+async function keepWithdrawal(trx: Db, link: Link, standing: Standing, now: number): Promise<void> {
+  const { proven, placed, bytes } = link
+  const { origin, id } = standing.order
+  const entry = { index: standing.index, salt: proven.salt }
+  // Its quorum was met: it waits for no proof.
+  const judged = { index: standing.index, root: { ...standing.root, quorum: 0 } }
+  await insertLoggedOrders(
+    trx,
+    [{ order: proven.order, entry, standing: judged, proof: null }],
+    now,
+  )
+  const known = await placesGranted(trx, origin, id)
+  if (!known.some(({ position }) => position === placed.position))
+    await insertGrants(trx, [{ origin, id, grants: [placed] }])
+  await trx
+    .insertInto("passed_withdrawal")
+    .values({ order_origin: origin, order_id: id, leaf: encodeHex(placed.leaf), bytes })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
 }
 
 /**
@@ -234,11 +284,11 @@ export async function takeWithdrawal(context: Context, bytes: Uint8Array): Promi
 export async function followOrigins(context: Context, peer: Peer): Promise<void> {
   const { db, self } = context
   const rows = await db
-    .selectFrom("fact")
+    .selectFrom("order_grant")
     .select("record_origin")
     .distinct()
     .where("recipient", "=", self.id)
-    .where("chain", "<>", sql.lit(""))
+    .where("custody", "<>", sql.lit(""))
     .where("order_origin", "=", peer.member)
     .execute()
   if (rows.length === 0) return
@@ -265,11 +315,17 @@ async function followOrigin(context: Context, peer: Peer, origin: string): Promi
 export async function hasPassedOn(db: Db, self: string, peer: string, origin: string) {
   const row = await db
     .selectFrom("fact")
-    .select("order_id")
-    .where("recipient", "=", peer)
-    .where("chain", "<>", sql.lit(""))
-    .where("order_origin", "=", self)
-    .where("record_origin", "=", origin)
+    .innerJoin("order_grant", (join) =>
+      join
+        .onRef("order_grant.order_origin", "=", "fact.order_origin")
+        .onRef("order_grant.order_id", "=", "fact.order_id")
+        .onRef("order_grant.leaf", "=", "fact.leaf"),
+    )
+    .select("fact.order_id")
+    .where("order_grant.recipient", "=", peer)
+    .where("order_grant.custody", "<>", sql.lit(""))
+    .where("fact.order_origin", "=", self)
+    .where("fact.record_origin", "=", origin)
     .executeTakeFirst()
   return row !== undefined
 }

@@ -76,6 +76,8 @@ export type PeerView = {
   readonly title: string
   readonly words: string
   readonly blocked: boolean
+  /** whether what is queued for it is handed over, not only served when it asks */
+  readonly push: boolean
   /** local names of verified peers that have compared its words */
   readonly introducedBy: readonly string[]
   /** last day of its root document */
@@ -141,6 +143,7 @@ async function viewOf(context: Context, peer: Peer): Promise<PeerView> {
     title,
     words: wordsOf(peer.member),
     blocked: peer.blocked === 1,
+    push: peer.push === 1,
     introducedBy: [...new Set(said.map(({ by }) => by))],
     expires,
     contact: (await keysInForce(db, member))?.payload.card ?? {},
@@ -239,6 +242,7 @@ async function addVerifiedCard(
     verified_on: null,
     blocked: 0,
     subscribed: 0,
+    push: 0,
     added_at: context.env.clock.now(),
   }
   await db.transaction().execute(async (trx) => {
@@ -424,6 +428,20 @@ export async function blockPeer(
 ): Promise<PeerView> {
   const peer = await findPeer(context, name)
   return change(context, peer, { blocked: isBlocked ? 1 : 0 })
+}
+
+/** Whether what is queued for the peer is handed over to it. @throws `peer.unreachable` without an address */
+export async function pushToPeer(
+  context: Context,
+  name: string,
+  isPushed: boolean,
+): Promise<PeerView> {
+  const peer = await findPeer(context, name)
+  if (isPushed && peer.url === null)
+    throw new NodeError("peer.unreachable", `No address of ${peer.name} is known.`, {
+      hint: `Note one first: comity peer move ${peer.name} URL`,
+    })
+  return change(context, peer, { push: isPushed ? 1 : 0 })
 }
 
 export async function renamePeer(context: Context, name: string, to: string): Promise<PeerView> {

@@ -22,6 +22,7 @@ import { NodeError } from "./errors.ts"
 import { nameOf } from "./peers.ts"
 import { type LogState, logOf, rootAt, signedSize } from "./store/queries/logs.ts"
 import { memberById, rootIndexes } from "./store/queries/members.ts"
+import { insertLoggedOrders } from "./store/queries/orders.ts"
 import {
   checkpointAt,
   keepCheckpoint,
@@ -126,37 +127,34 @@ export async function proofOf(
   return { size, note, witnessing: judgeQuorum(note, versions) }
 }
 
+/** An order that stands, with the log that it was found in. */
+export type Kept = Pick<Claim, "order" | "entry"> & {
+  readonly standing: Standing
+  readonly log: LogState
+}
+
 /**
- * The order as its log has it. Where its origin asks for no witnesses, the first checkpoint held that
- * covers it is its proof; otherwise the first quorate one will be, once it is here.
+ * Orders as their logs have them. Where its origin asks for no witnesses, the first checkpoint held that
+ * covers an order is its proof; otherwise the first quorate one will be, once it is here.
  */
-export async function keepOrder(
+export async function keepOrders(
   context: Context,
   trx: Db,
-  { order, entry }: Pick<Claim, "order" | "entry">,
-  { index, root }: Standing,
-  log: LogState,
+  orders: readonly Kept[],
 ): Promise<void> {
-  const size = signedSize(log)
-  const isPlain = root.quorum === 0 && size > index
-  if (isPlain) await keepCheckpoint(trx, log.id, { size, note: log.checkpoint!, version: 0 })
-  await trx
-    .insertInto("logged_order")
-    .values({
-      origin: order.payload.origin,
-      id: order.payload.id,
-      digest: order.digest,
-      document: order.bytes,
-      epoch: log.epoch,
-      idx: index,
-      salt: entry.salt,
-      root_version: root.version,
-      quorum: root.quorum,
-      proof: isPlain ? size : await proofCovering(trx, log.id, index, root.version),
-      at: context.env.clock.now(),
-    })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute()
+  const logged: Parameters<typeof insertLoggedOrders>[1][number][] = []
+  const plain = new Map<number, LogState>()
+  for (const { log, ...order } of orders) {
+    const { index, root } = order.standing
+    const size = signedSize(log)
+    const isPlain = root.quorum === 0 && size > index
+    if (isPlain) plain.set(log.id, log)
+    const proof = isPlain ? size : await proofCovering(trx, log.id, index, root.version)
+    logged.push({ ...order, proof })
+  }
+  for (const log of plain.values())
+    await keepCheckpoint(trx, log.id, { size: signedSize(log), note: log.checkpoint!, version: 0 })
+  await insertLoggedOrders(trx, logged, context.env.clock.now())
 }
 
 /** What witnesses say of an order, in words, under the names by which they are known here. */

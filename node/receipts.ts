@@ -1,7 +1,6 @@
-import type { Selectable } from "kysely"
-import { concat } from "../protocol/encoding.ts"
+import { type Selectable, sql } from "kysely"
 import { ProtocolError } from "../protocol/errors.ts"
-import { encodeFrame, framesHeader } from "../protocol/exchange/frames.ts"
+import { encodeFrame } from "../protocol/exchange/frames.ts"
 import {
   encodeReceipts,
   type ReceiptItem,
@@ -18,12 +17,12 @@ import { nameOf } from "./peers.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db, Schema } from "./store/schema.ts"
 
-/** Receipts that `peer` is owed, at most `count`, as one container to post; null when it is owed none. */
+/** Receipts that `peer` is owed, at most `count`, as one frame; null when it is owed none. */
 export async function owedReceipts(
   context: Context,
   peer: string,
   count: number,
-): Promise<{ readonly frames: Uint8Array; readonly ids: readonly number[] } | null> {
+): Promise<{ readonly frame: Uint8Array; readonly ids: readonly number[] } | null> {
   const rows = await context.db
     .selectFrom("receipt_out")
     .selectAll()
@@ -35,7 +34,7 @@ export async function owedReceipts(
   if (rows.length === 0) return null
   const signed = await signReceipts(context, peer, rows)
   return {
-    frames: concat(framesHeader(), encodeFrame("receipts", signed)),
+    frame: encodeFrame("receipts", signed),
     ids: rows.map(({ id }) => id),
   }
 }
@@ -63,12 +62,13 @@ async function signReceipts(
   peer: string,
   rows: readonly Selectable<Schema["receipt_out"]>[],
 ): Promise<Uint8Array> {
-  const items = rows.map(({ order_id, leaf, state, code, day }) => ({
+  const items = rows.map(({ order_id, leaf, state, code, until, day }) => ({
     ...(code === null ? {} : { code }),
     day,
     leaf,
     order: order_id,
     state: state as ReceiptItem["state"],
+    ...(until === null ? {} : { until }),
   }))
   const payload = encodeReceipts({
     from: context.self.id,
@@ -168,6 +168,8 @@ export type ReceiptView = {
   readonly order: string
   readonly state: ReceiptItem["state"] | "queued"
   readonly code?: string
+  /** for `held`: when it is looked at again */
+  readonly until?: string
   readonly day: string
 }
 
@@ -195,6 +197,7 @@ export async function receiptsOf(
       .where("order_id", "=", fact.order_id)
       .where("leaf", "=", fact.leaf)
       .orderBy("at", "desc")
+      .orderBy(sql`rowid`, "desc")
       .limit(1)
       .executeTakeFirst()
     receipts.push({
@@ -204,6 +207,7 @@ export async function receiptsOf(
       order: fact.order_id,
       state: (newest?.state ?? "queued") as ReceiptView["state"],
       ...(newest?.code == null ? {} : { code: newest.code }),
+      ...(newest?.until == null ? {} : { until: newest.until }),
       day: newest?.day ?? new Date(fact.at).toISOString().slice(0, 10),
     })
   }

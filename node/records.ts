@@ -6,15 +6,13 @@ import { findProfile } from "../protocol/profiles/registry.ts"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import type { Terms } from "../protocol/release/grant.ts"
 import { decodeOrder } from "../protocol/release/order.ts"
-import { endOf } from "../protocol/release/precedence.ts"
 import { type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
 import { type Context, today } from "./context.ts"
-import { draftById } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { localMark, ownHolder } from "./holder.ts"
 import { type Links, linksAround } from "./linked.ts"
 import { loggedOf } from "./logged.ts"
-import { findPeer, nameOf } from "./peers.ts"
+import { nameOf } from "./peers.ts"
 import { describeProof } from "./prove.ts"
 import { searchContent } from "./search.ts"
 import { type Stale, staleOf } from "./staleness.ts"
@@ -26,9 +24,11 @@ import {
   type Standing,
   standingOf,
 } from "./standing.ts"
+import { StoreDamage } from "./store/damage.ts"
 import { consentsOf, knowingOf } from "./store/queries/consents.ts"
 import { linksOf, membersOf } from "./store/queries/custody.ts"
-import { asFact, asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
+import { type FactRow, factsAbout } from "./store/queries/facts.ts"
+import { placedGrants } from "./store/queries/grants.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -99,6 +99,7 @@ function recordRows(db: Db) {
       "record.created_at",
       "content.title",
       "content.rid",
+      "content.locked",
     ])
 }
 
@@ -115,14 +116,14 @@ async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly
     views.push({
       record: row.id,
       version: row.version,
-      title: verdict === "suspended" ? "" : (row.title ?? ""),
+      title: verdict === "suspended" || row.locked === 1 ? "" : (row.title ?? ""),
       kind: row.kind,
       profile: row.profile_id,
       from: await nameOf(context, row.origin),
       origin: row.origin,
       receivedAt: new Date(row.created_at).toISOString(),
       verdict,
-      withdrawn: row.rid === null,
+      withdrawn: row.rid === null || row.locked === 1,
       ...(stale.get(row.origin) == null ? {} : { stale: stale.get(row.origin)!.since }),
     })
   }
@@ -183,7 +184,8 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
     const text = "our own record; no release of it stands: comity receipts says what became of it"
     steps.push({ step: 0, ok: true, text })
   } else steps.push(...(await provenance(context, held, content.bytes)))
-  const terms = held === undefined ? null : (asPlacedGrant(held).grant.terms ?? null)
+  const [placed] = held === undefined ? [] : await placedGrants(context.db, [held])
+  const terms = placed?.grant.terms ?? null
   return {
     record: id,
     version,
@@ -205,7 +207,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
   }
 }
 
-function shownContent(record: ComityRecord): object {
+export function shownContent(record: ComityRecord): object {
   const { title, kind, language, body, areas, fields, profile } = record
   return { title, kind, profile: profile.id, language, areas, fields, body }
 }
@@ -246,7 +248,7 @@ export async function contentOf(
 ): Promise<{ readonly bytes: Uint8Array; readonly title: string }> {
   const row = await context.db
     .selectFrom("content")
-    .select(["bytes", "title"])
+    .select(["bytes", "title", "locked"])
     .where("origin", "=", origin)
     .where("id", "=", id)
     .where("version", "=", version)
@@ -259,6 +261,10 @@ export async function contentOf(
         hint: `Who withdrew it: comity why ${id.slice(0, 12)} --peer ${await nameOf(context, origin)}`,
       },
     )
+  if (row.locked === 1)
+    throw new NodeError("record.held", `Record ${id} was withdrawn, and is locked away by law.`, {
+      hint: "comity hold list says until when; an officer may read it: comity hold open RECORD.",
+    })
   return { bytes: new Uint8Array(row.bytes), title: row.title }
 }
 
@@ -301,7 +307,8 @@ export async function claimOf(context: Context, fact: FactRow) {
     .where("id", "=", fact.order_id)
     .executeTakeFirstOrThrow()
   const order = decodeOrder(new Uint8Array(row.document))
-  const placed = asPlacedGrant(fact)
+  const [placed] = await placedGrants(db, [fact])
+  if (placed === undefined) throw new StoreDamage("a grant is missing")
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
   const consents = await consentsOf(db, order.payload)
   const claim = { order, entry, grants: [placed], consents }
@@ -322,166 +329,23 @@ async function provenance(
   try {
     const { claim, placed, logged, log, proof } = await claimOf(context, fact)
     seen = await describeProof(context, logged, log, { index: fact.idx, proof })
+    const { db } = context
+    const links = await linksOf(db, placed.grant)
     // What was taken back since it was received takes nothing away: that is for a withdrawal to do.
-    const { members } = await knowingOf(context.db, claim.consents)
-    const holder = { ...ownHolder(context), recipient: null, members }
+    const known = [
+      ...(await knowingOf(db, claim.consents)).members,
+      ...(await membersOf(db, links)),
+    ]
+    const holder = { ...ownHolder(context), recipient: null, members: new Map(known) }
     const standing = verifyOrder(claim, logged, holder, report)
-    const known = await context.db
-      .selectFrom("fact")
-      .selectAll()
-      .where("record_id", "=", fact.record_id)
-      .where("record_origin", "=", fact.record_origin)
-      .where("recipient", "=", fact.recipient)
-      .execute()
-    const links = await linksOf(context.db, placed.grant)
-    const judging = {
-      ...holder,
-      members: new Map([...members, ...(await membersOf(context.db, links))]),
-    }
     const custody =
-      links.length === 0 ? null : verifyCustody(links, placed, standing.order.origin, judging)
-    const content = { plaintext: bytes }
-    verifyRelease(standing, placed, known.map(asFact), content, judging, report, custody)
+      links.length === 0 ? null : verifyCustody(links, placed, standing.order.origin, holder)
+    const record = { origin: fact.record_origin, id: fact.record_id }
+    const facts = await factsAbout(db, record, fact.recipient)
+    verifyRelease(standing, placed, facts, { plaintext: bytes }, holder, report, custody)
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
     steps.push({ step: steps.length + 1, ok: false, text: cause.message, code: cause.code })
   }
   return steps
-}
-
-export type Why = {
-  readonly record: string
-  readonly peer: string
-  readonly have: boolean
-  readonly reason: string
-  readonly detail: string
-}
-
-/** Why a member has a record, or does not: what is known here, and nothing else. */
-export async function why(context: Context, prefix: string, name: string): Promise<Why> {
-  const peer = await findPeer(context, name)
-  const reference = await draftOrRecord(context, prefix)
-  const isOurs = reference.origin === context.self.id
-  const say = (have: boolean, reason: string, detail: string): Why => ({
-    record: reference.id,
-    peer: peer.name,
-    have,
-    reason,
-    detail,
-  })
-  if (!isOurs && reference.origin !== peer.member)
-    return say(
-      false,
-      "not-ours",
-      "That record is another member's: who else was given it is not known here, and not ours to know.",
-    )
-  const recipient = isOurs ? peer.member : context.self.id
-  const facts = await context.db
-    .selectFrom("fact")
-    .selectAll()
-    .where("record_id", "=", reference.id)
-    .where("record_origin", "=", reference.origin)
-    .where("recipient", "=", recipient)
-    .orderBy("idx")
-    .execute()
-  if (!isOurs) return whyWeHave(facts, peer.name, say)
-  return whyTheyHave(context, peer.name, peer.member, reference.id, facts, say)
-}
-
-/** A draft that no order has named is no record yet, but can be asked about. */
-async function draftOrRecord(context: Context, prefix: string) {
-  try {
-    const { id } = await draftById(context, prefix)
-    return { origin: context.self.id, id }
-  } catch (cause) {
-    if (!(cause instanceof NodeError) || cause.code === "record.ambiguous") throw cause
-    return findRecord(context, prefix)
-  }
-}
-
-type Say = (have: boolean, reason: string, detail: string) => Why
-
-function whyWeHave(facts: readonly FactRow[], name: string, say: Say): Why {
-  const known = facts.map(asFact)
-  const release = facts.findLast((row) => row.act === "release")
-  if (release === undefined) return say(true, "origin", `${name} wrote it.`)
-  const end = endOf(asFact(release), known)
-  return end === null
-    ? say(
-        true,
-        "origin",
-        `${name} wrote it and released it to us by order ${release.order_id}, at index ${release.idx} of its log.`,
-      )
-    : say(true, "origin", `${name} wrote it, and withdrew it from us by order ${end.orderId}.`)
-}
-
-async function whyTheyHave(
-  context: Context,
-  name: string,
-  member: string,
-  id: string,
-  facts: readonly FactRow[],
-  say: Say,
-): Promise<Why> {
-  const { db } = context
-  const known = facts.map(asFact)
-  const release = facts.findLast((row) => row.act === "release")
-  if (release === undefined) {
-    const open = await db
-      .selectFrom("order_grant")
-      .innerJoin("release_order", "release_order.id", "order_grant.order_id")
-      .select(["release_order.id", "release_order.state", "release_order.reason"])
-      .where("order_grant.record_id", "=", id)
-      .where("order_grant.recipient", "=", member)
-      .orderBy("release_order.created_at", "desc")
-      .executeTakeFirst()
-    if (open === undefined)
-      return say(false, "not-released", `No order has ever named ${name} for this record.`)
-    const words = open.reason === null ? "" : ` (${open.reason})`
-    return open.state === "open"
-      ? say(
-          false,
-          "order-open",
-          `Order ${open.id} names ${name} and waits to be signed and published.`,
-        )
-      : say(false, `order-${open.state}`, `Order ${open.id} was ${open.state}${words}.`)
-  }
-  const end = endOf(asFact(release), known)
-  const receipts = await db
-    .selectFrom("receipt_in")
-    .selectAll()
-    .where("peer", "=", member)
-    .where("order_id", "in", [release.order_id, ...(end === null ? [] : [end.orderId])])
-    .orderBy("at")
-    .execute()
-  const newest = receipts.at(-1)
-  if (end !== null)
-    return newest?.state === "purged"
-      ? say(
-          false,
-          "withdrawn",
-          `Withdrawn by order ${end.orderId}; ${name} stated on ${newest.day} that it was purged.`,
-        )
-      : say(
-          receipts.some(({ state }) => state === "delivered"),
-          "withdrawn",
-          `Withdrawn by order ${end.orderId}; ${name} has not yet stated that it was purged.`,
-        )
-  if (newest === undefined)
-    return say(
-      false,
-      "queued",
-      `Released by order ${release.order_id} at index ${release.idx}; ${name} has not fetched it yet.`,
-    )
-  if (newest.state === "refused")
-    return say(
-      false,
-      "refused",
-      `${name} refused it on ${newest.day}: ${newest.code ?? "without a code"}.`,
-    )
-  return say(
-    true,
-    newest.state,
-    `Released by order ${release.order_id} at index ${release.idx}; ${name} stated ${newest.state} on ${newest.day}.`,
-  )
 }

@@ -18,7 +18,15 @@ import { areNamedBy } from "./keys.ts"
 import { type LogNews, mirrorLog } from "./mirror.ts"
 import { pushLog } from "./push.ts"
 import { takeReceipts } from "./receipts.ts"
-import { type Owed, owedOf, storeGap, takeReturned, unopened, writeOwed } from "./regain.ts"
+import {
+  closeGap,
+  type Owed,
+  owedOf,
+  storeGap,
+  takeReturned,
+  unopened,
+  writeOwed,
+} from "./regain.ts"
 import { renewKeys } from "./renew.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, memberById, type Peer, readMeta, writeMeta } from "./store/queries/members.ts"
@@ -67,6 +75,7 @@ export async function recover(context: Context): Promise<Recovery> {
   }
   if ((await owedOf(context)) === null) return report(context, "sound", answers, regained)
   await regain(context, answers)
+  await closeGap(context)
   const left = await unopened(context)
   return report(context, left.length === 0 ? "sound" : "regaining", answers, regained)
 }
@@ -84,6 +93,8 @@ export async function ask(
       from: Math.min(...taken.map(({ from }) => from)),
       to: Math.max(...taken.map(({ to }) => to)),
     })
+  // Where only documents of ours were missing, nobody has an order to give back.
+  if (regained > 0) await closeGap(context)
   if (answers.some(({ answer }) => answer === "other")) context.stopped = halts.forked
   return { answers, regained }
 }

@@ -5,17 +5,17 @@ import type { Returned } from "../protocol/exchange/returned.ts"
 import { blindedEntry, dummyEntry, isOpenEntry, withdrawalTag } from "../protocol/log/entry.ts"
 import { decodeRecord } from "../protocol/record/record.ts"
 import { decodeOrder } from "../protocol/release/order.ts"
-import { factOf, verifyOrder } from "../protocol/verify.ts"
+import { verifyOrder } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { formatDraft } from "./draft.ts"
 import { noteEvent } from "./event.ts"
 import { ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
-import { keepOrder } from "./prove.ts"
-import { indexRecord } from "./search.ts"
-import { queueAgain } from "./sequencer.ts"
+import { keepOrders } from "./prove.ts"
+import { queueAgain } from "./queue.ts"
+import { indexRecords } from "./search.ts"
 import { keepConsents } from "./store/queries/consents.ts"
-import { factRow, insertFacts } from "./store/queries/facts.ts"
+import { insertGrants, placesGranted } from "./store/queries/grants.ts"
 import { entriesFrom, logOf } from "./store/queries/logs.ts"
 import { allPeers, readMeta, writeMeta } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
@@ -144,30 +144,21 @@ export async function takeReturned(context: Context, returned: Returned): Promis
     if (!logged.places.includes(entry.index)) throw new ProtocolError("entry.mismatch")
     const holder = { ...ownHolder(context), recipient: null, mapMarking: null }
     const standing = verifyOrder(returned, logged, holder)
-    await keepOrder(context, trx, returned, standing, log)
+    const { id } = order.payload
+    await keepOrders(context, trx, [{ order, entry, standing, log }])
     await keepConsents(trx, order.payload, returned.consents)
-    const now = context.env.clock.now()
-    const known = await trx
-      .selectFrom("fact")
-      .select("leaf")
-      .where("order_origin", "=", self.id)
-      .where("order_id", "=", order.payload.id)
-      .execute()
-    const isNew = !grants.every(({ leaf }) => known.some((row) => row.leaf === encodeHex(leaf)))
-    const rows = grants.map((one) => factRow(factOf(standing, one), one, encodeHex(one.leaf), now))
-    await insertFacts(trx, rows)
+    const places = await placesGranted(trx, self.id, id)
+    const known = new Set(places.map(({ position }) => position))
+    const fresh = grants.filter(({ position }) => !known.has(position))
+    await insertGrants(trx, [{ origin: self.id, id, grants: fresh }])
     for (const { grant } of grants) {
       const content = contents.get(grant.record.digest)
       if (content !== undefined) await storeOwn(context, trx, grant, content)
     }
     if (order.payload.act === "withdraw") await doubt(trx, self.id, standing.index, grants)
-    await trx
-      .updateTable("release_order")
-      .set({ state: "logged" })
-      .where("id", "=", order.payload.id)
-      .execute()
+    await trx.updateTable("release_order").set({ state: "logged" }).where("id", "=", id).execute()
     // The feeds have begun anew without it: it goes to the end of this one.
-    if (context.gap === null && isNew)
+    if (context.gap === null && fresh.length > 0)
       await queueAgain(context, trx, returned, grants[0]!.grant.recipient)
   })
   await closeGap(context)
@@ -234,7 +225,7 @@ async function storeOwn(
     .onConflict((conflict) => conflict.doNothing())
     .returning("rid")
     .executeTakeFirst()
-  if (inserted !== undefined) await indexRecord(trx, inserted.rid, record)
+  if (inserted !== undefined) await indexRecords(trx, [{ rid: inserted.rid, record }])
   const source = formatDraft(record)
   await trx
     .insertInto("draft")
@@ -249,7 +240,7 @@ async function storeOwn(
 }
 
 /** When every entry is opened or given up: new feeds, with everything that stands and every withdrawal. */
-async function closeGap(context: Context): Promise<void> {
+export async function closeGap(context: Context): Promise<void> {
   const { db } = context
   if ((await gapOf(context)) === null || (await unopened(context)).length > 0) return
   await db.transaction().execute(async (trx) => {

@@ -26,14 +26,17 @@ import { releaseOf, ruleConditions } from "../protocol/verify.ts"
 import { type Context, dayOf, ownRoot, today } from "./context.ts"
 import { draftById, freezeDraft, type RecordRow, recordRow } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
+import { type Foreseeable, type Foreseen, foresee } from "./foresee.ts"
+import { findGroup, verifyGroup } from "./groups.ts"
 import { assertAgreed } from "./mission.ts"
 import { type Held, holdingOf, narrowed } from "./pass-on.ts"
-import { assertVerified, findPeer, nameOf } from "./peers.ts"
+import { assertVerified, findPeer } from "./peers.ts"
 import { newestBase } from "./prove.ts"
 import { findRecord } from "./records.ts"
 import { remarksFor } from "./remarks.ts"
 import { tracesIn } from "./state-names.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
+import { insertGrants } from "./store/queries/grants.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -57,14 +60,7 @@ export type Requested = {
   readonly needs: number
   readonly signed: number
   readonly grants: number
-  readonly preview: readonly {
-    readonly recipient: string
-    readonly member: string
-    readonly record: string
-    readonly version: number
-    readonly title: string
-    readonly terms?: Terms
-  }[]
+  readonly preview: readonly Foreseen[]
 }
 
 const dayMs = 86_400_000
@@ -72,12 +68,10 @@ const dayMs = 86_400_000
 const orderDays = 14
 
 /** A grant in the making, with what decides which order it falls into. */
-type Planned = {
-  readonly grant: Grant
+type Planned = Foreseeable & {
   readonly rule: Rule
   /** members whose consent it needs: those of one order are asked for the same */
   readonly asked: readonly string[]
-  readonly title: string
 }
 
 class DryRun extends Error {
@@ -186,11 +180,7 @@ async function findRecipients(
   wanted: readonly string[],
 ): Promise<readonly Recipient[]> {
   const found = new Map<string, Recipient>()
-  for (const name of wanted) {
-    if (name === "public" || name.startsWith("@"))
-      throw new NodeError("feature.later", `Releases to ${name} are not built yet.`, {
-        hint: "Name the members one by one.",
-      })
+  for (const name of await listedMembers(context, wanted)) {
     const peer = await findPeer(context, name).catch((cause: unknown) => {
       const isUs = name === context.self.id || name.toUpperCase() === ownRoot(context).state
       if (!isUs) throw cause
@@ -230,6 +220,26 @@ async function planRemarks(
   return planned
 }
 
+/** The names, with each group as the members whom its version in force lists. @throws `group.*` */
+async function listedMembers(
+  context: Context,
+  wanted: readonly string[],
+): Promise<readonly string[]> {
+  const names: string[] = []
+  for (const name of wanted) {
+    if (name === "public")
+      throw new NodeError("feature.later", "Releases to public are not built yet.", {
+        hint: "Name the members one by one.",
+      })
+    if (!name.startsWith("@")) names.push(name)
+    else {
+      const { group } = await findGroup(context, name)
+      names.push(...group.members.filter((member) => member !== context.self.id))
+    }
+  }
+  return names
+}
+
 const usualTerms = {
   caveats: [],
   evidence: "members",
@@ -254,7 +264,9 @@ async function planRelease(
     .where("id", "=", row.id)
     .where("version", "=", row.version)
     .executeTakeFirstOrThrow()
-  const record = decodeRecord(new Uint8Array(content.bytes))
+  const bytes = new Uint8Array(content.bytes)
+  const record = decodeRecord(bytes)
+  await verifyGroup(context, trx, record)
   const member = await memberById(trx, recipient.id)
   if (member === null) throw new NodeError("store.corrupt", "A peer's root documents are missing.")
   const theirs = newestRoot(member).payload
@@ -308,7 +320,8 @@ async function planRelease(
   const conditions = ruleConditions(profile, record, grant)
   const rule = { conditions, kind: row.kind, profile: row.profile_digest }
   const asked = conditions.includes("consent") ? membersAsked(profile, record) : []
-  return { grant, rule, asked, title: record.title }
+  const whole = { content: record, bytes: bytes.length }
+  return { grant, rule, asked, title: record.title, record: whole }
 }
 
 const overridesPerGrant = 64
@@ -328,10 +341,12 @@ async function overridden(
   const { base } = await newestBase(context, trx)
   const facts = await factsAbout(trx, { origin, id }, recipient)
   const known = facts.filter(
-    ({ act, epoch, idx }) =>
-      act === "withdraw" && (epoch > base.epoch || (epoch === base.epoch && idx >= base.size)),
+    ({ act, epoch, index, names }) =>
+      act === "withdraw" &&
+      names === undefined &&
+      (epoch > base.epoch || (epoch === base.epoch && index >= base.size)),
   )
-  return [...new Set(known.map(({ order_id }) => order_id))].slice(-overridesPerGrant).sort()
+  return [...new Set(known.map(({ orderId }) => orderId))].slice(-overridesPerGrant).sort()
 }
 
 /** Those whom the record names as parties to it are shown it in any case. */
@@ -496,18 +511,7 @@ async function makeOrders(
       orders.push(await makeOrder(context, trx, act, part, reason))
       needs = Math.max(needs, neededFor(root, act, part[0]!.rule))
     }
-  const preview = []
-  for (const { grant, title } of planned) {
-    const { recipient: member, record, terms } = grant
-    preview.push({
-      recipient: await nameOf({ ...context, db: trx }, member),
-      member,
-      record: record.id,
-      version: record.version,
-      title,
-      ...(terms === undefined ? {} : { terms }),
-    })
-  }
+  const preview = await foresee({ ...context, db: trx }, planned)
   return { order: orders[0]!, orders, needs, signed: 0, grants: planned.length, preview }
 }
 
@@ -533,29 +537,20 @@ async function makeOrder(
   const { env } = context
   const seed = env.random(32)
   const positions = drawPositions(part.length, (bytes) => env.random(bytes))
-  const grants = part.map(({ grant }, i) => ({
-    grant,
-    bytes: encodeGrant(grant),
-    position: positions[i]!,
-  }))
-  const leaves = new Map(grants.map(({ position, bytes }) => [position, grantLeaf(bytes)]))
+  const unplaced = part.map(({ grant }, i) => {
+    const bytes = encodeGrant(grant)
+    return { grant, bytes, leaf: grantLeaf(bytes), position: positions[i]! }
+  })
+  const tree = buildGrantTree(new Map(unplaced.map((one) => [one.position, one.leaf])), seed)
   const id = await insertOrder(context, trx, {
     act,
-    root: encodeHex(buildGrantTree(leaves, seed).root),
+    root: encodeHex(tree.root),
     rule: part[0]!.rule,
     seed,
     reason,
   })
-  const rows = grants.map(({ grant, bytes, position }) => ({
-    order_id: id,
-    position,
-    recipient: grant.recipient,
-    record_origin: grant.record.origin,
-    record_id: grant.record.id,
-    version: grant.record.version,
-    bytes,
-  }))
-  await trx.insertInto("order_grant").values(rows).execute()
+  const grants = unplaced.map((one) => ({ ...one, path: tree.path(one.position) }))
+  await insertGrants(trx, [{ origin: context.self.id, id, grants }])
   return id
 }
 

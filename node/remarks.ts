@@ -7,7 +7,8 @@ import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { nameOf } from "./peers.ts"
 import type { RecordReference } from "./standing.ts"
-import { asFact, asPlacedGrant, factsAbout } from "./store/queries/facts.ts"
+import { factsAbout } from "./store/queries/facts.ts"
+import { placedGrants } from "./store/queries/grants.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -26,6 +27,7 @@ async function remarksOn(db: Db, about: RecordReference): Promise<readonly Remar
     .where("origin", "=", about.origin)
     .where("id", "=", about.id)
     .where("version", "=", about.version)
+    .where("locked", "=", 0)
     .executeTakeFirst()
   if (held === undefined) return []
   const record = decodeRecord(new Uint8Array(held.bytes))
@@ -126,14 +128,24 @@ async function isHeldBy(
   record: Pick<Remark, "origin" | "id">,
   recipient: string,
 ): Promise<boolean> {
-  const facts = (await factsAbout(db, record, recipient)).map(asFact)
+  const facts = await factsAbout(db, record, recipient)
   return facts.some((fact) => fact.act === "release" && endOf(fact, facts) === null)
 }
 
 async function mayPassOn({ db, self }: Context, remark: Remark): Promise<boolean> {
-  const rows = await factsAbout(db, remark, self.id)
-  return rows.some((row) => {
-    const { terms } = asPlacedGrant(row).grant
-    return row.version === remark.version && terms !== undefined && permits(terms, self.id)
-  })
+  const rows = await db
+    .selectFrom("fact")
+    .select(["order_origin", "order_id", "position"])
+    .where("record_origin", "=", remark.origin)
+    .where("record_id", "=", remark.id)
+    .where("version", "=", remark.version)
+    .where("recipient", "=", self.id)
+    .where("act", "=", "release")
+    .execute()
+  for (const row of rows) {
+    const [placed] = await placedGrants(db, [row])
+    const terms = placed?.grant.terms
+    if (terms !== undefined && permits(terms, self.id)) return true
+  }
+  return false
 }

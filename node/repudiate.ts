@@ -6,7 +6,8 @@ import type { Context } from "./context.ts"
 import { ownHolder } from "./holder.ts"
 import { loggedOf } from "./logged.ts"
 import { consentsOf, knowingOf } from "./store/queries/consents.ts"
-import { asPlacedGrant, type FactRow } from "./store/queries/facts.ts"
+import type { FactRow } from "./store/queries/facts.ts"
+import { placedGrants } from "./store/queries/grants.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -33,10 +34,10 @@ export async function rejudge(context: Context, trx: Db, origin: Member): Promis
   for (const [order, facts] of Map.groupBy(rows, (row) => row.order_id)) {
     if (await stands(context, trx, origin.id, facts)) continue
     await trx
-      .updateTable("fact")
+      .updateTable("logged_order")
       .set({ repudiated: 1 })
-      .where("order_origin", "=", origin.id)
-      .where("order_id", "=", order)
+      .where("origin", "=", origin.id)
+      .where("id", "=", order)
       .execute()
     context.env.log.warn("release.repudiated", { origin: origin.id, order })
   }
@@ -70,7 +71,7 @@ async function stands(
   const order = decodeOrder(new Uint8Array(row.document))
   const entry = { index: row.idx, salt: new Uint8Array(row.salt) }
   const consents = await consentsOf(trx, order.payload)
-  const claim = { order, entry, grants: facts.map(asPlacedGrant), consents }
+  const claim = { order, entry, grants: await placedGrants(trx, facts), consents }
   const { logged } = await loggedOf(trx, origin, claim)
   // The sign-off alone is judged again: markings and recipients are as they were.
   const { members } = await knowingOf(trx, consents)

@@ -5,6 +5,7 @@ import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import type { Context } from "./context.ts"
 import { deleteLinks, insertLinks } from "./links.ts"
 import { searchQuery, searchTerms } from "./search-text.ts"
+import { insertRows } from "./store/queries/rows.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -20,10 +21,13 @@ function termsOf(record: ComityRecord): { readonly title: string; readonly body:
   return { title: searchTerms(record.title), body: searchTerms(text) }
 }
 
-export async function indexRecord(db: Db, rid: number, record: ComityRecord): Promise<void> {
-  const { title, body } = termsOf(record)
-  await sql`INSERT INTO search (rowid, title, body) VALUES (${rid}, ${title}, ${body})`.execute(db)
-  await insertLinks(db, rid, record)
+export async function indexRecords(
+  db: Db,
+  records: readonly { readonly rid: number; readonly record: ComityRecord }[],
+): Promise<void> {
+  const rows = records.map(({ rid, record }) => ({ rowid: rid, ...termsOf(record) }))
+  await insertRows(db, "search", rows)
+  for (const { rid, record } of records) await insertLinks(db, rid, record)
 }
 
 /** The index keeps no text, so what is taken out must be said again, exactly. FTS5 §4.4.3 */

@@ -1,19 +1,18 @@
-import { jsonOf } from "../protocol/canonical.ts"
-import { decodeHex, encodeHex } from "../protocol/encoding.ts"
+import { decodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
-import { deliveryDigest, encodeDelivery, firstPrev } from "../protocol/exchange/delivery.ts"
 import { blindedEntry, dummyEntry, entrySalt } from "../protocol/log/entry.ts"
 import type { Claim } from "../protocol/verify.ts"
-import { type Admitted, admit } from "./admit.ts"
+import { type Admitted, admit, type Base } from "./admit.ts"
 import { appendOwn, noteHighWater, stopIfUnsure } from "./append.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { noteEvent } from "./event.ts"
 import { forgetExport } from "./orders.ts"
-import { consentsOf, keepConsents } from "./store/queries/consents.ts"
-import { asPlacedGrant, factRow, insertFacts } from "./store/queries/facts.ts"
+import { queueDeliveries } from "./queue.ts"
+import { keepConsents } from "./store/queries/consents.ts"
 import { type LogState, logOf } from "./store/queries/logs.ts"
-import { keepUnwitnessed, type Place } from "./store/queries/proofs.ts"
+import { insertLoggedOrders, markLogged } from "./store/queries/orders.ts"
+import { keepUnwitnessed } from "./store/queries/proofs.ts"
 import { pendingTags, placeTag } from "./store/queries/tags.ts"
 import type { Db } from "./store/schema.ts"
 import { noteTags } from "./tags.ts"
@@ -82,7 +81,8 @@ async function schedule(context: Context, orderId: string): Promise<Scheduled> {
   const now = context.env.clock.now()
   return context.db.transaction().execute(async (trx) => {
     const log = await ownLog(context, trx)
-    const { order } = await admit(context, trx, log, orderId, log.range.size)
+    const base = { log, roots: new Map() }
+    const { order } = await admit(context, trx, base, orderId, log.range.size)
     const { id } = order.payload
     await trx
       .updateTable("release_order")
@@ -155,14 +155,17 @@ async function sequence(
   const log = await context.db.transaction().execute(async (trx) => {
     const before = await ownLog(context, trx)
     const filler = await Filler.of(context, trx, before, exactly)
+    const base = { log: before, roots: new Map() }
+    const unwritten: Unwritten[] = []
     for (const orderId of orderIds)
       try {
         if (!filler.hasRoomForOrder) break
-        outcomes.push(await logOrder(context, trx, before, orderId, filler))
+        outcomes.push(await logOrder(context, trx, base, orderId, filler, unwritten))
       } catch (cause) {
         if (!(cause instanceof NodeError || cause instanceof ProtocolError)) throw cause
         outcomes.push({ failure: cause })
       }
+    await writeOrders(context, trx, unwritten)
     filler.fill()
     if (filler.entries.length === 0) return null
     const after = await appendOwn(context, trx, filler.entries)
@@ -248,124 +251,43 @@ class Filler {
   }
 }
 
-/** One order into the log: the size after it is for the caller to say. */
+/**
+ * One order into the log: the size after it is for the caller to say. Releases are written together;
+ * `unwritten` has those that wait for it.
+ */
 async function logOrder(
   context: Context,
   trx: Db,
-  log: LogState,
+  base: Base,
   orderId: string,
   filler: Filler,
+  unwritten: Unwritten[],
 ): Promise<Published> {
   const index = filler.nextIndex
-  const admitted = await admit(context, trx, log, orderId, index)
-  const digest = decodeHex(admitted.order.digest)
+  const admitted = await admit(context, trx, base, orderId, index)
+  const { order, placed, consents, standing } = admitted
+  const { act, id } = order.payload
+  if (!(await markLogged(trx, id))) throw new NodeError("order.closed", `Order ${id} is not open.`)
+  const digest = decodeHex(order.digest)
   const salt = entrySalt(context.keys.salt, 1, digest)
-  const queued = await commitOrder(context, trx, admitted, { epoch: log.epoch, index, salt })
+  unwritten.push({ order, entry: { index, salt }, grants: placed, consents, standing })
+  if (act === "consent") await forgetExport(trx, id)
+  // What it ends, or says already, is looked for by orders behind it, and by its tags.
+  if (act !== "release") await writeOrders(context, trx, unwritten)
   filler.pushOrder(blindedEntry(1, salt, digest), await noteTags(context, trx, admitted))
-  return { order: admitted.order.payload.id, index, size: 0, queued }
+  const queued = [...new Set(placed.map(({ grant }) => grant.recipient))]
+  return { order: id, index, size: 0, queued }
 }
 
-/** Order, facts and one delivery for each recipient. */
-async function commitOrder(
-  context: Context,
-  trx: Db,
-  { order, placed, consents, facts, standing }: Admitted,
-  { epoch, index, salt }: Place & { readonly salt: Uint8Array },
-): Promise<readonly string[]> {
-  const now = context.env.clock.now()
-  const { id } = order.payload
-  const { version, quorum } = standing.root
-  const moved = await trx
-    .updateTable("release_order")
-    .set({ state: "logged" })
-    .where("id", "=", id)
-    .where("state", "in", ["open", "scheduled"])
-    .executeTakeFirst()
-  if (moved.numUpdatedRows !== 1n) throw new NodeError("order.closed", `Order ${id} is not open.`)
-  await trx
-    .insertInto("logged_order")
-    .values({
-      origin: context.self.id,
-      id,
-      digest: order.digest,
-      document: order.bytes,
-      epoch,
-      idx: index,
-      salt,
-      root_version: version,
-      quorum,
-      proof: null,
-      at: now,
-    })
-    .execute()
-  const rows = placed.map((one, i) => factRow(facts[i]!, one, encodeHex(one.leaf), now))
-  await insertFacts(trx, rows)
-  await keepConsents(trx, order.payload, consents)
-  if (order.payload.act === "consent") await forgetExport(trx, id)
-  const recipients = Map.groupBy(placed, ({ grant }) => grant.recipient)
-  for (const [recipient, grants] of recipients) {
-    const claim = { order, entry: { index, salt }, grants, consents }
-    await queueDelivery(trx, recipient, claim, context.env.random(16), now)
-  }
-  return [...recipients.keys()]
-}
+/** A release whose rows wait for those of its neighbours. */
+type Unwritten = Claim & Pick<Admitted, "standing">
 
-/** Once more, for every recipient that is known of it: their feeds begin anew. */
-export async function queueAgain(
-  context: Context,
-  trx: Db,
-  { order, entry }: Pick<Claim, "order" | "entry">,
-  recipient?: string,
-): Promise<void> {
-  const { id, origin } = order.payload
-  const rows = await trx
-    .selectFrom("fact")
-    .selectAll()
-    .where("order_origin", "=", origin)
-    .where("order_id", "=", id)
-    .orderBy("position")
-    .execute()
-  const consents = await consentsOf(trx, order.payload)
-  const now = context.env.clock.now()
-  for (const [peer, facts] of Map.groupBy(rows, (row) => row.recipient)) {
-    if (recipient !== undefined && peer !== recipient) continue
-    const claim = { order, entry, grants: facts.map(asPlacedGrant), consents }
-    await queueDelivery(trx, peer, claim, context.env.random(16), now)
-  }
-}
-
-/** Fixed when queued: the next number of the recipient's feed, chained to the one before. */
-async function queueDelivery(
-  trx: Db,
-  peer: string,
-  claim: Claim,
-  newFeed: Uint8Array,
-  now: number,
-): Promise<void> {
-  const last = await trx.selectFrom("feed").selectAll().where("peer", "=", peer).executeTakeFirst()
-  const feed = last?.feed ?? encodeHex(newFeed)
-  const n = (last?.n ?? 0) + 1
-  const bytes = encodeDelivery({
-    consents: claim.consents.map((one) => jsonOf(one.bytes)),
-    entry: { index: claim.entry.index, salt: encodeHex(claim.entry.salt) },
-    feed,
-    grants: claim.grants.map(({ bytes, path, position }) => ({
-      grant: jsonOf(bytes),
-      path: path.map(encodeHex),
-      position,
-    })),
-    n,
-    order: jsonOf(claim.order.bytes),
-    prev: last?.prev ?? firstPrev,
-  })
-  const prev = deliveryDigest(bytes)
-  await trx
-    .insertInto("delivery")
-    .values({ peer, n, feed, order_id: claim.order.payload.id, bytes, at: now })
-    .execute()
-  await trx
-    .insertInto("feed")
-    .values({ peer, feed, n, prev })
-    .onConflict((conflict) => conflict.column("peer").doUpdateSet({ n, prev }))
-    .execute()
+/** The orders as logged, and what each recipient gets by them. */
+async function writeOrders(context: Context, trx: Db, unwritten: Unwritten[]): Promise<void> {
+  if (unwritten.length === 0) return
+  const orders = unwritten.splice(0)
+  const logged = orders.map((order) => ({ ...order, proof: null }))
+  await insertLoggedOrders(trx, logged, context.env.clock.now())
+  for (const { order, consents } of orders) await keepConsents(trx, order.payload, consents)
+  await queueDeliveries(context, trx, orders)
 }

@@ -1,6 +1,6 @@
-import { comparePlace, winner } from "../protocol/release/precedence.ts"
+import { comparePlace, type Fact, winner } from "../protocol/release/precedence.ts"
 import type { Context } from "./context.ts"
-import { asFact, type FactRow } from "./store/queries/facts.ts"
+import { asFact, type FactRow, factsTowards, hasChain } from "./store/queries/facts.ts"
 import { pendingOrders } from "./store/queries/proofs.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -51,8 +51,8 @@ export async function liveFactsOf(
       const isPending = pending.has(`${fact.order_origin} ${fact.order_id}`)
       return { ...fact, standing: isPending ? "pending" : "verified" }
     }
-    const live = [...Map.groupBy(about, ({ recipient }) => recipient).values()].flatMap((group) =>
-      bestOf(group, version, judge),
+    const live = [...Map.groupBy(about, ({ recipient }) => recipient)].flatMap(([to, group]) =>
+      bestOf(group, factsTowards(about, reference, to), version, judge),
     )
     found.set(
       name,
@@ -77,13 +77,14 @@ export function nameOf({ origin, id, version }: RecordReference): string {
 /** Of one recipient's facts the release that gives the terms, the best standing first. */
 function bestOf(
   group: readonly FactRow[],
+  known: readonly Fact[],
   version: number,
   judge: (fact: FactRow) => LiveFact,
 ): readonly LiveFact[] {
   const releases = group
-    .filter((row) => row.act === "release" && row.version === version)
+    .filter((row) => row.act === "release" && row.version === version && hasChain(row))
     .map(judge)
-  const withdrawals = group.filter(({ act }) => act === "withdraw").map(asFact)
+  const withdrawals = known.filter(({ act }) => act === "withdraw")
   for (const standing of ["verified", "pending", "suspended", "repudiated"] as const) {
     const these = releases.filter((fact) => fact.standing === standing)
     const best = winner([...these.map(asFact), ...withdrawals], version)

@@ -1,29 +1,29 @@
 import { decodeUtf8 } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
-import { decodeEntries, framesMediaType, readFrames } from "../protocol/exchange/frames.ts"
-import { limits } from "../protocol/limits.ts"
+import { decodeEntries, readFrames } from "../protocol/exchange/frames.ts"
 import { leafHash } from "../protocol/log/merkle.ts"
 import type { Context } from "./context.ts"
 import { askWitnesses } from "./cosign.ts"
-import { withEnd } from "./deliver.ts"
 import { PeerUnreachable } from "./env.ts"
-import { NodeError } from "./errors.ts"
+import { afterFailedWrite, NodeError, signerStopped } from "./errors.ts"
 import { noteEvent } from "./event.ts"
+import { feedQuery } from "./feed-query.ts"
+import { fetchSealed } from "./fetch-sealed.ts"
 import { freshen } from "./freshen.ts"
-import { askPeer, PeerRefusal } from "./http/peer-client.ts"
-import { readBody } from "./http/read-body.ts"
-import { compareTrees, undecided } from "./inconsistency.ts"
+import { assertNotHeld } from "./held.ts"
+import { askPeer } from "./http/peer-client.ts"
+import { compareTrees } from "./inconsistency.ts"
 import { noteOverdue } from "./overdue.ts"
 import { followOrigins } from "./pass-on.ts"
 import { assertVerified, findPeer, isReadable } from "./peers.ts"
 import { tellConcerned, tellPeer } from "./push.ts"
-import { markRefused, markSent, owedReceipts } from "./receipts.ts"
-import { FeedReader, type Received, receive, sourceOf } from "./receive.ts"
+import { FeedReader, type Received, receive } from "./receive.ts"
 import { refreshRoots } from "./refresh.ts"
+import { sendReceipts } from "./send-receipts.ts"
 import { staleWhy } from "./staleness.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, memberById, type Peer } from "./store/queries/members.ts"
-import { pendingOf } from "./store/queries/proofs.ts"
+import { changeSource, sourceOf } from "./store/queries/sources.ts"
 import { turnOf } from "./turn.ts"
 
 export type Synced = Received & {
@@ -61,6 +61,7 @@ async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
   return turnOf(context, peer.member).take(async () => {
     const none = { name: peer.name, received: 0, already: 0, refused: 0, failed: 0 }
     try {
+      if (context.stopped?.code === afterFailedWrite.code) throw signerStopped()
       await assertNotHeld(context, peer)
       const received = await pull(context, peer)
       await freshen(context, peer)
@@ -75,26 +76,25 @@ async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
   })
 }
 
-/** What is new of a member that has told two histories waits for an officer. @throws `peer.forked` */
-async function assertNotHeld(context: Context, peer: Peer): Promise<void> {
-  if (context.config.onInconsistency === "note") return
-  const [digest] = await undecided(context.db, peer.member)
-  if (digest === undefined) return
-  throw new NodeError("peer.forked", `There is proof that ${peer.name} has told two histories.`, {
-    hint: `comity inconsistency show ${digest.slice(0, 12)}; an officer decides whether to go on.`,
-  })
-}
-
 async function pull(context: Context, peer: Peer): Promise<Received> {
   try {
     return await pullOnce(context, peer)
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
-    if (cause.code === "checkpoint.forked") await seekProof(context, peer)
+    if (cause.code === "checkpoint.forked") await seekProof(context, peer).catch(unlessOurs)
     // Its keys may have changed: then its root documents say so, and it is asked once more.
     if (!rotated.has(cause.code) || !(await refreshRoots(context, peer))) throw cause
     return pullOnce(context, peer)
   }
+}
+
+/** Whatever a peer answers now, what it has shown before is not undone by it. */
+function unlessOurs(cause: unknown): void {
+  const isTheirs =
+    cause instanceof ProtocolError ||
+    cause instanceof PeerUnreachable ||
+    (cause instanceof NodeError && cause.code.startsWith("peer."))
+  if (!isTheirs) throw cause
 }
 
 /** Its log does not continue what is held of it: the whole of it, as it shows it now, settles the matter. */
@@ -126,72 +126,13 @@ async function pullOnce(context: Context, peer: Peer): Promise<Received> {
   await sendReceipts(context, peer)
   const answer = await askPeer(context, peer, {
     method: "GET",
-    path: await feedPath(context, peer),
+    path: `/feed?${await feedQuery(context, peer.member)}`,
   })
   const received = await receive(context, peer.member, readFrames(answer.body), (digest, size) =>
     fetchSealed(context, peer, digest, size),
   )
   await sendReceipts(context, peer)
   return received
-}
-
-/** Epochs of which a proof is still waited for: the sender reads no more in one request. */
-const placesAsked = 16
-
-async function feedPath(context: Context, peer: Peer): Promise<string> {
-  const source = await sourceOf(context.db, peer.member)
-  const log = await logOf(context.db, peer.member)
-  const query = new URLSearchParams({
-    after: String(source.n),
-    epoch: String(log?.epoch ?? 1),
-    // Of an ended epoch that went another way here, the surviving branch is asked for whole.
-    size: String(log === null || log.isDisowned ? 0 : log.range.size),
-  })
-  if (source.feed !== "") query.set("feed", source.feed)
-  // Quorate checkpoints of the orders that wait for one, and of whatever this answer brings.
-  const pending = withEnd(await pendingOf(context.db, peer.member), log).slice(-placesAsked)
-  query.set("pending", pending.map(({ epoch, index }) => `${epoch}.${index}`).join())
-  return `/feed?${query}`
-}
-
-async function fetchSealed(
-  context: Context,
-  peer: Peer,
-  digest: string,
-  size: number,
-): Promise<Uint8Array> {
-  const answer = await askPeer(context, peer, {
-    method: "GET",
-    path: `/sealed/${digest}`,
-    maxBytes: limits.requestBytes,
-  })
-  return readBody(answer.body, size)
-}
-
-export async function sendReceipts(context: Context, peer: Peer): Promise<void> {
-  let count: number = limits.receiptsPerBatch
-  for (;;) {
-    const owed = await owedReceipts(context, peer.member, count)
-    if (owed === null) return
-    try {
-      await askPeer(context, peer, {
-        method: "POST",
-        path: "/frames",
-        body: owed.frames,
-        contentType: framesMediaType,
-      })
-      await markSent(context, owed.ids)
-      count = limits.receiptsPerBatch
-    } catch (cause) {
-      if (!(cause instanceof PeerRefusal) || cause.theirs !== "receipt.invalid") throw cause
-      // A peer that denies an order it sent: that receipt is found by halves and holds up no other.
-      const [id] = owed.ids
-      count = Math.ceil(owed.ids.length / 2)
-      if (owed.ids.length > 1 || id === undefined) continue
-      await markRefused(context, id)
-      await noteEvent(context, context.db, "receipt.refused", peer.member, cause.theirs)
-    }
-  }
 }
 
 /** Codes that say the peer's log has two histories, or went back: an alarm, not a hiccup. */
@@ -206,18 +147,15 @@ async function failureOf(
     cause instanceof ProtocolError || cause instanceof NodeError || cause instanceof PeerUnreachable
   if (!isKnown) throw cause
   const code = cause instanceof PeerUnreachable ? "peer.unreachable" : cause.code
+  context.env.log.warn("sync.failed", { peer: peer.member, code })
+  // Our own disk: it says nothing about the peer, and could not be noted.
+  if (/^(store|signer)\./.test(code)) return { code, error: cause.message }
   const source = await sourceOf(context.db, peer.member)
   const why = staleWhy(code)
   const stale =
     why === null ? {} : { stale_at: source.stale_at ?? context.env.clock.now(), stale_why: why }
-  const failed = { error: code, ...stale }
-  await context.db
-    .insertInto("source")
-    .values({ ...source, ...failed })
-    .onConflict((conflict) => conflict.column("peer").doUpdateSet(failed))
-    .execute()
+  await changeSource(context.db, source, { error: code, ...stale })
   if (alarms.has(code)) await noteEvent(context, context.db, "peer.alarm", peer.member, code)
-  context.env.log.warn("sync.failed", { peer: peer.member, code })
   return { code, error: cause.message }
 }
 
@@ -270,7 +208,7 @@ async function* followLive(
   let freshenAt = clock.monotonic() + freshenMs
   try {
     await assertNotHeld(context, peer)
-    const path = `${await feedPath(context, peer)}&live`
+    const path = `/feed?${await feedQuery(context, peer.member)}&live`
     const answer = await askPeer(context, peer, { method: "GET", path, signal })
     for await (const frame of readFrames(answer.body)) {
       await turnOf(context, peer.member).take(() => reader.take(frame))

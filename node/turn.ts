@@ -14,7 +14,11 @@ export function turnOf(
   { receiving }: { readonly receiving: Map<string, Turn> },
   peer: string,
 ): Turn {
-  const turn = receiving.get(peer) ?? new Turn()
-  receiving.set(peer, turn)
+  return turnIn(receiving, peer)
+}
+
+export function turnIn(turns: Map<string, Turn>, peer: string): Turn {
+  const turn = turns.get(peer) ?? new Turn()
+  turns.set(peer, turn)
   return turn
 }

@@ -1,5 +1,5 @@
 import canonicalize from "canonicalize"
-import { decodeUtf8, equalBytes, utf8 } from "./encoding.ts"
+import { decodeUtf8, utf8 } from "./encoding.ts"
 import { ProtocolError, type ProtocolErrorCode } from "./errors.ts"
 import { limits } from "./limits.ts"
 
@@ -29,17 +29,18 @@ function fail(): never {
 }
 
 /**
- * The only way bytes from outside become JSON: size, UTF-8, parse, profile, and the same bytes again
- * when written as JCS. That last comparison refuses duplicate keys, white space, needless escapes,
- * -0, 1.0 and lone surrogates without a rule each.
+ * The only way bytes from outside become JSON: size, UTF-8, parse, profile, and the same text again when
+ * written as JCS. That last comparison refuses duplicate keys, white space, needless escapes, -0, 1.0 and
+ * lone surrogates without a rule each.
  *
  * @throws `json.too-large`, `json.malformed`, `json.profile`, `json.noncanonical`
  */
 export function ingest(bytes: Uint8Array, maxBytes: number): Json {
   if (bytes.length > maxBytes) throw new ProtocolError("json.too-large")
+  let text: string
   let value: Json
   try {
-    const text = decodeUtf8(bytes)
+    text = decodeUtf8(bytes)
     if (nesting(text) > limits.jsonDepth)
       throw new ProtocolError("json.profile", { detail: "depth" })
     value = JSON.parse(text)
@@ -47,46 +48,84 @@ export function ingest(bytes: Uint8Array, maxBytes: number): Json {
     if (cause instanceof ProtocolError && cause.code === "json.profile") throw cause
     throw new ProtocolError("json.malformed", { cause })
   }
-  checkProfile(value)
-  if (!equalBytes(utf8(canonicalText(value)), bytes)) throw new ProtocolError("json.noncanonical")
+  // One look at the whole text spares one at every text in it, where none is written with an escape.
+  const isSound = isPlain(text) && !text.includes("\\")
+  const isSorted = checkProfile(value, isSound ? () => {} : checkText)
+  if ((isSorted ? JSON.stringify(value) : canonicalize(value)) !== text)
+    throw new ProtocolError("json.noncanonical")
   return value
 }
+
+const quote = 0x22
+const backslash = 0x5c
 
 /** Depth is bounded on the text, before a parser recurses over a hostile one. */
 function nesting(text: string): number {
   let depth = 0
   let deepest = 0
-  let inString = false
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
-    if (inString) {
-      if (code === 0x5c) i++
-      else if (code === 0x22) inString = false
-    } else if (code === 0x22) inString = true
+    if (code === quote) i = closingQuote(text, i)
     else if (code === 0x5b || code === 0x7b) deepest = Math.max(deepest, ++depth)
     else if (code === 0x5d || code === 0x7d) depth--
   }
   return deepest
 }
 
-const forbiddenKeys = new Set(["__proto__", "constructor", "prototype"])
-const plainAscii = /^[\x20-\x7e]*$/
+/** Where the text that begins at `start` ends: at the next quote with an even number of backslashes before it. */
+function closingQuote(text: string, start: number): number {
+  for (let end = start; ; ) {
+    end = text.indexOf('"', end + 1)
+    if (end < 0) return text.length
+    let escapes = 0
+    while (text.charCodeAt(end - 1 - escapes) === backslash) escapes++
+    if (escapes % 2 === 0) return end
+  }
+}
 
-function checkProfile(value: Json): void {
-  if (typeof value === "string") checkText(value)
+const forbiddenKeys = new Set(["__proto__", "constructor", "prototype"])
+
+/** Printable ASCII: composed, and without half a surrogate pair. */
+function isPlain(text: string): boolean {
+  return /^[\x20-\x7e]*$/.test(text)
+}
+
+/** @returns whether JSON.stringify writes it in JCS, as in `isSorted` */
+function checkProfile(value: Json, check: (text: string) => void): boolean {
+  if (typeof value === "string") check(value)
   else if (typeof value === "number") {
     if (!Number.isSafeInteger(value)) throw new ProtocolError("json.profile", { detail: "number" })
-  } else if (Array.isArray(value)) value.forEach(checkProfile)
-  else if (value !== null && typeof value === "object")
-    for (const [key, member] of Object.entries(value)) {
-      if (forbiddenKeys.has(key)) throw new ProtocolError("json.profile", { detail: "key" })
-      checkText(key)
-      checkProfile(member)
-    }
+  } else if (Array.isArray(value)) {
+    let isSorted = true
+    for (const member of value) isSorted = checkProfile(member, check) && isSorted
+    return isSorted
+  } else if (value !== null && typeof value === "object")
+    return checkMembers(value as { readonly [key: string]: Json }, check)
+  return true
+}
+
+function checkMembers(
+  value: { readonly [key: string]: Json },
+  check: (text: string) => void,
+): boolean {
+  let isSorted = true
+  let previous: string | undefined
+  for (const key of Object.keys(value)) {
+    if (forbiddenKeys.has(key)) throw new ProtocolError("json.profile", { detail: "key" })
+    check(key)
+    isSorted = checkProfile(value[key]!, check) && isSorted && follows(key, previous)
+    previous = key
+  }
+  return isSorted
+}
+
+/** By UTF-16 code units, as in JCS. */
+function follows(key: string, previous: string | undefined): boolean {
+  return previous === undefined || key > previous
 }
 
 function checkText(text: string): void {
-  if (plainAscii.test(text)) return
+  if (isPlain(text)) return
   if (!text.isWellFormed()) throw new ProtocolError("json.profile", { detail: "surrogate" })
   if (text.normalize("NFC") !== text) throw new ProtocolError("json.profile", { detail: "NFC" })
 }
@@ -100,19 +139,17 @@ function fastText(value: Encodable): string | undefined {
 }
 
 function isSorted(value: unknown): boolean {
-  if (typeof value === "string") return plainAscii.test(value) || value.isWellFormed()
+  if (typeof value === "string") return value.isWellFormed()
   if (typeof value === "number") return Number.isSafeInteger(value)
   if (value === null || typeof value === "boolean") return true
   if (typeof value !== "object") return false
   if (Array.isArray(value)) return value.every(isSorted)
   if (Object.getPrototypeOf(value) !== Object.prototype) return false
-  let previous = ""
-  let first = true
-  for (const [key, member] of Object.entries(value)) {
-    if (first ? false : key <= previous) return false
-    if (!isSorted(key) || !isSorted(member)) return false
+  let previous: string | undefined
+  for (const key of Object.keys(value)) {
+    if (!follows(key, previous) || !key.isWellFormed()) return false
+    if (!isSorted((value as { readonly [key: string]: unknown })[key])) return false
     previous = key
-    first = false
   }
   return true
 }

@@ -37,9 +37,7 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 export function u32be(value: number): Uint8Array {
   if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new RangeError("u32be")
-  const bytes = new Uint8Array(4)
-  new DataView(bytes.buffer).setUint32(0, value)
-  return bytes
+  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
 }
 
 export function u64be(value: number): Uint8Array {
@@ -57,18 +55,41 @@ export function encodeHex(bytes: Uint8Array): string {
   return text
 }
 
-/** Lower case only. @throws `encoding.malformed` */
-export function decodeHex(text: string): Uint8Array {
-  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text))
-    throw new ProtocolError("encoding.malformed", { detail: "hex" })
-  const bytes = new Uint8Array(text.length / 2)
-  for (let i = 0; i < bytes.length; i++)
-    bytes[i] = (nibble(text.charCodeAt(2 * i)) << 4) | nibble(text.charCodeAt(2 * i + 1))
-  return bytes
+/** A text of ASCII as bytes of a longer one in the making, from `at` on. @returns where it ends */
+export function writeAscii(text: string, into: Uint8Array, at: number): number {
+  for (let i = 0; i < text.length; i++) into[at + i] = text.charCodeAt(i)
+  return at + text.length
 }
 
-function nibble(code: number): number {
-  return code < 58 ? code - 48 : code - 87
+const hexCodes = utf8(hexDigits.join(""))
+
+/** The digits as bytes of a text in the making, from `at` on. @returns where they end */
+export function writeHex(bytes: Uint8Array, into: Uint8Array, at: number): number {
+  let to = at
+  for (let i = 0; i < bytes.length; i++) {
+    const digits = 2 * bytes[i]!
+    into[to++] = hexCodes[digits]!
+    into[to++] = hexCodes[digits + 1]!
+  }
+  return to
+}
+
+const nibbles = new Uint8Array(256).fill(0xff)
+for (let value = 0; value < 16; value++) nibbles[value.toString(16).charCodeAt(0)] = value
+
+/** Lower case only. @throws `encoding.malformed` */
+export function decodeHex(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length >> 1)
+  // Of what is no digit, a bit stays above the lower four.
+  let stray = text.length & 1
+  for (let i = 0; i < bytes.length; i++) {
+    const high = nibbles[text.charCodeAt(2 * i)] ?? 0xff
+    const low = nibbles[text.charCodeAt(2 * i + 1)] ?? 0xff
+    stray |= (high | low) >> 4
+    bytes[i] = (high << 4) | low
+  }
+  if (stray !== 0) throw new ProtocolError("encoding.malformed", { detail: "hex" })
+  return bytes
 }
 
 const standard = alphabet("+/")

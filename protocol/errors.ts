@@ -54,6 +54,7 @@ export const protocolErrorCodes = [
     "custody.unpermitted",
     "draft.malformed",
   ],
+  ...["group.malformed", "group.succession", "group.unaccepted", "interest.malformed"],
   // exchange
   ...[
     "delivery.malformed",

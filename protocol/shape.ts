@@ -6,19 +6,32 @@ import { ProtocolError, type ProtocolErrorCode } from "./errors.ts"
  * Strict decoders for ingested JSON: what a format's page says, written once, giving both the check
  * and the type. Unknown fields are refused, absent differs from null, nothing is coerced.
  */
-export type Shape<T> = (value: Json, path: string) => T
+export type Shape<T> = (value: Json) => T
 export type ShapeOf<S> = S extends Shape<infer T> ? T : never
 
-class Mismatch extends Error {}
+/** What does not fit, with its path as far as the way up has told. */
+class Mismatch extends Error {
+  readonly path: string
 
-function mismatch(path: string): never {
-  throw new Mismatch(path)
+  constructor(path = "") {
+    super(`$${path}`)
+    this.path = path
+  }
+}
+
+function mismatch(): never {
+  throw new Mismatch()
+}
+
+/** The same further up; anything else that was thrown is a fault. */
+function within(step: string, cause: unknown): unknown {
+  return cause instanceof Mismatch ? new Mismatch(step + cause.path) : cause
 }
 
 /** @throws the given code, with the path of the first field that does not fit */
 export function decodeShape<T>(shape: Shape<T>, value: Json, code: ProtocolErrorCode): T {
   try {
-    return shape(value, "$")
+    return shape(value)
   } catch (cause) {
     if (cause instanceof Mismatch) throw new ProtocolError(code, { detail: cause.message, cause })
     throw cause
@@ -26,33 +39,32 @@ export function decodeShape<T>(shape: Shape<T>, value: Json, code: ProtocolError
 }
 
 export function literal<const T extends string | number | boolean>(expected: T): Shape<T> {
-  return (value, path) => (value === expected ? expected : mismatch(path))
+  return (value) => (value === expected ? expected : mismatch())
 }
 
 export function oneOf<const T extends readonly string[]>(allowed: T): Shape<T[number]> {
   const set = new Set<string>(allowed)
-  return (value, path) =>
-    typeof value === "string" && set.has(value) ? (value as T[number]) : mismatch(path)
+  return (value) =>
+    typeof value === "string" && set.has(value) ? (value as T[number]) : mismatch()
 }
 
 export function text(options: { min?: number; max: number; pattern?: RegExp }): Shape<string> {
   const { min = 0, max, pattern } = options
-  return (value, path) => {
-    if (typeof value !== "string" || value.length < min || value.length > max) mismatch(path)
-    if (pattern !== undefined && !pattern.test(value)) mismatch(path)
+  return (value) => {
+    if (typeof value !== "string" || value.length < min || value.length > max) mismatch()
+    if (pattern !== undefined && !pattern.test(value)) mismatch()
     return value
   }
 }
 
 export function integer(min: number, max: number): Shape<number> {
-  return (value, path) =>
+  return (value) =>
     typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max
       ? value
-      : mismatch(path)
+      : mismatch()
 }
 
-export const flag: Shape<boolean> = (value, path) =>
-  typeof value === "boolean" ? value : mismatch(path)
+export const flag: Shape<boolean> = (value) => (typeof value === "boolean" ? value : mismatch())
 
 /** Lower-case hex of exactly `bytes` bytes, kept as text: digests, ids, salts. */
 export function hex(bytes: number): Shape<string> {
@@ -64,22 +76,22 @@ export const digest: Shape<string> = hex(32)
 /** Strict base64url of exactly `bytes` bytes, kept as text: keys and signatures. */
 export function base64url(bytes: number): Shape<string> {
   const length = Math.ceil((bytes * 4) / 3)
-  return (value, path) => {
-    if (typeof value !== "string" || value.length !== length) mismatch(path)
+  return (value) => {
+    if (typeof value !== "string" || value.length !== length) mismatch()
     try {
       decodeBase64url(value)
     } catch {
-      mismatch(path)
+      mismatch()
     }
     return value
   }
 }
 
 /** `YYYY-MM-DD`, a day that exists. */
-export const day: Shape<string> = (value, path) => {
-  if (typeof value !== "string" || !/^\d{4}-\d{2}-\d{2}$/.test(value)) mismatch(path)
+export const day: Shape<string> = (value) => {
+  if (typeof value !== "string" || !/^\d{4}-\d{2}-\d{2}$/.test(value)) mismatch()
   const at = Date.parse(`${value}T00:00:00Z`)
-  if (Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== value) mismatch(path)
+  if (Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== value) mismatch()
   return value
 }
 
@@ -93,19 +105,26 @@ export function list<T>(
   element: Shape<T>,
   options: { min?: number; max: number },
 ): Shape<readonly T[]> {
-  return (value, path) => {
+  return (value) => {
     if (!Array.isArray(value) || value.length < (options.min ?? 0) || value.length > options.max)
-      mismatch(path)
-    return value.map((member: Json, i) => element(member, `${path}[${i}]`))
+      mismatch()
+    return value.map((member: Json, i) => {
+      try {
+        return element(member)
+      } catch (cause) {
+        throw within(`[${i}]`, cause)
+      }
+    })
   }
 }
 
 /** A list of texts in ascending order without repetition: a set with one encoding. */
 export function sortedSet(element: Shape<string>, max: number): Shape<readonly string[]> {
   const members = list(element, { max })
-  return (value, path) => {
-    const found = members(value, path)
-    for (let i = 1; i < found.length; i++) if (found[i]! <= found[i - 1]!) mismatch(`${path}[${i}]`)
+  return (value) => {
+    const found = members(value)
+    for (let i = 1; i < found.length; i++)
+      if (found[i]! <= found[i - 1]!) throw new Mismatch(`[${i}]`)
     return found
   }
 }
@@ -115,14 +134,18 @@ export function dictionary<T>(
   member: Shape<T>,
   max: number,
 ): Shape<{ readonly [key: string]: T }> {
-  return (value, path) => {
-    if (!isObject(value)) mismatch(path)
+  return (value) => {
+    if (!isObject(value)) mismatch()
     const entries = Object.entries(value)
-    if (entries.length > max) mismatch(path)
+    if (entries.length > max) mismatch()
     return Object.fromEntries(
       entries.map(([name, inner]) => {
-        if (!key.test(name)) mismatch(path)
-        return [name, member(inner, `${path}.${name}`)]
+        if (!key.test(name)) mismatch()
+        try {
+          return [name, member(inner)]
+        } catch (cause) {
+          throw within(`.${name}`, cause)
+        }
       }),
     )
   }
@@ -152,31 +175,40 @@ function isObject(value: Json): value is { readonly [key: string]: Json } {
 
 export function object<const F extends Fields>(fields: F): Shape<ObjectOf<F>> {
   const names = Object.keys(fields)
-  return (value, path) => {
-    if (!isObject(value)) mismatch(path)
-    for (const name of Object.keys(value))
-      if (!Object.hasOwn(fields, name)) mismatch(`${path}.${name}`)
+  return (value) => {
+    if (!isObject(value)) mismatch()
     const found: Record<string, unknown> = {}
+    let known = 0
     for (const name of names) {
       const field = fields[name]!
+      const isRequired = typeof field === "function"
       const member = Object.hasOwn(value, name) ? value[name] : undefined
-      if (typeof field === "function") {
-        if (member === undefined) mismatch(`${path}.${name}`)
-        found[name] = field(member, `${path}.${name}`)
-      } else if (member !== undefined) found[name] = field.optional(member, `${path}.${name}`)
+      if (member === undefined) {
+        if (isRequired) throw new Mismatch(`.${name}`)
+        continue
+      }
+      known++
+      try {
+        found[name] = isRequired ? field(member) : field.optional(member)
+      } catch (cause) {
+        throw within(`.${name}`, cause)
+      }
     }
+    const given = Object.keys(value)
+    if (given.length > known)
+      throw new Mismatch(`.${given.find((name) => !Object.hasOwn(fields, name)) ?? ""}`)
     return found as ObjectOf<F>
   }
 }
 
 /** The first alternative that fits. */
 export function either<A, B>(a: Shape<A>, b: Shape<B>): Shape<A | B> {
-  return (value, path) => {
+  return (value) => {
     try {
-      return a(value, path)
+      return a(value)
     } catch (cause) {
       if (!(cause instanceof Mismatch)) throw cause
-      return b(value, path)
+      return b(value)
     }
   }
 }
@@ -186,8 +218,8 @@ export const json: Shape<Json> = (value) => value
 
 /** A further rule on a decoded value. */
 export function refine<T>(shape: Shape<T>, holds: (value: T) => boolean): Shape<T> {
-  return (value, path) => {
-    const found = shape(value, path)
-    return holds(found) ? found : mismatch(path)
+  return (value) => {
+    const found = shape(value)
+    return holds(found) ? found : mismatch()
   }
 }

@@ -18,7 +18,7 @@ import { isAtMost, type Marking } from "./record/marking.ts"
 import { type ComityRecord, decodeRecord, recordDigest } from "./record/record.ts"
 import { type Agreed, type Consent, verifyAgreed, verifyConsents } from "./release/consent.ts"
 import type { Grant } from "./release/grant.ts"
-import { isInGrantTree } from "./release/grant-tree.ts"
+import { areInGrantTree } from "./release/grant-tree.ts"
 import { type Order, type OrderDocument, verifyApprovals } from "./release/order.ts"
 import { type Fact, type FactLink, verifyNotEnded } from "./release/precedence.ts"
 import { findPlace, type Logged, verifyPermitted } from "./standing.ts"
@@ -105,14 +105,14 @@ export function verifyOrder(
 
   // 2: it names us, and its path leads to what the officers signed
   const orderRoot = decodeHex(order.payload.root ?? "")
-  for (const { grant, leaf, position, path } of claim.grants) {
+  for (const { grant } of claim.grants) {
     const isForUs = holder.recipient === null || grant.recipient === holder.recipient
     if (grant.recipient === "public")
       throw new ProtocolError("feature.unsupported", { detail: "public releases" })
     if (!isForUs) throw new ProtocolError("grant.recipient")
     if (grant.act !== order.payload.act) throw new ProtocolError("grant.malformed")
-    if (!isInGrantTree(leaf, position, path, orderRoot)) throw new ProtocolError("grant.path")
   }
+  if (!areInGrantTree(claim.grants, orderRoot)) throw new ProtocolError("grant.path")
   if (!areDistinct(claim.grants))
     throw new ProtocolError("order.malformed", { detail: "a grant twice" })
   report(2, `${claim.grants.length} of its grants lead to the root that was signed`)
@@ -267,9 +267,12 @@ export function releaseOf({ recipient, terms }: Pick<Grant, "recipient" | "terms
   }
 }
 
-/** A sealed object and its key, or, in evidence and at home, the plaintext alone. */
+/**
+ * A sealed object and its key, or, in evidence and at home, the plaintext alone. `digest` is the hex
+ * SHA-256 of the object where whoever took it in has computed that already.
+ */
 export type Content =
-  | { readonly key: Uint8Array; readonly sealed: Uint8Array }
+  | { readonly key: Uint8Array; readonly sealed: Uint8Array; readonly digest?: string }
   | { readonly plaintext: Uint8Array }
 
 function verifyObject(
@@ -277,9 +280,8 @@ function verifyObject(
   expected: { readonly digest: string; readonly size: number },
 ): Uint8Array {
   if ("plaintext" in content) return content.plaintext
-  const { key, sealed } = content
-  const isExpected =
-    sealed.length === expected.size && encodeHex(sha256(sealed)) === expected.digest
+  const { key, sealed, digest = encodeHex(sha256(sealed)) } = content
+  const isExpected = sealed.length === expected.size && digest === expected.digest
   if (!isExpected) throw new ProtocolError("sealed.mismatch")
   return openSealed(key, 0, sealed)
 }

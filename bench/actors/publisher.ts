@@ -1,15 +1,10 @@
-import { createReadStream, createWriteStream } from "node:fs"
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
-import { join } from "node:path"
-import { pipeline } from "node:stream/promises"
 import { type FeedPosition, feedFrames } from "../../node/deliver.ts"
 import { findPeer } from "../../node/peers.ts"
+import { requestRelease } from "../../node/release.ts"
 import { publish } from "../../node/sequencer.ts"
 import { serve } from "../../node/serve.ts"
-import { framesHeader } from "../../protocol/exchange/frames.ts"
 import { serveActor } from "../actor.ts"
-import { type Spent, spentOn } from "../measure.ts"
+import { type Spent, sharedNow, spentOn } from "../measure.ts"
 import {
   addDrafts,
   type BenchMember,
@@ -17,15 +12,17 @@ import {
   makeMember,
   makeStranger,
   signedOrder,
+  signOrder,
 } from "../member.ts"
 
 /** The originator: makes orders, publishes them, seals what is served, serves it. */
 
 let member: BenchMember
-const recipients: string[] = []
+/** name → member id */
+const recipients = new Map<string, string>()
+const drafts: string[] = []
 const orders: string[] = []
 const positions = new Map<string, FeedPosition>()
-let records = 0
 
 const nobodyYet: FeedPosition = { feed: null, after: 0, epoch: 1, size: 0, pending: null }
 
@@ -35,66 +32,66 @@ export const publisherHandlers = {
     return member.card
   },
 
-  async know(card: Uint8Array): Promise<string> {
+  async know(card: Uint8Array): Promise<void> {
     const name = await know(member.context, card)
-    recipients.push(name)
-    return name
+    recipients.set(name, (await findPeer(member.context, name)).member)
   },
 
   /** Recipients that are members like any other, and never ask. */
   async fillUp(count: number): Promise<void> {
-    for (let i = recipients.length; i < count; i++)
-      recipients.push(await know(member.context, await makeStranger("XZ")))
+    while (recipients.size < count) await publisherHandlers.know(await makeStranger("XZ"))
   },
 
-  /** Signed orders, ready to be published. */
+  /** Signed orders of new records to all recipients, ready to be published. */
   async prepare(wanted: { records: number; perOrder: number }): Promise<void> {
     for (let at = 0; at < wanted.records; at += wanted.perOrder) {
-      const ids = await addDrafts(member.context, records, records + wanted.perOrder)
-      records += wanted.perOrder
-      orders.push(await signedOrder(member, ids, recipients))
+      const made = await addDrafts(member.context, drafts.length, drafts.length + wanted.perOrder)
+      drafts.push(...made)
+      orders.push(await signedOrder(member, made, [...recipients.keys()]))
     }
   },
 
   /** Publishes what was prepared, `together` orders at a time, and seals it for every recipient. */
-  async publish({ together }: { together: number }): Promise<Spent> {
-    const { context } = member
-    const ids = await Promise.all(
-      recipients.map(async (name) => (await findPeer(context, name)).member),
-    )
+  publish({ together }: { together: number }): Promise<Spent> {
     return spentOn(async () => {
       while (orders.length > 0) {
-        await Promise.all(orders.splice(0, together).map((order) => publish(context, order)))
-        for (const id of ids) await readFeed(id)
+        const group = orders.splice(0, together)
+        await Promise.all(group.map((order) => publish(member.context, order)))
+        for (const id of recipients.values()) await readFeed(id)
       }
     })
+  },
+
+  /** Publishes the next order. @returns when it was asked to */
+  async publishOne(): Promise<number> {
+    const start = sharedNow()
+    await publish(member.context, orders.shift()!)
+    return start
+  },
+
+  /** One order to everybody, from the call until its last parcel is sealed. */
+  async fanOut({ isCold }: { isCold: boolean }): Promise<number> {
+    if (isCold) member.context.epochs.sending.clear()
+    const start = performance.now()
+    await publish(member.context, orders.shift()!)
+    for (const id of recipients.values()) await readFeed(id)
+    return performance.now() - start
+  },
+
+  /** Everything released so far to one member more, from the request until the last is published. */
+  async addRecipient(card: Uint8Array): Promise<number> {
+    await publisherHandlers.know(card)
+    const to = [...recipients.keys()].slice(-1)
+    const start = performance.now()
+    const { orders: made } = await requestRelease(member.context, { records: drafts, to })
+    for (const order of made) await signOrder(member, order)
+    await Promise.all(made.map((order) => publish(member.context, order)))
+    return performance.now() - start
   },
 
   async serve(): Promise<string> {
     const { context, home } = member
     return (await serve(context, { home, host: "127.0.0.1", port: 0 })).url
-  },
-
-  /** The same frames again from a bare server, with the secret that opens them: for the floor. */
-  async serveRaw({ card, name }: { card?: Uint8Array; name: string }) {
-    void card
-    const { context, home } = member
-    const { member: peer } = await findPeer(context, name)
-    const path = join(home, "frames")
-    const file = createWriteStream(path)
-    file.write(framesHeader())
-    for await (const frame of feedFrames(context, peer, nobodyYet))
-      if (!file.write(frame)) await new Promise<void>((resolve) => file.once("drain", resolve))
-    await new Promise<void>((resolve) => file.end(resolve))
-    const server = createServer((_request, response) => {
-      void pipeline(createReadStream(path, { highWaterMark: 1 << 18 }), response)
-    })
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-    const { port } = server.address() as AddressInfo
-    return {
-      url: `http://127.0.0.1:${port}`,
-      secret: context.epochs.sending.get(peer)!.epoch.secret,
-    }
   },
 }
 

@@ -11,12 +11,24 @@ export function registerDoctor(program: Command, context: CliContext): void {
     .addHelpText("after", "\nExample:\n  $ comity doctor\n")
     .action(async (_options: object, command: Command) => {
       const output = context.output(command)
-      await using node = await connect(context, command)
-      const { checks } = await node.call<{ checks: readonly Check[] }>("doctor", {})
+      const checks = await checksOf(context, command).catch(damageOf)
       output.document({ checks })
       for (const { check, ok, text, fix } of checks) {
         output.line(ok ? styled("green", "✔") : styled("yellow", "!"), ` ${check}: ${text}`)
         if (fix !== undefined) output.line(`    ${fix}`)
       }
     })
+}
+
+async function checksOf(context: CliContext, command: Command): Promise<readonly Check[]> {
+  await using node = await connect(context, command)
+  const { checks } = await node.call<{ checks: readonly Check[] }>("doctor", {})
+  return checks
+}
+
+/** A home that does not open is what a doctor is called for. */
+function damageOf(cause: unknown): readonly Check[] {
+  const { code, message, hint } = cause as { code?: string; message: string; hint?: string }
+  if (code === undefined || !/^store\./.test(code)) throw cause
+  return [{ check: "home", ok: false, text: message, ...(hint === undefined ? {} : { fix: hint }) }]
 }

@@ -152,6 +152,14 @@ Examples:
       change(context, command, "peer.move", { name, url }),
     )
   peer
+    .command("push <name>")
+    .description("hand over what is queued for a member, instead of waiting until it asks")
+    .option("--off", "wait until it asks")
+    .addHelpText("after", "\nExamples:\n  $ comity peer push xb\n  $ comity peer push xb --off\n")
+    .action((name: string, { off }: { off?: boolean }, command: Command) =>
+      change(context, command, "peer.push", { name, push: off !== true }),
+    )
+  peer
     .command("block <name>")
     .description("exchange nothing with a member until it is unblocked")
     .addHelpText(
@@ -290,7 +298,7 @@ async function readCard(context: CliContext, path: string): Promise<Uint8Array> 
 async function change(
   context: CliContext,
   command: Command,
-  operation: "peer.rename" | "peer.move" | "peer.block",
+  operation: "peer.rename" | "peer.move" | "peer.block" | "peer.push",
   input: object,
 ): Promise<void> {
   const output = context.output(command)

@@ -1,5 +1,7 @@
 import type { Command } from "commander"
+import type { HandedOver } from "../../node/outbox.ts"
 import type { CliContext } from "../context.ts"
+import { exitCodes, wordsOf } from "../errors.ts"
 import { connect } from "../node-client.ts"
 
 type Published = {
@@ -10,6 +12,7 @@ type Published = {
   readonly slotAt?: string
   readonly delivered: readonly string[]
   readonly queued: readonly string[]
+  readonly failed: readonly HandedOver[]
 }
 
 export function registerPublish(program: Command, context: CliContext): void {
@@ -30,6 +33,13 @@ export function registerPublish(program: Command, context: CliContext): void {
       output.line(
         `order ${published.order} is in the log at index ${String(published.index)}, size ${String(published.size)}`,
       )
-      if (published.queued.length > 0) output.line(`queued for ${published.queued.join(", ")}`)
+      const { delivered, queued, failed } = published
+      if (delivered.length > 0) output.line(`handed over to ${delivered.join(", ")}`)
+      if (queued.length > 0) output.line(`queued for ${queued.join(", ")}`)
+      for (const { peer, code = "", error = "" } of failed)
+        output.note(`${peer}: ${wordsOf(code, error)}`)
+      if (failed.length === 0) return
+      output.note("What is queued is tried again while the node serves: comity outbox")
+      context.exit(exitCodes.partlyDone)
     })
 }

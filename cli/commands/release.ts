@@ -1,4 +1,5 @@
 import type { Command } from "commander"
+import type { Foreseen } from "../../node/foresee.ts"
 import type { Requested } from "../../node/release.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
@@ -24,7 +25,7 @@ export function registerRelease(program: Command, context: CliContext): void {
   release
     .command("request <record...>")
     .description("make the orders that release records to the members named; nothing leaves by it")
-    .requiredOption("--to <peers>", "members, separated by commas")
+    .requiredOption("--to <peers>", "members and groups (@name), separated by commas")
     .option("--onward <how>", "may they pass it on: no, consent or free (default: no)")
     .option(
       "--evidence <who>",
@@ -39,12 +40,13 @@ export function registerRelease(program: Command, context: CliContext): void {
     )
     .option("--until <day>", "last day of use, YYYY-MM-DD")
     .option("--beyond-default", "as its origin, go further than the profile does by itself")
-    .option("--dry-run", "show who would see what, and make no order")
+    .option("--dry-run", "show what each recipient would see and know; make no order")
     .addHelpText(
       "after",
       `
 Examples:
   $ comity release request 4f1c --to xb,xc --dry-run
+  $ comity release request 4f1c --to @harbours
   $ comity release request 4f1c 90ab --to xb --until 2027-12-31
 `,
     )
@@ -92,14 +94,7 @@ export function namesIn(list: string): readonly string[] {
 
 export function printRequested(output: Output, requested: Requested, isDry: boolean): void {
   output.document(isDry ? { ...requested, order: null, orders: [] } : requested)
-  for (const { recipient, member, title, version, terms } of requested.preview) {
-    output.line(`${recipient} (${member.slice(0, 12)}…): “${title}”, version ${String(version)}`)
-    if (terms !== undefined)
-      output.line(
-        `    ${terms.marking}, onward ${String(terms.onward)}, for ${terms.purpose}, evidence to ${terms.evidence}`,
-        terms.expires === undefined ? "" : `, until ${terms.expires}`,
-      )
-  }
+  for (const foreseen of requested.preview) printForeseen(output, foreseen, isDry)
   if (isDry) {
     output.note("Dry run: no order was made.")
     return
@@ -108,4 +103,26 @@ export function printRequested(output: Output, requested: Requested, isDry: bool
   output.note(
     `Each order needs ${String(requested.needs)} officers: comity order sign ORDER --as PERSON`,
   )
+}
+
+/** In a dry run all that the recipient will see and know; else what it is given. */
+function printForeseen(output: Output, foreseen: Foreseen, isDry: boolean): void {
+  const { recipient, member, title, version, terms, sees, knows } = foreseen
+  output.line(`${recipient} (${member.slice(0, 12)}…): “${title}”, version ${String(version)}`)
+  if (terms !== undefined)
+    output.line(
+      `    ${terms.marking}, onward ${String(terms.onward)}, for ${terms.purpose}, evidence to ${terms.evidence}`,
+      terms.expires === undefined ? "" : `, until ${terms.expires}`,
+    )
+  if (!isDry) return
+  for (const caveat of terms?.caveats ?? []) output.line(`    caveat: ${caveat}`)
+  if (sees !== undefined) {
+    const { kind, profile, language, areas, fields, attachments, bytes } = sees
+    const parts = [...areas, ...fields, ...attachments.map((name) => `file ${name}`)]
+    output.line(
+      `    sees the whole record: ${kind} under ${profile}, in ${language}, ${String(bytes)} bytes`,
+      parts.length === 0 ? "" : `, with ${parts.join(", ")}`,
+    )
+  }
+  for (const clause of knows) output.line(`    knows ${clause}`)
 }

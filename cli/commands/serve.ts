@@ -35,6 +35,7 @@ async function run(
   const home = context.home(command)
   const stopped = context.interrupted()
   const { serve } = await import("../../node/serve.ts")
+  const { afterFailedWrite, signerStopped } = await import("../../node/errors.ts")
   const opened = await openLocally(context, home)
   try {
     const where = listenOn(options.listen ?? loopbackOf(opened.config.url) ?? defaultListen)
@@ -47,6 +48,8 @@ async function run(
       )
     output.note("Stopping.")
     await serving.close()
+    // Whatever restarts it, and whoever reads its last words, should know.
+    if (opened.node.stopped?.code === afterFailedWrite.code) throw signerStopped()
   } finally {
     await opened.close()
   }

@@ -7,7 +7,7 @@ import {
 } from "../../protocol/exchange/frames.ts"
 import type { Context } from "../context.ts"
 import { type FeedPosition, feedFrames, feedHead, proofsWanted } from "../deliver.ts"
-import { gossipFrames } from "../gossip.ts"
+import { gossipFrames, noteTold, type Told } from "../gossip.ts"
 import { servedPeer } from "../store/queries/members.ts"
 
 const heartbeatMs = 30_000
@@ -124,8 +124,10 @@ async function* framesFor(
       const wait = beatAt - env.clock.monotonic()
       if (isNews) at = yield* feedFrames(context, peer, at)
       else if (wait <= 0) {
-        yield* gossipFrames(context, peer)
+        const told: Told[] = []
+        yield* gossipFrames(context, peer, told)
         yield headFrame(head)
+        await noteTold(db, peer, told)
       } else await Promise.race([rung, env.clock.sleep(wait, signal)])
       if (isNews || wait <= 0) beatAt = env.clock.monotonic() + heartbeatMs
     } finally {

@@ -13,12 +13,24 @@ import { backUp } from "../backup.ts"
 import { calendar, meetDeadline, setMilestone } from "../calendar.ts"
 import { giveConsent, makeConsent, takeConsent, takeConsentBack } from "../consent.ts"
 import type { Context } from "../context.ts"
+import {
+  acceptGroup,
+  addToGroup,
+  createGroup,
+  inviteToGroup,
+  leaveGroup,
+  listGroups,
+  passGroup,
+  removeFromGroup,
+  showGroup,
+} from "../convene.ts"
 import { verifyDecision } from "../decision.ts"
 import { doctor } from "../doctor.ts"
 import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
 import { PeerUnreachable } from "../env.ts"
 import { NodeError } from "../errors.ts"
 import { exportEvidence, exportProof } from "../evidence.ts"
+import { endHold, holdRecord, listHolds, openHeld } from "../hold.ts"
 import {
   continueWith,
   explain,
@@ -42,6 +54,7 @@ import {
   refuseOrder,
   showOrder,
 } from "../orders.ts"
+import { handOverAll, handOverNow, outbox } from "../outbox.ts"
 import {
   addPeer,
   addPeerByUrl,
@@ -52,6 +65,7 @@ import {
   movePeer,
   nameOf,
   ownCard,
+  pushToPeer,
   removePeer,
   renamePeer,
   showPeer,
@@ -61,7 +75,7 @@ import {
 import { adoptProfile, listProfiles } from "../profiles.ts"
 import { propose, type Wishes } from "../propose.ts"
 import { receiptsOf } from "../receipts.ts"
-import { findRecord, inbox, search, show, why } from "../records.ts"
+import { findRecord, inbox, search, show } from "../records.ts"
 import { recover, resumeAnyway } from "../recover.ts"
 import { giveUp } from "../regain.ts"
 import {
@@ -79,6 +93,8 @@ import { publish } from "../sequencer.ts"
 import { follow, sync } from "../subscribe.ts"
 import { translate } from "../translate.ts"
 import { trends } from "../trends.ts"
+import { unanswered } from "../unanswered.ts"
+import { why } from "../why.ts"
 
 /**
  * What the member's own people can ask of the node: one operation a verb, JSON in, JSON out, bytes as
@@ -88,6 +104,7 @@ import { trends } from "../trends.ts"
 const text = z.string().max(4096)
 /** As it was typed or pasted; what fits none is unknown, not malformed. */
 const id = z.string().trim().toLowerCase().max(64)
+const names = z.array(text).max(512)
 const source = z.string().max(1024 * 1024)
 const base64 = z.string().max(64 * 1024 * 1024)
 const nothing = z.strictObject({})
@@ -209,6 +226,9 @@ export const operations = {
   "peer.block": operation(
     z.strictObject({ name: text, blocked: z.boolean() }),
     (context, { name, blocked }) => blockPeer(context, name, blocked),
+  ),
+  "peer.push": operation(z.strictObject({ name: text, push: z.boolean() }), (context, input) =>
+    pushToPeer(context, input.name, input.push),
   ),
   "peer.rename": operation(z.strictObject({ name: text, to: text }), (context, { name, to }) =>
     renamePeer(context, name, to),
@@ -409,6 +429,32 @@ export const operations = {
     (context, { record, reason, from }) =>
       requestWithdrawal(context, { record, reason, ...(from === undefined ? {} : { from }) }),
   ),
+  "group.list": operation(nothing, async (context) => ({ groups: await listGroups(context) })),
+  "group.show": operation(z.strictObject({ group: text }), (context, { group }) =>
+    showGroup(context, group),
+  ),
+  "group.create": operation(
+    z.strictObject({ name: text, purpose: text, invite: names }),
+    createGroup,
+  ),
+  "group.invite": operation(z.strictObject({ group: text, peers: names }), (context, input) =>
+    inviteToGroup(context, input.group, input.peers),
+  ),
+  "group.accept": operation(z.strictObject({ group: text }), (context, { group }) =>
+    acceptGroup(context, group),
+  ),
+  "group.leave": operation(z.strictObject({ group: text }), (context, { group }) =>
+    leaveGroup(context, group),
+  ),
+  "group.add": operation(z.strictObject({ group: text, peers: names }), (context, input) =>
+    addToGroup(context, input.group, input.peers),
+  ),
+  "group.remove": operation(z.strictObject({ group: text, peers: names }), (context, input) =>
+    removeFromGroup(context, input.group, input.peers),
+  ),
+  "group.pass": operation(z.strictObject({ group: text, to: text }), (context, { group, to }) =>
+    passGroup(context, group, to),
+  ),
   "order.list": operation(nothing, listOrders),
   "order.show": operation(z.strictObject({ order: id }), (context, { order }) =>
     showOrder(context, order),
@@ -459,11 +505,27 @@ export const operations = {
         size: null,
         delivered: [],
         queued: [],
+        failed: [],
       }
+    const tried = await handOverAll(context, published.queued)
+    const arrived = tried.filter(({ code }) => code === undefined)
     const queued: string[] = []
-    for (const member of published.queued) queued.push(await nameOf(context, member))
-    return { ...published, delivered: [], queued }
+    for (const member of published.queued)
+      if (!arrived.some((one) => one.member === member)) queued.push(await nameOf(context, member))
+    return {
+      ...published,
+      delivered: arrived.map(({ peer }) => peer),
+      queued,
+      failed: tried.filter(({ code }) => code !== undefined),
+    }
   }),
+  outbox: operation(nothing, outbox),
+  "outbox.send": operation(
+    z.strictObject({ peer: text.optional() }),
+    async (context, { peer }) => ({
+      peers: await handOverNow(context, peer),
+    }),
+  ),
 
   sync: operation(z.strictObject({ peer: text.optional() }), (context, { peer }) =>
     sync(context, peer),
@@ -478,6 +540,24 @@ export const operations = {
   ),
   receipts: operation(z.strictObject({ record: id }), (context, { record }) =>
     receiptsOf(context, record),
+  ),
+  "receipts.unanswered": operation(nothing, async (context) => ({
+    withdrawals: await unanswered(context),
+  })),
+  "hold.list": operation(nothing, async (context) => ({ holds: await listHolds(context) })),
+  "hold.find": operation(z.strictObject({ record: id }), (context, { record }) =>
+    findRecord(context, record),
+  ),
+  "hold.place": operation(
+    z.strictObject({ record: id, review: text, ...decision }),
+    (context, { record, review, statement }) =>
+      holdRecord(context, record, review, decodeBase64(statement)),
+  ),
+  "hold.end": operation(z.strictObject({ record: id, ...decision }), (context, input) =>
+    endHold(context, input.record, decodeBase64(input.statement)),
+  ),
+  "hold.open": operation(z.strictObject({ record: id, ...decision }), (context, input) =>
+    openHeld(context, input.record, decodeBase64(input.statement)),
   ),
   evidence: operation(
     z.strictObject({ record: id, peer: text.optional(), reason: text.optional() }),

@@ -1,4 +1,4 @@
-import { Hono } from "hono"
+import { Hono, type Context as HonoContext } from "hono"
 import { decodeHex, utf8 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import {
@@ -21,12 +21,14 @@ import { nodeKid, nodeSigner } from "../keys.ts"
 import { logTile, newestCheckpoint } from "../log.ts"
 import { hasPassedOn } from "../pass-on.ts"
 import { takePushed } from "../push.ts"
+import { noteAsked } from "../reader.ts"
 import { fromNodes, logOf, placesOf } from "../store/queries/logs.ts"
 import { keysInForce } from "../store/queries/members.ts"
 import { addCheckpoint, witnessedCheckpoint } from "../witness.ts"
+import { Crowd } from "./crowd.ts"
 import { FeedStreams } from "./feed-streams.ts"
 import { signResponse, type VerifiedRequest } from "./message-signature.ts"
-import { peerAuth } from "./peer-auth.ts"
+import { type Asker, peerAuth } from "./peer-auth.ts"
 import { Posts } from "./posts.ts"
 import { problemBody, problemStatus, problemType } from "./problems.ts"
 import { strangersAnswer } from "./stranger.ts"
@@ -55,9 +57,16 @@ type Asked = {
 
 const noStore = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
 
-export function peerApp(context: Context, options: PeerAppOptions): Hono {
+/** What the listener knows of a request; absent where none came through it. */
+export type PeerBindings = { readonly address?: string | undefined }
+
+export function peerApp(
+  context: Context,
+  options: PeerAppOptions,
+): Hono<{ Bindings: PeerBindings }> {
   const { log } = context.env
-  const app = new Hono()
+  const app = new Hono<{ Bindings: PeerBindings }>()
+  const crowd = new Crowd(context.env.clock)
   const identify = peerAuth(context, options.authorities)
   const feeds = new FeedStreams(context, options.closing)
   const posts = new Posts()
@@ -72,16 +81,17 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
   })
 
   app.get("/feed", (c) =>
-    asPeer(c.req.raw, async ({ peer, query, answer }) => {
+    asPeer(c, async ({ peer, query, answer }) => {
       const position = parseFeedQuery(query)
       if (position === null) throw new ProtocolError("http.malformed", { detail: "query" })
+      await noteAsked(context, peer, position)
       const { head } = await feedHead(context, peer)
       await assertSealable(context, peer, head, position)
       return answer.frames(head, feeds.feed(peer, position, query.has("live")))
     }),
   )
   app.get("/log/:member", (c) =>
-    asPeer(c.req.raw, async ({ peer, query, answer }) => {
+    asPeer(c, async ({ peer, query, answer }) => {
       const position = parseFeedQuery(query)
       if (position === null) throw new ProtocolError("http.malformed", { detail: "query" })
       const log = await readableLog(context, peer, c.req.param("member"))
@@ -96,25 +106,25 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
     }),
   )
   app.get("/sealed/:digest", (c) =>
-    asPeer(c.req.raw, async ({ peer, answer }) => {
+    asPeer(c, async ({ peer, answer }) => {
       const bytes = await sealedFor(context, peer, c.req.param("digest"))
       return bytes === null ? answer.problem(404, "record.unknown") : answer.bytes(bytes)
     }),
   )
   app.get("/checkpoint", (c) =>
-    asPeer(c.req.raw, async ({ answer }) => {
+    asPeer(c, async ({ answer }) => {
       const checkpoint = await newestCheckpoint(context)
       return answer.whole(200, textType, utf8(checkpoint))
     }),
   )
   app.get("/tile/*", (c) =>
-    asPeer(c.req.raw, async ({ answer }) => {
+    asPeer(c, async ({ answer }) => {
       const bytes = await logTile(context, c.req.path.slice(1))
       return bytes === null ? answer.problem(404, "tile.malformed") : answer.bytes(bytes)
     }),
   )
   app.post("/add-checkpoint", (c) =>
-    asPeer(c.req.raw, async ({ body, answer }) => {
+    asPeer(c, async ({ body, answer }) => {
       const witnessed = await addCheckpoint(context, body)
       if (witnessed.status === 200) return answer.whole(200, textType, utf8(witnessed.lines))
       return witnessed.status === 409
@@ -123,7 +133,7 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
     }),
   )
   app.get("/:origin/checkpoint", (c) =>
-    asPeer(c.req.raw, async ({ answer }) => {
+    asPeer(c, async ({ answer }) => {
       const note = await witnessedCheckpoint(context, c.req.param("origin"))
       return note === null
         ? answer.problem(404, "checkpoint.origin")
@@ -131,13 +141,13 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
     }),
   )
   app.post("/frames", (c) =>
-    asPeer(c.req.raw, async ({ peer, body, answer }) => {
-      await takePushed(context, peer, await decodeFrames(body, limits.framesPerPost))
-      return answer.bytes(new Uint8Array(0))
+    asPeer(c, async ({ peer, body, answer }) => {
+      const frames = await decodeFrames(body, limits.framesPerPost)
+      return answer.bytes(await takePushed(context, peer, frames))
     }),
   )
   app.notFound((c) =>
-    asPeer(c.req.raw, async () => {
+    asPeer(c, async () => {
       throw new ProtocolError("feature.unsupported", { detail: "path" })
     }),
   )
@@ -148,11 +158,28 @@ export function peerApp(context: Context, options: PeerAppOptions): Hono {
 
   /** Runs `work` for a request that a peer signed; anyone else is a stranger. */
   async function asPeer(
-    request: Request,
+    { req: { raw: request }, env }: HonoContext<{ Bindings: PeerBindings }>,
     work: (asked: Asked) => Promise<Response>,
   ): Promise<Response> {
-    const asker = await identify(request)
-    if (asker === null) return strangersAnswer()
+    const claimed = (request.headers.get("comity-from") ?? "").slice(0, 64)
+    const leave = await crowd.enter(`${claimed} ${env?.address ?? ""}`)
+    if (leave === null) return strangersAnswer()
+    try {
+      const asker = await identify(request)
+      if (asker === null) return strangersAnswer()
+      // Whoever sends a body may be waiting for an answer of ours elsewhere: nothing waits for that.
+      if (request.body !== null) leave()
+      return await answered(request, asker, work)
+    } finally {
+      leave()
+    }
+  }
+
+  async function answered(
+    request: Request,
+    asker: Asker,
+    work: (asked: Asked) => Promise<Response>,
+  ): Promise<Response> {
     const { peer, query, verified } = asker
     const answer = answerTo(context, verified)
     const run = async () => work({ peer, query, body: await asker.body(), answer })

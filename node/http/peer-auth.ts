@@ -1,10 +1,17 @@
-import { decodeBase64url } from "../../protocol/encoding.ts"
+import { decodeBase64url, decodeUtf8, utf8 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import { limits } from "../../protocol/limits.ts"
 import { kidOf } from "../../protocol/member/key.ts"
 import { newestRoot } from "../../protocol/member/root.ts"
 import type { Context } from "../context.ts"
-import { memberById, newestRootDigest, servedPeer } from "../store/queries/members.ts"
+import { NodeError } from "../errors.ts"
+import {
+  memberById,
+  newestRootDigest,
+  readMeta,
+  servedPeer,
+  writeMeta,
+} from "../store/queries/members.ts"
 import type { Db } from "../store/schema.ts"
 import {
   type RequestHead,
@@ -48,10 +55,17 @@ export function peerAuth(context: Context, ownAuthorities: readonly string[]): I
     const key = await keyOf(peer?.member ?? self.id)
     const verified = verifyClaim(claim, key?.bytes ?? null)
     if (peer === null || key?.kid !== claim.keyid) throw new ProtocolError("http.signature")
-    if (await isReplayed(db, verified, now)) throw new ProtocolError("http.replayed")
     const query = new URL(request.url).searchParams
     const bodyBytes = Math.min(announced(request), limits.requestBytes)
-    return { peer: peer.member, query, verified, bodyBytes, body: () => signedBody(request) }
+    const asker = { peer: peer.member, query, verified, bodyBytes }
+    try {
+      if (await isReplayed(db, verified, now)) throw new ProtocolError("http.replayed")
+    } catch (cause) {
+      if (!(cause instanceof NodeError)) throw cause
+      // It is a peer, and our own disk that could not note it: that is not answered as to a stranger.
+      return { ...asker, body: () => Promise.reject(cause) }
+    }
+    return { ...asker, body: () => signedBody(request) }
   }
 
   return async (request) => {
@@ -69,6 +83,8 @@ export function peerAuth(context: Context, ownAuthorities: readonly string[]): I
 }
 
 function headOf({ headers, method, url }: Request): RequestHead {
+  // A Host field can make an address of it that is none.
+  if (!URL.canParse(url)) throw new ProtocolError("http.malformed", { detail: "host" })
   const { host, pathname: path, search: query } = new URL(url)
   return { method, authority: headers.get("host") ?? host, path, query, headers }
 }
@@ -108,17 +124,36 @@ function nodeKeys(db: Db): (member: string) => Promise<NodeKey | null> {
   }
 }
 
-/** Notes the nonce until it expires; true when it was noted before, also before a restart. */
+/**
+ * Notes the nonce until it expires; true when it was noted before, also before a restart. What expires
+ * no later than one that was forgotten counts as noted: a clock that ran ahead made us forget it, and
+ * has been set back.
+ */
 async function isReplayed(db: Db, verified: VerifiedRequest, now: number): Promise<boolean> {
   const { keyid, nonce, expires } = verified
-  await db
-    .deleteFrom("nonce")
-    .where("expires", "<", now - 120)
-    .execute()
-  const noted = await db
-    .insertInto("nonce")
-    .values({ keyid, nonce, expires })
-    .onConflict((conflict) => conflict.doNothing())
-    .executeTakeFirst()
-  return noted.numInsertedOrUpdatedRows !== 1n
+  const past = now - 120
+  return db.transaction().execute(async (trx) => {
+    const { last } = await trx
+      .selectFrom("nonce")
+      .select((eb) => eb.fn.max("expires").as("last"))
+      .where("expires", "<", past)
+      .executeTakeFirstOrThrow()
+    if (last !== null) {
+      await trx.deleteFrom("nonce").where("expires", "<", past).execute()
+      await writeMeta(trx, forgottenName, utf8(String(Math.max(last, await forgottenUntil(trx)))))
+    }
+    const noted = await trx
+      .insertInto("nonce")
+      .values({ keyid, nonce, expires })
+      .onConflict((conflict) => conflict.doNothing())
+      .executeTakeFirst()
+    return noted.numInsertedOrUpdatedRows !== 1n || expires <= (await forgottenUntil(trx))
+  })
+}
+
+const forgottenName = "nonces-forgotten"
+
+async function forgottenUntil(db: Db): Promise<number> {
+  const value = await readMeta(db, forgottenName)
+  return value === null ? 0 : Number(decodeUtf8(value))
 }

@@ -8,6 +8,7 @@ import { NodeError } from "../errors.ts"
 import { nodeKid, nodeSigner } from "../keys.ts"
 import { memberById, type Peer } from "../store/queries/members.ts"
 import { isFrames, signRequest, verifyResponse } from "./message-signature.ts"
+import { paced } from "./paced.ts"
 import { readBody } from "./read-body.ts"
 
 export type PeerAnswer = {
@@ -45,7 +46,10 @@ export async function askPeer(
   request: Question,
 ): Promise<PeerAnswer> {
   const { status, headers, whole, stream } = await exchange(context, peer, request)
-  if (status !== 200) throw new PeerRefusal(peer.name, codeOf(whole))
+  if (status !== 200) {
+    if (whole === null) await stream.cancel()
+    throw new PeerRefusal(peer.name, codeOf(whole))
+  }
   return { headers, body: whole === null ? stream : streamOf(whole) }
 }
 
@@ -109,17 +113,24 @@ async function exchange(context: Context, peer: Peer, request: Question) {
       },
     )
   }
-  const isStream = isFrames(response.headers)
-  const whole = isStream ? null : await readBody(response.body, limits.requestBytes)
-  verifyResponse(
-    { status: response.status, headers: response.headers, body: whole },
-    {
-      request: signed,
-      now: Math.floor(env.clock.now() / 1000),
-      keyOf: (keyid) => (keyid === kidOf(nodeKey) ? decodeBase64url(nodeKey.ed25519) : null),
-    },
-  )
-  return { status: response.status, headers: response.headers, whole, stream: response.body }
+  // A held-open stream may have nothing to say for as long as it likes.
+  const stream = signal === undefined ? paced(response.body, env.clock) : response.body
+  try {
+    const isStream = isFrames(response.headers)
+    const whole = isStream ? null : await readBody(stream, limits.requestBytes)
+    verifyResponse(
+      { status: response.status, headers: response.headers, body: whole },
+      {
+        request: signed,
+        now: Math.floor(env.clock.now() / 1000),
+        keyOf: (keyid) => (keyid === kidOf(nodeKey) ? decodeBase64url(nodeKey.ed25519) : null),
+      },
+    )
+    return { status: response.status, headers: response.headers, whole, stream }
+  } catch (cause) {
+    if (!stream.locked) await stream.cancel()
+    throw cause
+  }
 }
 
 /** The code of a problem document (RFC 9457). */

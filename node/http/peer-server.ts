@@ -5,6 +5,7 @@ import { getRequestListener } from "@hono/node-server"
 import type { Hono } from "hono"
 import type { Clock } from "../env.ts"
 import { isFrames } from "./message-signature.ts"
+import type { PeerBindings } from "./peer-app.ts"
 import { answerStranger, strangersAnswer, strangersBytes } from "./stranger.ts"
 
 const maxHeaderSize = 16 * 1024
@@ -27,13 +28,15 @@ const bounds: Bounds = { connections: 2048, head: 20_000, request: 60_000, idle:
  * in words of its own, is answered as to a stranger; a body is left unread until the app asks for it.
  */
 export function peerServer(
-  app: Hono,
+  app: Hono<{ Bindings: PeerBindings }>,
   clock: Clock,
   { connections, head, request, idle }: Bounds = bounds,
 ): Server {
   const answer = getRequestListener(
-    async (request, { outgoing }) =>
-      brokenOff(await app.fetch(request), outgoing as ServerResponse),
+    async (request, { incoming, outgoing }) => {
+      const address = (incoming as IncomingMessage).socket.remoteAddress
+      return brokenOff(await app.fetch(request, { address }), outgoing as ServerResponse)
+    },
     { errorHandler: strangersAnswer },
   )
   const options = {
@@ -65,7 +68,11 @@ export function peerServer(
     if (!socket.writable || answers.some(({ headersSent }) => headersSent)) socket.destroy()
     else socket.end(strangersBytes(new Date(clock.now())))
   }
-  server.on("connect", (_incoming, socket) => refuseBytes(socket))
+  server.on("connect", (_incoming, socket) => {
+    // Node has let go of it, and an error that nobody hears ends the process.
+    socket.on("error", () => socket.destroy())
+    refuseBytes(socket)
+  })
   server.on("clientError", (_cause, socket: Socket) => refuseBytes(socket))
   return server
 }

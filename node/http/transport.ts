@@ -68,10 +68,11 @@ export function httpTransport(options: TransportOptions): Transport & { close():
       try {
         return toPeerResponse(await exchange(outgoing, request.body, headTimeout), request.maxBytes)
       } catch (cause) {
-        // The peer closed a kept connection while we took it up again: a read may simply ask anew.
-        const stale =
-          outgoing.reusedSocket && (cause as NodeJS.ErrnoException).code === "ECONNRESET"
-        if (!stale || request.method !== "GET" || attempt > 0) throw networkFailure(cause)
+        // The peer closed a kept connection while we took it up again. Asking anew is safe: nothing
+        // has an effect twice, and a request that was taken after all is stopped by its nonce.
+        const { code = "" } = cause as NodeJS.ErrnoException
+        const isStale = outgoing.reusedSocket && ["ECONNRESET", "EPIPE"].includes(code)
+        if (!isStale || attempt > 0) throw networkFailure(cause)
       }
     }
   }

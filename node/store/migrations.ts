@@ -3,8 +3,10 @@ import { type Migration, Migrator } from "kysely/migration"
 import { NodeError } from "../errors.ts"
 import type { Db } from "./schema.ts"
 
+export type Migrations = Readonly<Record<string, Migration>>
+
 /** Forward only: a node never reads a database that a newer version has changed. */
-const migrations: Record<string, Migration> = {
+export const migrations: Migrations = {
   "0001-spine": {
     async up(db: Kysely<unknown>) {
       for (const statement of spine) await sql.raw(statement).execute(db)
@@ -25,7 +27,7 @@ const spine = [
     added_at INTEGER NOT NULL) STRICT`,
   `CREATE TABLE peer (member TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, url TEXT,
     verified_on TEXT, blocked INTEGER NOT NULL, subscribed INTEGER NOT NULL,
-    added_at INTEGER NOT NULL) STRICT`,
+    push INTEGER NOT NULL, added_at INTEGER NOT NULL) STRICT`,
   `CREATE TABLE root_document (member TEXT NOT NULL, version INTEGER NOT NULL,
     epoch INTEGER NOT NULL, digest TEXT NOT NULL, bytes BLOB NOT NULL, idx INTEGER, PRIMARY KEY (member, version)) STRICT`,
   `CREATE TABLE keys_document (member TEXT NOT NULL, digest TEXT NOT NULL, bytes BLOB NOT NULL,
@@ -51,27 +53,28 @@ const spine = [
     digest TEXT NOT NULL, kind TEXT NOT NULL, profile_id TEXT NOT NULL, profile_digest TEXT NOT NULL,
     sealed_digest TEXT NOT NULL, sealed_size INTEGER NOT NULL, created_at INTEGER NOT NULL,
     PRIMARY KEY (origin, id, version)) STRICT`,
-  "CREATE INDEX record_by_sealed ON record (sealed_digest)",
+  // Digests come in no order: every new one changes another page, and a short key makes fewer of them.
+  "CREATE INDEX record_by_sealed ON record (substr(sealed_digest, 1, 16))",
   `CREATE TABLE content (rid INTEGER PRIMARY KEY, origin TEXT NOT NULL, id TEXT NOT NULL,
     version INTEGER NOT NULL, title TEXT NOT NULL, bytes BLOB NOT NULL, content_key BLOB NOT NULL, tag BLOB NOT NULL,
-    UNIQUE (origin, id, version)) STRICT`,
+    locked INTEGER NOT NULL DEFAULT 0, UNIQUE (origin, id, version)) STRICT`,
   `CREATE TABLE link (rid INTEGER NOT NULL, relation TEXT NOT NULL, to_origin TEXT NOT NULL,
     to_id TEXT NOT NULL, to_version INTEGER, to_digest TEXT, PRIMARY KEY (rid, relation)) STRICT, WITHOUT ROWID`,
   "CREATE INDEX link_by_target ON link (to_id, to_origin)",
   "CREATE TABLE met (deadline TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+  `CREATE TABLE hold (record_origin TEXT NOT NULL, record_id TEXT NOT NULL, review TEXT NOT NULL,
+    decision TEXT NOT NULL, ended_by TEXT, PRIMARY KEY (record_origin, record_id)) STRICT`,
   `CREATE TABLE release_order (id TEXT PRIMARY KEY, act TEXT NOT NULL, payload BLOB NOT NULL,
     seed BLOB NOT NULL, root_version INTEGER NOT NULL, not_after TEXT NOT NULL, state TEXT NOT NULL,
     reason TEXT, created_at INTEGER NOT NULL, scheduled_at INTEGER) STRICT`,
-  `CREATE TABLE order_grant (order_id TEXT NOT NULL, position INTEGER NOT NULL,
-    recipient TEXT NOT NULL, record_origin TEXT NOT NULL, record_id TEXT NOT NULL,
-    version INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (order_id, position)) STRICT`,
   `CREATE TABLE order_signature (order_id TEXT NOT NULL, kid TEXT NOT NULL, person TEXT NOT NULL,
     role TEXT NOT NULL, protected TEXT NOT NULL, signature TEXT NOT NULL,
     PRIMARY KEY (order_id, person)) STRICT`,
   `CREATE TABLE logged_order (origin TEXT NOT NULL, id TEXT NOT NULL, digest TEXT NOT NULL,
     document BLOB NOT NULL, epoch INTEGER NOT NULL, idx INTEGER NOT NULL, salt BLOB NOT NULL,
-    root_version INTEGER NOT NULL, quorum INTEGER NOT NULL, proof INTEGER, at INTEGER NOT NULL,
-    PRIMARY KEY (origin, id)) STRICT`,
+    root_version INTEGER NOT NULL, quorum INTEGER NOT NULL, proof INTEGER, act TEXT NOT NULL,
+    rule_profile TEXT NOT NULL, rule_kind TEXT NOT NULL, base_size INTEGER NOT NULL,
+    repudiated INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (origin, id)) STRICT`,
   `CREATE INDEX logged_order_pending ON logged_order (origin, epoch, idx)
     WHERE proof IS NULL AND quorum > 0`,
   `CREATE INDEX logged_order_proven ON logged_order (origin, epoch, proof)
@@ -83,33 +86,45 @@ const spine = [
   "CREATE INDEX consent_asked_by_subject ON consent_asked (subject)",
   `CREATE TABLE consent (member TEXT NOT NULL, subject TEXT NOT NULL, bytes BLOB NOT NULL,
     at INTEGER NOT NULL, PRIMARY KEY (member, subject)) STRICT`,
-  `CREATE TABLE fact (order_origin TEXT NOT NULL, order_id TEXT NOT NULL, leaf TEXT NOT NULL,
-    act TEXT NOT NULL, record_origin TEXT NOT NULL, record_id TEXT NOT NULL, version INTEGER NOT NULL,
-    recipient TEXT NOT NULL, rule_profile TEXT NOT NULL, rule_kind TEXT NOT NULL,
-    epoch INTEGER NOT NULL, idx INTEGER NOT NULL, base_epoch INTEGER NOT NULL,
-    base_size INTEGER NOT NULL, after TEXT NOT NULL, grant_bytes BLOB NOT NULL,
-    position INTEGER NOT NULL, path BLOB NOT NULL, repudiated INTEGER NOT NULL, at INTEGER NOT NULL,
-    chain TEXT NOT NULL, names TEXT NOT NULL,
-    PRIMARY KEY (order_origin, order_id, leaf)) STRICT`,
-  "CREATE INDEX fact_by_record ON fact (record_id, record_origin, recipient)",
-  "CREATE INDEX fact_passed_on ON fact (recipient) WHERE chain <> ''",
-  "CREATE TABLE custody_link (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT",
+  "CREATE TABLE custody_link (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL, chain TEXT NOT NULL) STRICT",
   `CREATE TABLE passed_withdrawal (order_origin TEXT NOT NULL, order_id TEXT NOT NULL, leaf TEXT NOT NULL,
     bytes BLOB NOT NULL, PRIMARY KEY (order_origin, order_id, leaf)) STRICT`,
+  `CREATE TABLE order_grant (order_origin TEXT NOT NULL, order_id TEXT NOT NULL,
+    recipient TEXT NOT NULL, position INTEGER NOT NULL, act TEXT NOT NULL,
+    record_origin TEXT NOT NULL, record_id TEXT NOT NULL, version INTEGER NOT NULL,
+    after TEXT NOT NULL, leaf TEXT NOT NULL, custody TEXT NOT NULL,
+    PRIMARY KEY (order_id, order_origin, recipient, position)) STRICT`,
+  `CREATE TABLE grant_list (order_origin TEXT NOT NULL, order_id TEXT NOT NULL,
+    recipient TEXT NOT NULL, grants BLOB NOT NULL) STRICT`,
+  "CREATE INDEX grant_list_by_order ON grant_list (order_id, order_origin, recipient)",
+  "CREATE INDEX order_grant_passed_on ON order_grant (recipient) WHERE custody <> ''",
+  "CREATE INDEX order_grant_by_record ON order_grant (record_id)",
+  // What ends releases is asked for with each of them, and is rare.
+  `CREATE INDEX order_grant_withdrawing ON order_grant (record_id)
+    WHERE act = 'withdraw'`,
+  `CREATE VIEW fact AS SELECT order_origin, order_id, leaf, order_grant.act AS act, record_origin,
+    record_id, version, recipient, rule_profile, rule_kind, epoch, idx, epoch AS base_epoch,
+    base_size, after, position, repudiated, at, CASE custody WHEN '' THEN ''
+      ELSE (SELECT chain FROM custody_link WHERE digest = custody) END AS chain
+    FROM order_grant JOIN logged_order ON origin = order_origin AND id = order_id`,
   `CREATE TABLE doubt (record_id TEXT NOT NULL, recipient TEXT NOT NULL, size INTEGER NOT NULL,
     PRIMARY KEY (record_id, recipient)) STRICT, WITHOUT ROWID`,
   `CREATE TABLE tag (id INTEGER PRIMARY KEY, entry BLOB NOT NULL UNIQUE, epoch INTEGER,
     idx INTEGER) STRICT`,
   `CREATE TABLE delivery (peer TEXT NOT NULL, n INTEGER NOT NULL, feed TEXT NOT NULL,
-    order_id TEXT NOT NULL, bytes BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (peer, n)) STRICT`,
+    prev TEXT NOT NULL, order_id TEXT NOT NULL, digest TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (peer, n)) STRICT`,
   "CREATE INDEX delivery_by_order ON delivery (order_id, peer)",
   `CREATE TABLE feed (peer TEXT PRIMARY KEY, feed TEXT NOT NULL, n INTEGER NOT NULL,
     prev TEXT NOT NULL) STRICT`,
+  `CREATE TABLE reader (peer TEXT PRIMARY KEY, feed TEXT NOT NULL, n INTEGER NOT NULL,
+    epoch INTEGER NOT NULL, size INTEGER NOT NULL, pending TEXT, asked_at INTEGER, tried_at INTEGER,
+    failures INTEGER NOT NULL, error TEXT) STRICT`,
   `CREATE TABLE source (peer TEXT PRIMARY KEY, feed TEXT NOT NULL, n INTEGER NOT NULL,
     prev TEXT NOT NULL, seen_n INTEGER NOT NULL, at INTEGER NOT NULL, error TEXT,
     stale_at INTEGER, stale_why TEXT, cosigned_at INTEGER) STRICT`,
   `CREATE TABLE receipt_out (id INTEGER PRIMARY KEY, peer TEXT NOT NULL, order_id TEXT NOT NULL,
-    leaf TEXT NOT NULL, state TEXT NOT NULL, code TEXT, day TEXT NOT NULL, sent INTEGER NOT NULL)
+    record_id TEXT NOT NULL, leaf TEXT NOT NULL, state TEXT NOT NULL, code TEXT, until TEXT, day TEXT NOT NULL, sent INTEGER NOT NULL)
     STRICT`,
   "CREATE INDEX receipt_out_unsent ON receipt_out (peer, sent)",
   `CREATE TABLE receipt_in (peer TEXT NOT NULL, order_id TEXT NOT NULL, leaf TEXT NOT NULL,
@@ -156,9 +171,13 @@ const authority = [
     entry TEXT NOT NULL, person TEXT NOT NULL, officers TEXT NOT NULL, reason TEXT NOT NULL) STRICT`,
 ]
 
-/** @throws `home.newer` for a database of a later version, `store.failed` */
-export async function migrate(db: Db): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
+/**
+ * All that are missing in one transaction: a process that is killed at it leaves the old or the new.
+ *
+ * @throws `home.newer` for a database of a later version, `store.failed`
+ */
+export async function migrate(db: Db, known: Migrations = migrations): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => known } })
   const { error } = await migrator.migrateToLatest()
   if (error === undefined) return
   if (error instanceof Error && /missing/i.test(error.message))

@@ -54,6 +54,8 @@ export type Schema = {
     verified_on: string | null
     blocked: number
     subscribed: number
+    /** 1 where what is queued for it is handed over, not only served when it asks */
+    push: number
     added_at: number
   }
   root_document: {
@@ -155,7 +157,21 @@ export type Schema = {
     content_key: Uint8Array
     /** the entry by which its origin's log would say that it is withdrawn for everybody */
     tag: Uint8Array
+    /** 1 where it was taken back and the law forbids to destroy it: nobody finds or reads it */
+    locked: Generated<number>
   }
+  /** What the law forbids to destroy, by the decision of an officer; ended by another. */
+  hold: {
+    record_origin: string
+    record_id: string
+    /** the day on which it is looked at again */
+    review: string
+    decision: string
+    ended_by: string | null
+  }
+
+  /** The full-text index, by the row of the content; it gives no text back. */
+  search: { rowid: number; title: string; body: string }
 
   /** What a record that is held speaks of: a row of `content` each, gone with it. */
   link: {
@@ -185,15 +201,6 @@ export type Schema = {
     /** when it was put in line for a slot of the log; null with cadence `immediate` */
     scheduled_at: number | null
   }
-  order_grant: {
-    order_id: string
-    position: number
-    recipient: string
-    record_origin: string
-    record_id: string
-    version: number
-    bytes: Uint8Array
-  }
   order_signature: {
     order_id: string
     kid: string
@@ -217,6 +224,12 @@ export type Schema = {
     quorum: number
     /** size of the first quorate checkpoint that covers it, with quorum 0 the first; null without */
     proof: number | null
+    act: Act
+    rule_profile: string
+    rule_kind: string
+    base_size: number
+    /** 1 once a newer root document of its origin annuls it */
+    repudiated: number
     at: number
   }
   /** Consents of other members that an order was logged with. */
@@ -235,7 +248,34 @@ export type Schema = {
   }
   /** Consent orders that other members gave here, by what they are the consent to, or take back. */
   consent: { member: string; subject: string; bytes: Uint8Array; at: number }
-  /** One grant of a logged order: what precedence is computed from, with its proof. */
+  /** Releases on the way of records that were passed on: evidence without its record. */
+  custody_link: {
+    digest: string
+    bytes: Uint8Array
+    /** what it and those before it say to precedence, as JSON */
+    chain: string
+  }
+  /** Withdrawals from holders further up, as they were passed down to us. */
+  passed_withdrawal: { order_origin: string; order_id: string; leaf: string; bytes: Uint8Array }
+  /** Grants of orders: our own from the request on, others' as received. */
+  order_grant: {
+    order_origin: string
+    order_id: string
+    recipient: string
+    position: number
+    act: "release" | "withdraw"
+    record_origin: string
+    record_id: string
+    version: number
+    /** ids, joined by spaces */
+    after: string
+    leaf: string
+    /** digest of the link that it rests on; empty for a grant of one's own record */
+    custody: string
+  }
+  /** What one order grants to one recipient: the signed bytes, each with its way to the order's root. */
+  grant_list: { order_origin: string; order_id: string; recipient: string; grants: Uint8Array }
+  /** A view: the grants of logged orders, what precedence is computed from. Never written to. */
   fact: {
     order_origin: string
     order_id: string
@@ -251,24 +291,13 @@ export type Schema = {
     idx: number
     base_epoch: number
     base_size: number
-    /** ids, joined by spaces */
     after: string
-    grant_bytes: Uint8Array
     position: number
-    /** ten hashes */
-    path: Uint8Array
-    /** 1 once a newer root document of its origin annuls it */
     repudiated: number
     at: number
-    /** of a release that was passed on, the releases it rests on, as JSON; empty otherwise */
-    chain: string
-    /** of a withdrawal from a holder further up, whom it names; empty otherwise */
-    names: string
+    /** of a release that was passed on, the releases it rests on, as JSON, null when they did not come */
+    chain: string | null
   }
-  /** Releases on the way of records that were passed on: evidence without its record. */
-  custody_link: { digest: string; bytes: Uint8Array }
-  /** Withdrawals from holders further up, as they were passed down to us. */
-  passed_withdrawal: { order_origin: string; order_id: string; leaf: string; bytes: Uint8Array }
 
   /**
    * Where a withdrawal was taken back from one recipient, and may have named this one too: releases with a
@@ -279,16 +308,36 @@ export type Schema = {
   /** Withdrawal tags of ours, and where our log has them; no place yet while they wait for one. */
   tag: { id: Generated<number>; entry: Uint8Array; epoch: number | null; idx: number | null }
 
-  /** What is queued for a peer, for good: a feed has no gaps. */
+  /**
+   * What is queued for a peer, for good: a feed has no gaps. Its bytes are made when it is served, from
+   * the order and the grants, which never change either; the digest says that they are the same.
+   */
   delivery: {
     peer: string
     n: number
     feed: string
+    prev: string
     order_id: string
-    bytes: Uint8Array
+    digest: string
     at: number
   }
   feed: { peer: string; feed: string; n: number; prev: string }
+  /** How far a peer has read our feed for it, as its last request or answer said, and how handing over went. */
+  reader: {
+    peer: string
+    feed: string
+    n: number
+    epoch: number
+    size: number
+    /** from where on it waits for proofs, as in its request; null for none */
+    pending: string | null
+    /** when it last asked for its feed, to the minute; null while it never has */
+    asked_at: number | null
+    /** when handing over was tried last, how often it failed since it last went well, and by which code */
+    tried_at: number | null
+    failures: number
+    error: string | null
+  }
   /** How far a peer's feed for us has been read. */
   source: {
     peer: string
@@ -312,9 +361,11 @@ export type Schema = {
     id: Generated<number>
     peer: string
     order_id: string
+    record_id: string
     leaf: string
     state: string
     code: string | null
+    until: string | null
     day: string
     /** 0 owed · 1 the peer has it · 2 the peer would not take it */
     sent: number

@@ -1,7 +1,9 @@
 import { chmodSync, closeSync, openSync } from "node:fs"
+import { dirname } from "node:path"
 import SQLite, { type Database, type Statement } from "better-sqlite3"
-import { SqliteDialect } from "kysely"
+import type { SqliteDatabase } from "kysely"
 import { NodeError } from "../errors.ts"
+import { syncDirectory } from "../files.ts"
 
 /** `aegis` (AEGIS-256) needs the processor's AES instructions to be fast; `chacha20` needs nothing. */
 export type Cipher = "aegis" | "chacha20"
@@ -28,8 +30,12 @@ export function openSqlite(
     if (path !== inMemory) ownerOnly(path)
     const database = new SQLite(path)
     try {
-      if (path !== inMemory) unlock(database as Encrypted, key, options.cipher ?? "aegis")
-      return prepare(database)
+      if (path === inMemory) return prepare(database)
+      unlock(database as Encrypted, key, options.cipher ?? "aegis")
+      prepare(database)
+      // SQLite does this itself when the WAL is first synced, and takes no notice when it fails.
+      syncDirectory(dirname(path))
+      return database
     } catch (error) {
       database.close()
       throw error
@@ -73,6 +79,8 @@ function prepare(database: Database): Database {
   database.pragma("cell_size_check=ON")
   database.pragma("temp_store=MEMORY")
   database.pragma("page_size=16384")
+  // KiB. What has to be read again is decrypted again: SQLite's own 2 MiB are 125 of these pages.
+  database.pragma("cache_size=-16384")
   database.pragma("secure_delete=ON")
   database.pragma("foreign_keys=ON")
   // The first statement that reads the file: a wrong key shows here.
@@ -86,7 +94,7 @@ function prepare(database: Database): Database {
 const statementsKept = 256
 
 /** For Kysely, which prepares each query anew: that takes longer than most of them run. */
-export function sqliteDialect(database: Database): SqliteDialect {
+export function keepingStatements(database: Database): SqliteDatabase {
   const kept = new Map<string, Statement>()
   const prepare = (query: string): Statement => {
     const statement = kept.get(query) ?? database.prepare(query)
@@ -96,7 +104,7 @@ export function sqliteDialect(database: Database): SqliteDialect {
     if (kept.size > statementsKept) kept.delete(kept.keys().next().value!)
     return statement
   }
-  return new SqliteDialect({ database: { prepare, close: () => database.close() } })
+  return { prepare, close: () => database.close() }
 }
 
 /** SQLite's own errors as NodeErrors; anything else unchanged. */

@@ -1,5 +1,5 @@
 import { decodeHex, encodeHex, utf8 } from "../encoding.ts"
-import { xchachaOpen, xchachaSeal } from "./aead.ts"
+import { chachaOpen, chachaSeal, xchachaOpen, xchachaSeal } from "./aead.ts"
 import { decapsulate, encapsulate, kemKeyPair } from "./kem.ts"
 import { type MlDsaLevel, primitives } from "./primitives.ts"
 
@@ -7,6 +7,8 @@ const abc = utf8("abc")
 const sunscreen = utf8(
   "Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.",
 )
+/** Backends may take a text of this size another way than a short one. */
+const long = new Uint8Array(16 * 1024).map((_, i) => i)
 const aeadKey = decodeHex("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f")
 const aeadAad = decodeHex("50515253c0c1c2c3c4c5c6c7")
 
@@ -77,10 +79,12 @@ export const knownAnswers: ReadonlyArray<readonly [name: string, holds: () => bo
     "ChaCha20-Poly1305 (RFC 8439 §2.8.2)",
     () => {
       const nonce = decodeHex("070000004041424344454647")
-      const sealed = primitives().chacha20Poly1305Seal(aeadKey, nonce, sunscreen, aeadAad)
-      const open = (bytes: Uint8Array) =>
-        primitives().chacha20Poly1305Open(aeadKey, nonce, bytes, aeadAad)
-      return is(sealed.subarray(-16), "1ae10b594f09e26a7e902ecbd0600691") && opensOnly(sealed, open)
+      const sealed = chachaSeal(aeadKey, nonce, sunscreen, aeadAad)
+      const open = (bytes: Uint8Array) => chachaOpen(aeadKey, nonce, bytes, aeadAad)
+      return (
+        is(sealed.subarray(-16), "1ae10b594f09e26a7e902ecbd0600691") &&
+        opensOnly(sealed, open, sunscreen)
+      )
     },
   ],
   [
@@ -89,7 +93,34 @@ export const knownAnswers: ReadonlyArray<readonly [name: string, holds: () => bo
       const nonce = decodeHex("404142434445464748494a4b4c4d4e4f5051525354555657")
       const sealed = xchachaSeal(aeadKey, nonce, sunscreen, aeadAad)
       const open = (bytes: Uint8Array) => xchachaOpen(aeadKey, nonce, bytes, aeadAad)
-      return is(sealed.subarray(-16), "c0875924c1c7987947deafd8780acf49") && opensOnly(sealed, open)
+      return (
+        is(sealed.subarray(-16), "c0875924c1c7987947deafd8780acf49") &&
+        opensOnly(sealed, open, sunscreen)
+      )
+    },
+  ],
+  [
+    "ChaCha20-Poly1305 of 16 KiB",
+    () => {
+      const nonce = decodeHex("070000004041424344454647")
+      const sealed = chachaSeal(aeadKey, nonce, long, aeadAad)
+      const open = (bytes: Uint8Array) => chachaOpen(aeadKey, nonce, bytes, aeadAad)
+      return (
+        is(sealed.subarray(-16), "b4266a8a509fbb2cde101711c596db6c") &&
+        opensOnly(sealed, open, long)
+      )
+    },
+  ],
+  [
+    "XChaCha20-Poly1305 of 16 KiB",
+    () => {
+      const nonce = decodeHex("404142434445464748494a4b4c4d4e4f5051525354555657")
+      const sealed = xchachaSeal(aeadKey, nonce, long, aeadAad)
+      const open = (bytes: Uint8Array) => xchachaOpen(aeadKey, nonce, bytes, aeadAad)
+      return (
+        is(sealed.subarray(-16), "56425899ec4c1dd822fef7fc12b6de6f") &&
+        opensOnly(sealed, open, long)
+      )
     },
   ],
   [
@@ -121,11 +152,15 @@ function mlDsa(level: MlDsaLevel, publicKeyDigest: string): boolean {
   )
 }
 
-function opensOnly(sealed: Uint8Array, open: (bytes: Uint8Array) => Uint8Array | null): boolean {
+function opensOnly(
+  sealed: Uint8Array,
+  open: (bytes: Uint8Array) => Uint8Array | null,
+  plaintext: Uint8Array,
+): boolean {
   const opened = open(sealed)
   const forged = sealed.slice()
   forged[0]! ^= 1
-  return opened !== null && is(opened, encodeHex(sunscreen)) && open(forged) === null
+  return opened !== null && is(opened, encodeHex(plaintext)) && open(forged) === null
 }
 
 function is(bytes: Uint8Array, hex: string): boolean {

@@ -26,9 +26,38 @@ function padme(length: number): number {
 /** `u64be length ‖ bytes ‖ zeros` up to the padded size; sealed objects and parcels. PROTOCOL §3, §8 */
 export function pad(bytes: Uint8Array): Uint8Array {
   const padded = new Uint8Array(paddedSize(bytes.length))
-  new DataView(padded.buffer).setBigUint64(0, BigInt(bytes.length))
-  padded.set(bytes, lengthBytes)
+  fill(padded, [bytes], bytes.length)
   return padded
+}
+
+/**
+ * Hands the padded form of `parts`, one after the other, to `use`, which keeps nothing of it: what is to
+ * be sealed lies in one place, and is wiped from it. PROTOCOL §3
+ */
+export function withPadded<T>(parts: readonly Uint8Array[], use: (padded: Uint8Array) => T): T {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  const size = paddedSize(length)
+  const padded = size <= desk.length ? desk.subarray(0, size) : new Uint8Array(size)
+  try {
+    fill(padded, parts, length)
+    return use(padded)
+  } finally {
+    padded.fill(0, 0, lengthBytes + length)
+  }
+}
+
+/** All zeros but while something is sealed. */
+const desk = new Uint8Array(lastDoubling)
+
+function fill(padded: Uint8Array, parts: readonly Uint8Array[], length: number): void {
+  const view = new DataView(padded.buffer, padded.byteOffset, lengthBytes)
+  view.setUint32(0, Math.floor(length / 2 ** 32))
+  view.setUint32(4, length >>> 0)
+  let at = lengthBytes
+  for (const part of parts) {
+    padded.set(part, at)
+    at += part.length
+  }
 }
 
 /**
@@ -44,7 +73,8 @@ export function unpad(padded: Uint8Array): Uint8Array {
   const end = lengthBytes + length
   if (end > padded.length || paddedSize(length) !== padded.length)
     throw new ProtocolError("sealed.padding", { detail: "length" })
-  for (let i = end; i < padded.length; i++)
-    if (padded[i] !== 0) throw new ProtocolError("sealed.padding", { detail: "zeros" })
+  let bits = 0
+  for (let i = end; i < padded.length; i++) bits |= padded[i]!
+  if (bits !== 0) throw new ProtocolError("sealed.padding", { detail: "zeros" })
   return padded.subarray(lengthBytes, end)
 }

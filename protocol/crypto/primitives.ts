@@ -7,6 +7,9 @@ import sodium from "libsodium-wrappers"
 /** FIPS 204 parameter sets in use: 44 for witness cosignatures, 65 for root keys. */
 export type MlDsaLevel = 44 | 65
 
+/** A ciphertext and its tag, for whoever puts them where they belong. */
+export type Detached = { readonly ciphertext: Uint8Array; readonly tag: Uint8Array }
+
 /**
  * What the protocol needs from a library: DESIGN §9. Every method is a pure function of its
  * arguments; lengths are checked by the callers in protocol/crypto, which are the only ones.
@@ -34,9 +37,22 @@ export interface Primitives {
     nonce: Uint8Array,
     plaintext: Uint8Array,
     aad: Uint8Array,
-  ): Uint8Array
+  ): Detached
   /** Null when the tag does not match. */
   chacha20Poly1305Open(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    ciphertext: Uint8Array,
+    aad: Uint8Array,
+  ): Uint8Array | null
+  xchacha20Poly1305Seal(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    plaintext: Uint8Array,
+    aad: Uint8Array,
+  ): Detached
+  /** Null when the tag does not match. */
+  xchacha20Poly1305Open(
     key: Uint8Array,
     nonce: Uint8Array,
     ciphertext: Uint8Array,
@@ -71,7 +87,7 @@ export const portablePrimitives: Primitives = {
   mlDsaVerify: (level, signature, message, publicKey) =>
     mlDsa[level].verify(signature, message, publicKey),
   chacha20Poly1305Seal: (key, nonce, plaintext, aad) =>
-    sodium.crypto_aead_chacha20poly1305_ietf_encrypt(plaintext, aad, null, nonce, key),
+    detached(sodium.crypto_aead_chacha20poly1305_ietf_encrypt(plaintext, aad, null, nonce, key)),
   chacha20Poly1305Open: (key, nonce, ciphertext, aad) => {
     try {
       return sodium.crypto_aead_chacha20poly1305_ietf_decrypt(null, ciphertext, aad, nonce, key)
@@ -80,6 +96,20 @@ export const portablePrimitives: Primitives = {
       return null
     }
   },
+  xchacha20Poly1305Seal: (key, nonce, plaintext, aad) =>
+    detached(sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, aad, null, nonce, key)),
+  xchacha20Poly1305Open: (key, nonce, ciphertext, aad) => {
+    try {
+      return sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(null, ciphertext, aad, nonce, key)
+    } catch {
+      return null
+    }
+  },
+}
+
+function detached(sealed: Uint8Array): Detached {
+  const end = sealed.length - sodium.crypto_aead_chacha20poly1305_IETF_ABYTES
+  return { ciphertext: sealed.subarray(0, end), tag: sealed.subarray(end) }
 }
 
 let installed = portablePrimitives

@@ -1,8 +1,8 @@
 import { concat, equalBytes, u32be, utf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
-import { chachaOpen, chachaSeal } from "./aead.ts"
+import { chachaDetached, chachaOpen } from "./aead.ts"
 import { sha512 } from "./hash.ts"
-import { pad, paddedSize, unpad } from "./padding.ts"
+import { paddedSize, unpad, withPadded } from "./padding.ts"
 import { requireBytes } from "./require-bytes.ts"
 
 const commitmentBytes = 32
@@ -36,15 +36,18 @@ export function sealObject(
 ): Uint8Array {
   requireBytes("plaintext", plaintext)
   const { key, commitment } = objectKeys(contentKey, index)
-  const padded = pad(plaintext)
   const sealed = new Uint8Array(sealedSize(plaintext.length))
   sealed.set(commitment)
-  const chunks = Math.ceil(padded.length / chunkBytes)
-  for (let i = 0; i < chunks; i++) {
-    const chunk = padded.subarray(i * chunkBytes, (i + 1) * chunkBytes)
-    const nonce = chunkNonce(i, i === chunks - 1)
-    sealed.set(chachaSeal(key, nonce, chunk, noAad), commitmentBytes + i * sealedChunkBytes)
-  }
+  withPadded([plaintext], (padded) => {
+    const chunks = Math.ceil(padded.length / chunkBytes)
+    for (let i = 0; i < chunks; i++) {
+      const chunk = padded.subarray(i * chunkBytes, (i + 1) * chunkBytes)
+      const { ciphertext, tag } = chachaDetached(key, chunkNonce(i, i === chunks - 1), chunk, noAad)
+      const start = commitmentBytes + i * sealedChunkBytes
+      sealed.set(ciphertext, start)
+      sealed.set(tag, start + ciphertext.length)
+    }
+  })
   return sealed
 }
 

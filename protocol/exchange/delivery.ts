@@ -1,6 +1,6 @@
 import { encodeCanonical, type Json } from "../canonical.ts"
 import { labelled } from "../crypto/hash.ts"
-import { decodeHex, encodeHex } from "../encoding.ts"
+import { decodeHex, decodeUtf8, encodeHex, utf8, writeAscii, writeHex } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
 import { consentsPerOrder } from "../profiles/consent.ts"
@@ -101,11 +101,49 @@ export function placeGrant(fields: DeliveryFields["grants"][number]): PlacedGran
   }
 }
 
-/** The fields of a delivery, in JCS. `order`, each `grant` and each consent are the ingested values. */
-export function encodeDelivery(
-  delivery: Omit<DeliveryFields, "type" | "consents"> & Partial<Pick<DeliveryFields, "consents">>,
-): Uint8Array {
-  const { consents = [], entry, feed, grants, n, order, prev } = delivery
-  const type = "comity/delivery/v1"
-  return encodeCanonical({ consents, entry, feed, grants, n, order, prev, type })
+/** A delivery in the making: what is signed is in JCS already, and goes in as it is. */
+export type DeliveryParts = {
+  readonly feed: string
+  readonly n: number
+  readonly prev: string
+  /** the signed object */
+  readonly order: Uint8Array
+  readonly entry: { readonly index: number; readonly salt: Uint8Array }
+  readonly grants: readonly Pick<PlacedGrant, "bytes" | "path" | "position">[]
+  readonly consents?: readonly Pick<Consent, "bytes">[]
 }
+
+/** The JCS form, written around its parts: hundreds of grants, each byte of them once. */
+export function encodeDelivery(delivery: DeliveryParts): Uint8Array {
+  const { consents = [], entry, feed, grants, n, order, prev } = delivery
+  const salt = encodeHex(entry.salt)
+  const agreed = consents.map((one) => decodeUtf8(one.bytes)).join(",")
+  // Not ASCII alone: a proof has dashes.
+  const opening = utf8(
+    `{"consents":[${agreed}],"entry":{"index":${entry.index},"salt":"${salt}"},"feed":"${feed}","grants":[`,
+  )
+  const numbered = `],"n":${n},"order":`
+  const ending = `,"prev":"${prev}","type":"comity/delivery/v1"}`
+  let length = opening.length + numbered.length + order.length + ending.length
+  for (const { bytes, path } of grants) length += bytes.length + 67 * path.length + longestAround
+  const text = new Uint8Array(length)
+  text.set(opening, 0)
+  let at = opening.length
+  for (const [i, { bytes, path, position }] of grants.entries()) {
+    at = writeAscii(i === 0 ? '{"grant":' : ',{"grant":', text, at)
+    text.set(bytes, at)
+    at = writeAscii(',"path":["', text, at + bytes.length)
+    for (const [level, hash] of path.entries()) {
+      if (level > 0) at = writeAscii('","', text, at)
+      at = writeHex(hash, text, at)
+    }
+    at = writeAscii(`"],"position":${position}}`, text, at)
+  }
+  at = writeAscii(numbered, text, at)
+  text.set(order, at)
+  at = writeAscii(ending, text, at + order.length)
+  return text.subarray(0, at)
+}
+
+/** What stands around the bytes and the path of one grant, at most. */
+const longestAround = ',{"grant":,"path":["","position":1023}'.length

@@ -1,5 +1,5 @@
 import { recode } from "../canonical.ts"
-import { concat, decodeUtf8, u32be, u64be, utf8 } from "../encoding.ts"
+import { concat, decodeUtf8, u64be, utf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
 
@@ -33,13 +33,22 @@ export function framesHeader(): Uint8Array {
   return magic.slice()
 }
 
+/** Of a frame before its bytes: type and length. */
+export const frameHeaderBytes = 5
+
+/** What stands before the bytes of a frame. */
+export function frameHeader(type: FrameType, length: number): Uint8Array {
+  if (length > limits.frameBytes) throw new RangeError("frame")
+  return Uint8Array.of(frameTypes[type], length >>> 24, length >>> 16, length >>> 8, length)
+}
+
 export function encodeFrame(type: FrameType, bytes: Uint8Array): Uint8Array {
-  if (bytes.length > limits.frameBytes) throw new RangeError("frame")
-  return concat(Uint8Array.of(frameTypes[type]), u32be(bytes.length), bytes)
+  return concat(frameHeader(type, bytes.length), bytes)
 }
 
 /**
- * The frames of a stream, as they arrive, however it is cut into chunks.
+ * The frames of a stream, as they arrive, however it is cut into chunks: views of the chunks, which are
+ * not to be written to again.
  *
  * @throws `frames.malformed` for another magic, an unknown type or an end inside a frame;
  * `frames.too-large`
@@ -47,16 +56,16 @@ export function encodeFrame(type: FrameType, bytes: Uint8Array): Uint8Array {
 export async function* readFrames(
   chunks: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Frame, void, undefined> {
-  let held: Uint8Array[] = []
+  let held: Uint8Array = new Uint8Array(0)
   let heldBytes = 0
   let needed = magic.length
   let isOpened = false
   let count = 0
   for await (const chunk of chunks) {
-    held.push(chunk)
+    held = appended(held, heldBytes, chunk)
     heldBytes += chunk.length
     if (heldBytes < needed) continue
-    let bytes = concat(...held)
+    let bytes = held.subarray(0, heldBytes)
     if (!isOpened) {
       if (magic.some((byte, i) => bytes[i] !== byte)) throw new ProtocolError("frames.malformed")
       bytes = bytes.subarray(magic.length)
@@ -67,14 +76,26 @@ export async function* readFrames(
       if (bytes.length < needed) break
       if (++count > limits.framesPerStream) throw new ProtocolError("frames.too-large")
       const type = names.get(bytes[0]!)!
-      yield { type, bytes: bytes.slice(5, needed) }
+      yield { type, bytes: bytes.subarray(5, needed) }
       bytes = bytes.subarray(needed)
     }
-    held = bytes.length === 0 ? [] : [bytes.slice()]
+    held = bytes.slice()
     heldBytes = bytes.length
   }
   if (!isOpened || heldBytes > 0)
     throw new ProtocolError("frames.malformed", { detail: "cut short" })
+}
+
+/** Room doubles: of a frame that comes byte by byte no byte costs an object, or a copy of all before. */
+function appended(held: Uint8Array, length: number, chunk: Uint8Array): Uint8Array {
+  if (length === 0) return chunk
+  const room =
+    held.length >= length + chunk.length
+      ? held
+      : new Uint8Array(Math.max(2 * length, length + chunk.length))
+  if (room !== held) room.set(held.subarray(0, length))
+  room.set(chunk, length)
+  return room
 }
 
 /** How many bytes the frame at the start of `bytes` needs, as far as they tell yet. */

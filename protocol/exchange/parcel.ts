@@ -1,10 +1,10 @@
-import { encodeCanonical, ingest, type Json, jsonOf, recode } from "../canonical.ts"
-import { xchachaOpen, xchachaSeal } from "../crypto/aead.ts"
+import { ingest, type Json, recode } from "../canonical.ts"
+import { xchachaDetached, xchachaOpen } from "../crypto/aead.ts"
 import { sha256 } from "../crypto/hash.ts"
 import { hpkeSetupRecipient, hpkeSetupSender } from "../crypto/kem.ts"
-import { pad, unpad } from "../crypto/padding.ts"
+import { unpad, withPadded } from "../crypto/padding.ts"
 import { chainBehind, decodeLinkValue, type Link } from "../custody.ts"
-import { concat, decodeHex, utf8 } from "../encoding.ts"
+import { concat, decodeHex, decodeUtf8, utf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
 import { decodeShape, hex, integer, json, list, literal, object, optional } from "../shape.ts"
@@ -57,8 +57,20 @@ export function sealParcel(
   nonce: Uint8Array,
   plaintext: Uint8Array,
 ): Uint8Array {
+  return concat(...parcelParts(epoch, nonce, [plaintext]))
+}
+
+/** The same in parts, from a plaintext in parts: one that is sent is never put together. */
+export function parcelParts(
+  epoch: ParcelEpoch,
+  nonce: Uint8Array,
+  plaintext: readonly Uint8Array[],
+): readonly Uint8Array[] {
   const aad = concat(version, epoch.enc)
-  return concat(aad, nonce, xchachaSeal(epoch.secret, nonce, pad(plaintext), aad))
+  const { ciphertext, tag } = withPadded(plaintext, (padded) =>
+    xchachaDetached(epoch.secret, nonce, padded, aad),
+  )
+  return [aad, nonce, ciphertext, tag]
 }
 
 /** @throws `parcel.malformed` */
@@ -98,14 +110,35 @@ export type ParcelContent = {
   readonly links: ReadonlyMap<string, Link>
 }
 
+/** The JCS form, written around the delivery as it is; `keys` ascend by their place in its grants. */
 export function encodeParcelContent(
   deliveryBytes: Uint8Array,
-  keys: readonly { readonly grant: number; readonly key: string }[],
+  keys: readonly ParcelKey[],
   links: readonly Pick<Link, "bytes">[] = [],
 ): Uint8Array {
-  const delivery = jsonOf(deliveryBytes)
-  const custody = links.length === 0 ? {} : { custody: links.map(({ bytes }) => jsonOf(bytes)) }
-  return encodeCanonical({ ...custody, delivery, keys, type: "comity/parcel/v1" })
+  return concat(...parcelContentParts(deliveryBytes, keys, links))
+}
+
+/** A grant's place in the delivery, and its content key in hex. */
+export type ParcelKey = { readonly grant: number; readonly key: string }
+
+/** The same in parts, for `parcelParts`. */
+export function parcelContentParts(
+  deliveryBytes: Uint8Array,
+  keys: readonly ParcelKey[],
+  links: readonly Pick<Link, "bytes">[] = [],
+): readonly Uint8Array[] {
+  return [contentOpening(links), deliveryBytes, contentClosing(keys)]
+}
+
+function contentOpening(links: readonly Pick<Link, "bytes">[]): Uint8Array {
+  const custody = links.map(({ bytes }) => decodeUtf8(bytes)).join(",")
+  return utf8(links.length === 0 ? '{"delivery":' : `{"custody":[${custody}],"delivery":`)
+}
+
+function contentClosing(keys: readonly ParcelKey[]): Uint8Array {
+  const list = keys.map(({ grant, key }) => `{"grant":${grant},"key":"${key}"}`).join(",")
+  return utf8(`,"keys":[${list}],"type":"comity/parcel/v1"}`)
 }
 
 /** @throws `delivery.malformed`, `json.*`, and as decodeDeliveryValue */
@@ -124,8 +157,11 @@ export function decodeParcelContent(plaintext: Uint8Array): ParcelContent {
     previous = grant
     keys.set(grant, decodeHex(key))
   }
+  // What is canonical has the delivery where it would have been written.
   const links = linksOf(content.custody ?? [], delivery, keys)
-  return { delivery, deliveryBytes: encodeCanonical(content.delivery as object), keys, links }
+  const start = contentOpening([...links.values()]).length
+  const end = plaintext.length - contentClosing(content.keys).length
+  return { delivery, deliveryBytes: plaintext.subarray(start, end), keys, links }
 }
 
 /** Sorted by their digests, each behind some grant that has its key: one encoding. */

@@ -11,6 +11,7 @@ import { insserv } from "./insserv.ts"
 import { introduction } from "./introduction.ts"
 import { ippas } from "./ippas.ts"
 import { jointConvention } from "./joint-convention.ts"
+import { liaison } from "./liaison.ts"
 import { osart } from "./osart.ts"
 import { prascGeneric } from "./prasc-generic.ts"
 import { decodeProfile, encodeProfile, type Profile, profileDigest } from "./profile.ts"
@@ -31,6 +32,7 @@ export const builtInProfiles: readonly AdoptableProfile[] = [
   ...[
     general,
     introduction,
+    liaison,
     ippas,
     cns,
     jointConvention,

@@ -10,7 +10,6 @@ import { limits } from "../limits.ts"
  */
 export const grantTreeDepth = 10
 const width = 1 << grantTreeDepth
-const node = Uint8Array.of(0x01)
 const empty = Uint8Array.of(0x02)
 
 export type GrantTree = {
@@ -26,16 +25,24 @@ export function buildGrantTree(
 ): GrantTree {
   if (leaves.size === 0 || leaves.size > limits.grantsPerOrder) throw new RangeError("grants")
   if (seed.length !== 32) throw new RangeError("seed")
-  for (const position of leaves.keys()) if (!isPosition(position)) throw new RangeError("position")
+  for (const [position, leaf] of leaves)
+    if (!isPosition(position) || !isHash(leaf)) throw new RangeError("position or leaf")
   const levels: ReadonlyMap<number, Uint8Array>[] = [leaves]
-  const at = (level: number, position: number): Uint8Array =>
-    levels[level]!.get(position) ?? sha256(empty, seed, Uint8Array.of(level), u32be(position))
+  const empties = new Map<number, Uint8Array>()
+  const at = (level: number, position: number): Uint8Array => {
+    const place = placeOf(level, position)
+    const known = levels[level]!.get(position) ?? empties.get(place)
+    if (known !== undefined) return known
+    const hash = sha256(empty, seed, Uint8Array.of(level), u32be(position))
+    empties.set(place, hash)
+    return hash
+  }
   for (let level = 0; level < grantTreeDepth; level++) {
     const parents = new Map<number, Uint8Array>()
     for (const position of levels[level]!.keys()) {
       const parent = position >> 1
       if (!parents.has(parent))
-        parents.set(parent, sha256(node, at(level, 2 * parent), at(level, 2 * parent + 1)))
+        parents.set(parent, nodeHash(at(level, 2 * parent), at(level, 2 * parent + 1)))
     }
     levels.push(parents)
   }
@@ -54,6 +61,18 @@ function isPosition(position: number): boolean {
   return Number.isInteger(position) && position >= 0 && position < width
 }
 
+/** One number for each node of the tree. */
+function placeOf(level: number, position: number): number {
+  return level * width + position
+}
+
+/** A leaf with the way that is claimed for it. */
+export type PlacedLeaf = {
+  readonly leaf: Uint8Array
+  readonly position: number
+  readonly path: readonly Uint8Array[]
+}
+
 /** Whether `path` leads from the leaf at `position` to `root`. */
 export function isInGrantTree(
   leaf: Uint8Array,
@@ -61,12 +80,56 @@ export function isInGrantTree(
   path: readonly Uint8Array[],
   root: Uint8Array,
 ): boolean {
-  if (!isPosition(position)) return false
-  if (path.length !== grantTreeDepth) return false
+  return areInGrantTree([{ leaf, position, path }], root)
+}
+
+/**
+ * Whether every path leads from its leaf to `root`. Near the root all paths are one: a node that has
+ * been led there once is compared from then on, not hashed again.
+ */
+export function areInGrantTree(placed: readonly PlacedLeaf[], root: Uint8Array): boolean {
+  const proven = new Map<number, Uint8Array>([[placeOf(grantTreeDepth, 0), root]])
+  return placed.every((one) => leadsUp(one, proven))
+}
+
+function leadsUp({ leaf, position, path }: PlacedLeaf, proven: Map<number, Uint8Array>): boolean {
+  const isWhole = path.length === grantTreeDepth && [leaf, ...path].every(isHash)
+  if (!isPosition(position) || !isWhole) return false
+  const climbed: Uint8Array[] = []
   let hash = leaf
-  for (const [level, sibling] of path.entries())
-    hash = (position >> level) & 1 ? sha256(node, sibling, hash) : sha256(node, hash, sibling)
-  return equalBytes(hash, root)
+  let level = 0
+  let known = proven.get(placeOf(0, position))
+  for (; known === undefined; level++) {
+    climbed.push(hash)
+    const sibling = path[level]!
+    hash = (position >> level) & 1 ? nodeHash(sibling, hash) : nodeHash(hash, sibling)
+    known = proven.get(placeOf(level + 1, position >> (level + 1)))
+  }
+  if (!equalBytes(hash, known)) return false
+  // From here on the way is proven, but that this path says the same is not.
+  for (let above = level; above < grantTreeDepth; above++) {
+    const sibling = proven.get(placeOf(above, (position >> above) ^ 1))
+    if (sibling === undefined || !equalBytes(path[above]!, sibling)) return false
+  }
+  for (const [below, node] of climbed.entries()) {
+    proven.set(placeOf(below, position >> below), node)
+    proven.set(placeOf(below, (position >> below) ^ 1), path[below]!)
+  }
+  return true
+}
+
+function isHash(bytes: Uint8Array): boolean {
+  return bytes.length === 32
+}
+
+const pair = new Uint8Array(65)
+pair[0] = 0x01
+
+/** SHA-256(0x01 ‖ left ‖ right), of two hashes. */
+function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+  pair.set(left, 1)
+  pair.set(right, 33)
+  return sha256(pair)
 }
 
 /** Distinct positions, each equally likely; `random` gives secure bytes. */

@@ -1,6 +1,6 @@
 import { encodeCanonical, ingest, type Json } from "../canonical.ts"
 import { sha256 } from "../crypto/hash.ts"
-import { concat, utf8 } from "../encoding.ts"
+import { concat, decodeUtf8, utf8 } from "../encoding.ts"
 import { limits } from "../limits.ts"
 import { markingShape } from "../record/marking.ts"
 import { textLine } from "../record/plain-text.ts"
@@ -45,7 +45,7 @@ const recordReferenceShape = object({
 })
 export type RecordReference = ShapeOf<typeof recordReferenceShape>
 
-export const recipientShape: Shape<string> = either(literal("public"), digest)
+export const recipientShape: Shape<string> = either(digest, literal("public"))
 
 const fields = {
   act: oneOf(["release", "withdraw"]),
@@ -83,6 +83,14 @@ export function decodeGrant(bytes: Uint8Array): Grant {
 /** @throws `grant.malformed` */
 export function decodeGrantValue(value: Json): Grant {
   return decodeShape(grantShape, value, "grant.malformed")
+}
+
+/**
+ * The grant in bytes whose leaf is under a root that officers signed: they, and whoever stored it, have
+ * decoded it before. Any other bytes are for `decodeGrant`.
+ */
+export function signedGrant(bytes: Uint8Array): Grant {
+  return JSON.parse(decodeUtf8(bytes))
 }
 
 const leafPrefix = concat(Uint8Array.of(0x00), utf8("comity/grant/v1\0"))

@@ -1,7 +1,7 @@
 import type { Json } from "../canonical.ts"
 import { encodeCanonical } from "../canonical.ts"
 import { verifyStrict } from "../crypto/sign.ts"
-import { decodeBase64url } from "../encoding.ts"
+import { decodeBase64url, decodeUtf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
 import { enrol, kidOf } from "../member/key.ts"
@@ -99,6 +99,14 @@ export function decodeOrder(bytes: Uint8Array): OrderDocument {
 
 export function decodeOrderValue(value: Json): OrderDocument {
   return decodeSignedValue(orderFormat, value)
+}
+
+/**
+ * The payload in the bytes of an order that its log commits to: it was decoded before it was logged. Any
+ * other bytes are for `decodeOrder`.
+ */
+export function loggedPayload(bytes: Uint8Array): Order {
+  return JSON.parse(decodeUtf8(decodeBase64url(JSON.parse(decodeUtf8(bytes)).payload)))
 }
 
 export function encodeOrder(order: Order): Uint8Array {

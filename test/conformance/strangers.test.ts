@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { connect } from "node:net"
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { peerApp } from "../../node/http/peer-app.ts"
 import { peerServer } from "../../node/http/peer-server.ts"
 import { nodeKid } from "../../node/keys.ts"
@@ -325,4 +326,20 @@ test("a request that never comes to its end gets the constant answer, and its co
   expect(answers.map(({ text }) => text)).toEqual(Array(4).fill(constant))
   expect(performance.now() - begun).toBeLessThan(5_000)
   server.close()
+})
+
+test("a connection that is reset while it is answered brings nothing down", async () => {
+  const uncaught = vi.fn()
+  process.once("uncaughtExceptionMonitor", uncaught)
+  for (const start of ["CONNECT x:1 HTTP/1.1", "GET /feed HTTP/1.1", "hello"])
+    await new Promise<void>((resolve) => {
+      const socket = connect({ port: node.port, host: "127.0.0.1", allowHalfOpen: true })
+      socket.on("error", () => {})
+      socket.on("close", () => resolve())
+      socket.on("data", () => socket.resetAndDestroy())
+      socket.write(`${start}\r\n${hostLine()}\r\n`)
+    })
+  expect(await answerTo("hello\r\n\r\n")).toBe(constant)
+  expect(uncaught).not.toHaveBeenCalled()
+  process.off("uncaughtExceptionMonitor", uncaught)
 })

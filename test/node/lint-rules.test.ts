@@ -98,6 +98,13 @@ describe("what is said in every good practice is left alone", () => {
 test("no text makes a rule slow or throw", () => {
   const hostile = ["1.", "a@", ":", "é", "'", "A", "0 ", "°", "Dr ", "response time ", "0.000"]
   for (const piece of hostile) expect(() => rulesOf(piece.repeat(5_000), true)).not.toThrow()
+  // Processor time, as the machine may be busy; each of these once took from one place to the next.
+  for (const piece of ["f", "a-", "B’", "Ab ", "1.", "é"]) {
+    const before = process.cpuUsage()
+    rulesOf(piece.repeat(2_000), true)
+    const { user } = process.cpuUsage(before)
+    expect(user / 1000, `milliseconds for ${piece}`).toBeLessThan(60)
+  }
   fc.assert(
     fc.property(fc.string({ unit: "binary", maxLength: 200 }), (text) => {
       for (const { line } of lintText(text, { facility: true })) expect(line).toBeGreaterThan(0)

@@ -4,7 +4,7 @@ import { receiptsOf } from "../../node/receipts.ts"
 import { inbox, show } from "../../node/records.ts"
 import { requestRelease, requestWithdrawal } from "../../node/release.ts"
 import { publish } from "../../node/sequencer.ts"
-import { asPlacedGrant } from "../../node/store/queries/facts.ts"
+import { placedGrants } from "../../node/store/queries/grants.ts"
 import { sync } from "../../node/subscribe.ts"
 import { encodeCanonical } from "../../protocol/canonical.ts"
 import { sha256 } from "../../protocol/crypto/hash.ts"
@@ -333,6 +333,19 @@ const forgeries: readonly {
     },
   },
   {
+    what: "the withdrawal of another member's record",
+    code: "custody.malformed",
+    make: async ({ xa, xb, xc, signers }) => {
+      const { record } = await addDraft(xc.context, practiceText("A practice of xc"))
+      const { orders } = await requestRelease(xc.context, { records: [record], to: ["xa", "xb"] })
+      await publishByTwo(xc, orders)
+      await sync(xa.context, "xc")
+      await sync(xb.context, "xc")
+      const grant = await withdrawGrant(xa, record, id(xb))
+      return [await logged(xa, await forgeOrder(xa, [grant], { signers: signers("p1", "p2") }))]
+    },
+  },
+  {
     what: "an order entered again after its withdrawal",
     code: "order.ended",
     stand: 2,
@@ -551,7 +564,11 @@ describe("a withdrawal by its own member", () => {
       .where("order_id", "=", withdrawal.order)
       .executeTakeFirstOrThrow()
     const entry = await logForged(xa, old)
-    const feed = new ForgedFeed(feedId(1)).add({ order: old, placed: [asPlacedGrant(fact)], entry })
+    const feed = new ForgedFeed(feedId(1)).add({
+      order: old,
+      placed: await placedGrants(xa.context.db, [fact]),
+      entry,
+    })
     using _host = serveForged(net, xa, xb, feed)
     await sync(xb.context, "xa")
     expect((await inbox(xb.context)).records).toEqual([

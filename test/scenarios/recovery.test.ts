@@ -5,6 +5,7 @@ import { inbox } from "../../node/records.ts"
 import { metaRestored, recover, resumeAnyway } from "../../node/recover.ts"
 import { giveUp, unopened } from "../../node/regain.ts"
 import { requestRelease, requestWithdrawal } from "../../node/release.ts"
+import { rotateKem } from "../../node/renew.ts"
 import { logOf } from "../../node/store/queries/logs.ts"
 import { sync } from "../../node/subscribe.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
@@ -115,6 +116,20 @@ describe("a backup that is brought back", () => {
     expect((await sync(back.context)).peers).toEqual([
       expect.objectContaining({ received: 1, failed: 0 }),
     ])
+  })
+
+  test("serves on when its peers gave back documents alone, for which nobody has an order", async () => {
+    await using net = await network(["xa", "xb"])
+    const { xa, xb } = net.nodes as Record<"xa" | "xb", TestNode>
+    const image = imageOf(xa)
+    await rotateKem(xa.context)
+    await sync(xb.context)
+    const back = await startFrom(xa, image, restored)
+    answerFrom(net, back)
+    expect(await recover(back.context)).toMatchObject({ state: "sound", regained: 1 })
+    await release(back, "Life goes on", ["xb"])
+    await sync(xb.context)
+    expect(await titles(xb)).toEqual(["Life goes on"])
   })
 
   test("waits while nobody can be reached; an officer's decision ends the waiting", async () => {

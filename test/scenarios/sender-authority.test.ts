@@ -6,6 +6,8 @@ import { addSignature, exportOrder } from "../../node/orders.ts"
 import { inbox } from "../../node/records.ts"
 import { requestRelease, requestWithdrawal } from "../../node/release.ts"
 import { publish } from "../../node/sequencer.ts"
+import { grantRow } from "../../node/store/queries/facts.ts"
+import { decodeGrants, encodeGrants, pathOf } from "../../node/store/queries/grants.ts"
 import { sync } from "../../node/subscribe.ts"
 import type { SignatureLine } from "../../protocol/signed.ts"
 import {
@@ -142,30 +144,41 @@ describe("the sender's own node sends nothing for", () => {
     const { order } = await requested(xa)
     await authorise(xa, order)
     const { db } = xa.context
-    const text = async (table: "order_grant" | "release_order", column: string) => {
+    const text = async (table: "grant_list" | "release_order", column: string) => {
       const found = await sql<{ value: Uint8Array }>`
         SELECT ${sql.ref(column)} AS value FROM ${sql.table(table)}`.execute(db)
-      return new Uint8Array(found.rows[0]!.value)
+      return Buffer.from(found.rows[0]!.value).toString("latin1")
     }
     const edits: readonly {
-      readonly table: "order_grant" | "release_order" | "order_signature"
+      readonly table: "grant_list" | "release_order" | "order_signature"
       readonly column: string
       readonly value: (before: string) => unknown
       readonly code: string
     }[] = [
       {
-        table: "order_grant",
-        column: "bytes",
+        table: "grant_list",
+        column: "grants",
         value: (before) => bytesOf(before.replace(id(xb), id(xc))),
         code: "grant.path",
       },
       {
-        table: "order_grant",
-        column: "bytes",
-        value: (before) => bytesOf(before.replace('"onward":"no"', '"onward":"free"')),
+        table: "grant_list",
+        column: "grants",
+        value: (before) => bytesOf(before.replace("TLP:AMBER", "TLP:GREEN")),
         code: "grant.path",
       },
-      { table: "order_grant", column: "position", value: () => 1023, code: "grant.path" },
+      {
+        table: "grant_list",
+        column: "grants",
+        value: (before) => bytesOf(`${before.slice(0, 4)}\0\0\x03\xff${before.slice(8)}`),
+        code: "grant.path",
+      },
+      {
+        table: "grant_list",
+        column: "grants",
+        value: (before) => bytesOf(before + before),
+        code: "grant.path",
+      },
       {
         table: "release_order",
         column: "seed",
@@ -192,10 +205,8 @@ describe("the sender's own node sends nothing for", () => {
       },
     ]
     for (const { table, column, value, code } of edits) {
-      const isText = column === "bytes" || column === "payload"
-      const before = isText
-        ? new TextDecoder().decode(await text(table as "order_grant", column))
-        : ""
+      const isText = column === "grants" || column === "payload"
+      const before = isText ? await text(table as "grant_list", column) : ""
       const saved = await sql<Record<string, unknown>>`SELECT * FROM ${sql.table(table)}`.execute(
         db,
       )
@@ -208,18 +219,25 @@ describe("the sender's own node sends nothing for", () => {
         ).execute(db)
     }
     // A grant slipped in beside the one that was signed.
-    const row = await db.selectFrom("order_grant").selectAll().executeTakeFirstOrThrow()
-    const slipped = new TextDecoder().decode(row.bytes).replace(id(xb), id(xc))
-    const position = (row.position + 1) % 1024
-    const added = { ...row, position, recipient: id(xc), bytes: bytesOf(slipped) }
-    await db.insertInto("order_grant").values(added).execute()
-    await refusesToPublish(xa, order, "grant.path")
-    await db.deleteFrom("order_grant").where("recipient", "=", id(xc)).execute()
+    const row = await db.selectFrom("grant_list").selectAll().executeTakeFirstOrThrow()
+    const [signed] = decodeGrants(row.grants)
+    const bytes = bytesOf(Buffer.from(signed!.bytes).toString().replace(id(xb), id(xc)))
+    const { position } = signed!
+    const path = pathOf(signed!)
+    for (const place of [position, (position + 1) % 1024]) {
+      const grants = encodeGrants([{ bytes, position: place, path }])
+      await db
+        .insertInto("grant_list")
+        .values({ ...row, recipient: id(xc), grants })
+        .execute()
+      await refusesToPublish(xa, order, "grant.path")
+      await db.deleteFrom("grant_list").where("recipient", "=", id(xc)).execute()
+    }
     // As it was, it goes out, and to nobody else.
     expect(await publish(xa.context, order)).toMatchObject({ queued: [id(xb)] })
   })
 
-  test("a recipient whose name was changed in the queue, in the facts, or in both", async () => {
+  test("a recipient whose name was changed in the queue and in the grants", async () => {
     const { net, xa, xb, xc } = await three()
     await using _ = net
     const { order, record } = await requested(xa)
@@ -227,7 +245,7 @@ describe("the sender's own node sends nothing for", () => {
     const { db } = xa.context
     const delivery = await db.selectFrom("delivery").selectAll().executeTakeFirstOrThrow()
     const feed = await db.selectFrom("feed").selectAll().executeTakeFirstOrThrow()
-    const fact = await db.selectFrom("fact").selectAll().executeTakeFirstOrThrow()
+    const list = await db.selectFrom("grant_list").selectAll().executeTakeFirstOrThrow()
     await db
       .insertInto("delivery")
       .values({ ...delivery, peer: id(xc) })
@@ -237,8 +255,8 @@ describe("the sender's own node sends nothing for", () => {
       .values({ ...feed, peer: id(xc) })
       .execute()
     await db
-      .insertInto("fact")
-      .values({ ...fact, recipient: id(xc), leaf: "0".repeat(64) })
+      .insertInto("grant_list")
+      .values({ ...list, recipient: id(xc) })
       .execute()
     const [line] = (await sync(xc.context, "xa")).peers
     expect(line).toMatchObject({ received: 0 })
@@ -301,7 +319,7 @@ Two persons of different offices open the area together.
 `
 
 function bytesOf(text: string): Uint8Array {
-  return new TextEncoder().encode(text)
+  return Buffer.from(text, "latin1")
 }
 
 /** A signed order as it lies in the database of a node that asks nobody. */
@@ -322,19 +340,21 @@ async function insertOrder(node: TestNode, { order, placed, seed }: ForgedOrder)
       created_at: 0,
     })
     .execute()
-  for (const { grant, position, bytes } of placed)
-    await db
-      .insertInto("order_grant")
-      .values({
+  await db
+    .insertInto("order_grant")
+    .values(placed.map((one) => grantRow(payload, one)))
+    .execute()
+  await db
+    .insertInto("grant_list")
+    .values(
+      placed.map((one) => ({
+        order_origin: payload.origin,
         order_id: payload.id,
-        position,
-        recipient: grant.recipient,
-        record_origin: grant.record.origin,
-        record_id: grant.record.id,
-        version: grant.record.version,
-        bytes,
-      })
-      .execute()
+        recipient: one.grant.recipient,
+        grants: encodeGrants([one]),
+      })),
+    )
+    .execute()
   const lines: readonly SignatureLine[] = JSON.parse(
     new TextDecoder().decode(order.bytes),
   ).signatures

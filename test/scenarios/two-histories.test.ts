@@ -1,6 +1,7 @@
 import { expect, test } from "vitest"
 import { signDecision } from "../../node/decision.ts"
 import { addDraft } from "../../node/drafts.ts"
+import { PeerUnreachable } from "../../node/env.ts"
 import { makeOfficerKey } from "../../node/found.ts"
 import { peerApp } from "../../node/http/peer-app.ts"
 import { continueWith, explain, listInconsistencies } from "../../node/inconsistencies.ts"
@@ -109,6 +110,44 @@ async function decide(node: TestNode, subject: string): Promise<void> {
   const signed = await signDecision(node.founded.officers[0]!, to, decision)
   await continueWith(node.context, subject, signed)
 }
+
+test("who mirrors the shorter history shows it, though it has heard of the longer one", async () => {
+  await using net = await network(["xm", "xa", "xb"])
+  const { xm, xa, xb } = net.nodes as Record<"xm" | "xa" | "xb", TestNode>
+  const twin = await clone(xm)
+  splitView(net, xm, twin, [xa])
+  await release(twin, "Another history", ["xa"])
+  await release(xm, "One history", ["xb"])
+  await release(xm, "and longer", ["xb"])
+  for (const peer of [xa, xb]) await sync(peer.context, "xm")
+  await sync(xa.context, "xb")
+  expect(await proofsAt(xa)).toEqual([])
+  await sync(xb.context, "xa")
+  expect((await proofsAt(xb)).length).toBeGreaterThan(0)
+  await sync(xa.context, "xb")
+  expect((await proofsAt(xa)).length).toBeGreaterThan(0)
+})
+
+test("what an answer told that never arrived is told again", async () => {
+  await using net = await network(["xm", "xa", "xb"])
+  const { xm, xa, xb } = net.nodes as Record<"xm" | "xa" | "xb", TestNode>
+  await release(xm, "Something new", ["xa"])
+  await sync(xa.context, "xm")
+  const answer = net.hosts.get(xa.host)!
+  net.hosts.set(xa.host, async (request) => {
+    const response = await answer(request)
+    const reader = response.body!.getReader()
+    await reader.read()
+    await reader.read()
+    await reader.cancel()
+    throw new PeerUnreachable("the line is dead")
+  })
+  expect((await sync(xb.context, "xa")).peers[0]).toMatchObject({ code: "peer.unreachable" })
+  net.hosts.set(xa.host, answer)
+  await sync(xb.context, "xa")
+  const heard = await xb.context.db.selectFrom("heard").select("member").execute()
+  expect(heard).toEqual([{ member: xm.context.self.id }])
+})
 
 test("one peer alone finds it, when the log that it follows goes another way", async () => {
   await using net = await network(["xm", "xa"])

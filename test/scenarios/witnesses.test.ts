@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { askWitnesses, keepCosigning } from "../../node/cosign.ts"
+import { feedFrames, feedHead, proofsWanted } from "../../node/deliver.ts"
 import { doctor } from "../../node/doctor.ts"
 import { exportEvidence } from "../../node/evidence.ts"
 import { logHead } from "../../node/log.ts"
@@ -193,6 +194,21 @@ test("a record is verified live as soon as its quorum is there, though a third w
   void following
   expect((await listWitnesses(xa.context)).witnesses.map(({ size }) => size)).toEqual([9, 9, null])
   expect(xc.served.size).toBeGreaterThan(0)
+})
+
+test("what witnesses answer while a feed is being read is wanted by its reader still", async () => {
+  await using net = await network(["xa", "xb", "xc"])
+  const { xa, xb } = net.nodes as Trio
+  await nameWitnesses(xa, { add: ["xb", "xc"] })
+  await release(xa, "Read slowly", "xb")
+  const start = { feed: null, after: 0, epoch: 1, size: 0, pending: [{ epoch: 1, index: 0 }] }
+  const frames = feedFrames(xa.context, idOf(xb), start)
+  let step = await frames.next()
+  await askWitnesses(xa.context)
+  while (!step.done) step = await frames.next()
+  const { log } = await feedHead(xa.context, idOf(xb))
+  const wanted = await proofsWanted(xa.context, idOf(xb), log, step.value)
+  expect(wanted).toEqual([{ epoch: 1, size: log.range.size }])
 })
 
 describe("a witness that does not do what it should", () => {

@@ -84,18 +84,31 @@ export class Disk {
   }
 
   database(life: Life): Database {
+    // Each process opens the file for itself: the last one may have given up writing.
+    this.#raw.pragma("query_only=OFF")
     const level = this.#raw.pragma("synchronous", { simple: true }) as number
     this.#unsynced = level < full ? [this.image()] : null
+    // A node keeps its statements: the database under them may be another one since, and its life over.
     const prepare = (sql: string) => {
       life.step()
-      const statement = this.#prepare(sql)
       return {
-        reader: statement.reader,
-        all: (parameters: unknown[]) => this.#run(life, sql, statement, "all", parameters),
-        run: (parameters: unknown[]) => this.#run(life, sql, statement, "run", parameters),
+        reader: this.#prepare(sql).reader,
+        all: (parameters: unknown[]) => this.#run(life, sql, "all", parameters),
+        run: (parameters: unknown[]) => this.#run(life, sql, "run", parameters),
       }
     }
-    return { prepare, close: () => {} } as unknown as Database
+    const disk = this
+    return {
+      prepare,
+      pragma: (source: string, options?: { readonly simple: boolean }) => {
+        life.step()
+        return this.#raw.pragma(source, options)
+      },
+      get inTransaction() {
+        return disk.#raw.inTransaction
+      },
+      close: () => {},
+    } as unknown as Database
   }
 
   filesOf(life: Life): Files {
@@ -147,13 +160,9 @@ export class Disk {
     this.#statements = new Map()
   }
 
-  #run(
-    life: Life,
-    sql: string,
-    statement: Statement,
-    method: "all" | "run",
-    parameters: unknown[],
-  ) {
+  #run(life: Life, sql: string, method: "all" | "run", parameters: unknown[]) {
+    life.step()
+    const statement = this.#prepare(sql)
     const act = () => statement[method](...parameters)
     if (begins.test(sql)) {
       if (this.#isDoubted()) this.#before = this.image()

@@ -1,4 +1,6 @@
 import { inbox } from "../../node/records.ts"
+import { recover } from "../../node/recover.ts"
+import { giveUp, owedOf, unopened } from "../../node/regain.ts"
 import { sync } from "../../node/subscribe.ts"
 import type { Actor } from "./actor.ts"
 import type { FactRow } from "./books.ts"
@@ -28,13 +30,14 @@ export async function heal(world: World): Promise<void> {
     actor.disk.failNext(null)
     for (const officer of actor.officers) officer.isGone = officer.isDismissed
     actor.life?.endAfter(Number.POSITIVE_INFINITY)
-    if (actor.isUp && actor.context.stopped?.code === "store.failed") actor.crash(false)
+    if (actor.isUp && actor.context.stopped?.code === "signer.stopped") actor.crash(false)
   }
   // What is still on its way comes in or is given up; who is down is started.
   await world.pass(15 * minuteMs)
   for (const actor of world.actors) await world.during(world.start(actor))
   await world.pass(75 * minuteMs)
   for (const actor of world.honest) judgeStart(world, actor)
+  for (const actor of world.honest) await world.during(giveUpLost(world, actor))
   for (const actor of world.honest) await world.during(finishOrders(world, actor))
   for (let round = 1; round <= rounds && world.violation === null; round++)
     await askAll(world, round)
@@ -45,6 +48,23 @@ export async function heal(world: World): Promise<void> {
 function judgeStart(world: World, actor: Actor): void {
   const why = actor.isUp ? actor.context.stopped?.code : (actor.refusal ?? "no reason")
   if (why !== undefined) world.violate("L3 a node starts again", `${actor.name}: ${why}`)
+}
+
+/** What a loss took is asked for once more from everybody; what nobody has, officers give up. */
+async function giveUpLost(world: World, actor: Actor): Promise<void> {
+  if (!actor.isUp) return
+  const { context } = actor
+  for (let time = 1; time <= rounds && (await owedOf(context)) !== null; time++)
+    await recover(context)
+  const owed = await owedOf(context)
+  const mayHave = (id: string) => {
+    const peer = world.byId(id)
+    return peer?.isHonest && peer.books.sizeOf(actor.id) > (owed?.from ?? 0)
+  }
+  const lost = await unopened(context)
+  if (lost.length === 0 || owed?.peers.some(mayHave)) return
+  world.tell(`${actor.name} gives up ${lost.join(",")}`)
+  await giveUp(context, lost)
 }
 
 /** L4: an order that was made is published, or somebody is told why it can't be. */

@@ -49,8 +49,8 @@ export function drawScenario(
 
 function drawOptions(random: Random, members: number, repertoire: Repertoire): Options {
   const isLong = random.chance(0.1)
-  const days = isLong ? random.between(35, 70) : random.between(4, 9)
-  const pace = isLong ? 0.15 : random.pick([0.6, 1, 1.4])
+  const days = isLong ? random.between(35, 70) : random.between(12, 24)
+  const pace = isLong ? 0.12 : random.pick([0.2, 0.35, 0.5])
   const laws = drawLaws(random)
   const hostile: Record<number, Hostility> = {}
   const most = Math.floor((members - 1) / 2)

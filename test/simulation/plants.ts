@@ -45,8 +45,8 @@ export const plants: readonly Plant[] = [
       },
       {
         file: "node/sequencer.ts",
-        from: "return { order: admitted.order.payload.id, index, size: 0, queued }",
-        to: `const told = { order: admitted.order.payload.id, index, size: 0, queued }
+        from: "return { order: id, index, size: 0, queued }",
+        to: `const told = { order: id, index, size: 0, queued }
   globalThis[\`told \${orderId}\`]?.(told)
   return told`,
       },
@@ -70,8 +70,8 @@ export const plants: readonly Plant[] = [
     edits: [
       {
         file: "node/node.ts",
-        from: "context.stopped = (await haltAtStart(context)) ?? (await behindHighWater(context))",
-        to: "void (await haltAtStart(context)) ?? (await behindHighWater(context))",
+        from: "made.stopped = (await haltAtStart(made)) ?? (await behindHighWater(made))",
+        to: "void (await haltAtStart(made)) ?? (await behindHighWater(made))",
       },
     ],
   },
@@ -92,8 +92,8 @@ export const plants: readonly Plant[] = [
     edits: [
       {
         file: "node/http/peer-app.ts",
-        from: "const app = new Hono()",
-        to: 'const app = new Hono()\n  void context.db.deleteFrom("nonce").execute()',
+        from: "const crowd = new Crowd(context.env.clock)",
+        to: 'const crowd = new Crowd(context.env.clock)\n  void context.db.deleteFrom("nonce").execute()',
       },
     ],
   },
@@ -185,8 +185,9 @@ export const plants: readonly Plant[] = [
     edits: [
       {
         file: "node/deliver.ts",
-        from: '.where("n", ">", after)',
-        to: '.where("n", ">", after > 0 && after % 32 === 0 ? after + 1 : after)',
+        from: "const page = await queuedFor(context, peer, after,",
+        to: `const isEdge = after > 0 && after % 32 === 0 && after + 1 < head.n
+    const page = await queuedFor(context, peer, isEdge ? after + 1 : after,`,
       },
     ],
   },
@@ -195,7 +196,7 @@ export const plants: readonly Plant[] = [
     breaks: "L1",
     edits: [
       {
-        file: "node/subscribe.ts",
+        file: "node/feed-query.ts",
         from: "after: String(source.n),",
         to: "after: String(source.n > 0 ? source.n + 1 : 0),",
       },
@@ -206,9 +207,9 @@ export const plants: readonly Plant[] = [
     breaks: "S6",
     edits: [
       {
-        file: "node/receive.ts",
-        from: `if (delivery.n !== expected.n) return { ...outcome, gap: "delivery.gap" }
-  if (delivery.prev !== expected.prev) return { ...outcome, gap: "delivery.fork" }`,
+        file: "node/take.ts",
+        from: `if (delivery.n !== expected.n) taken.gap = "delivery.gap"
+    else if (delivery.prev !== expected.prev) taken.gap = "delivery.fork"`,
         to: "void expected",
       },
     ],
@@ -218,16 +219,9 @@ export const plants: readonly Plant[] = [
     breaks: "L1 S10",
     edits: [
       {
-        file: "node/receive.ts",
-        from: `.where("origin", "=", origin)
-    .where("id", "=", id)
-    .where("version", "=", version)
-    .executeTakeFirst()
-  if (held !== undefined && held.digest !== digest)`,
-        to: `.where("id", "=", id)
-    .where("version", "=", version)
-    .executeTakeFirst()
-  if (held !== undefined && held.digest !== digest)`,
+        file: "node/store/queries/contents.ts",
+        from: '.where("record.origin", "=", origin)',
+        to: "",
       },
     ],
   },
@@ -248,8 +242,8 @@ export const plants: readonly Plant[] = [
     edits: [
       {
         file: "node/deliver.ts",
-        from: "if (content === undefined || own === undefined || endOf(own, about) !== null) continue",
-        to: "if (content === undefined || own === undefined) continue",
+        from: "if (content === undefined || isEnded || isDoubtful) return []",
+        to: "if (content === undefined || isDoubtful) return []",
       },
     ],
   },
@@ -263,7 +257,7 @@ export const plants: readonly Plant[] = [
     breaks: "S8",
     edits: [
       {
-        file: "node/receive.ts",
+        file: "node/take.ts",
         from: "await unindexRecord(trx, rid, new Uint8Array(bytes))",
         to: "void unindexRecord",
       },

@@ -118,11 +118,21 @@ export class World {
 
   /** Its operator asks the peers until they have given back what they can. */
   recover(actor: Actor): void {
+    let isOver = false
     const again = () => {
+      if (isOver) return
+      isOver = true
       this.scheduler.after(3_600_000, "recover", () => this.recover(actor))
     }
-    if (!actor.isUp) again()
-    else void this.#recover(actor, again)
+    if (!actor.isUp) {
+      again()
+      return
+    }
+    // A process that ends in the middle of it tells nobody.
+    actor.life?.whenOver(again)
+    void this.#recover(actor, again).then(() => {
+      isOver = true
+    })
   }
 
   async #recover(actor: Actor, again: () => void): Promise<void> {

@@ -1,11 +1,11 @@
 import { commitEntries } from "../../node/append.ts"
+import { dayOf, today } from "../../node/context.ts"
 import { feedFrames, parseFeedQuery } from "../../node/deliver.ts"
 import type { OfficerKey } from "../../node/found.ts"
 import { signResponse } from "../../node/http/message-signature.ts"
 import { nodeKid, nodeSigner } from "../../node/keys.ts"
 import { logOf } from "../../node/store/queries/logs.ts"
 import { keysInForce, memberById } from "../../node/store/queries/members.ts"
-import type { Json } from "../../protocol/canonical.ts"
 import { encodeCanonical } from "../../protocol/canonical.ts"
 import { sealObject } from "../../protocol/crypto/seal.ts"
 import { signEd25519 } from "../../protocol/crypto/sign.ts"
@@ -134,7 +134,7 @@ export async function forgeOrder(
     base: { epoch: log.epoch, root: encodeHex(rangeRoot(log.range)), size: log.range.size },
     id: encodeHex(env.random(16)),
     network: context.self.network,
-    notAfter: "2026-12-07",
+    notAfter: dayOf(node.env.clock.now() + 14 * 86_400_000),
     origin: context.self.id,
     root: encodeHex(tree.root),
     rootVersion: newestRoot(context.self).payload.version,
@@ -217,26 +217,14 @@ export class ForgedFeed {
   }
 
   add({ order, placed, entry }: Omit<Forgery, "seed">): this {
-    const bytes = encodeDelivery({
-      entry: { index: entry.index, salt: encodeHex(entry.salt) },
-      feed: this.feed,
-      grants: placed.map(({ bytes, path, position }) => ({
-        grant: jsonOf(bytes),
-        path: path.map(encodeHex),
-        position,
-      })),
-      n: this.sent.length + 1,
-      order: jsonOf(order.bytes),
-      prev: this.#prev,
-    })
+    const { feed } = this
+    const n = this.sent.length + 1
+    const prev = this.#prev
+    const bytes = encodeDelivery({ entry, feed, grants: placed, n, order: order.bytes, prev })
     this.#prev = deliveryDigest(bytes)
     this.sent.push({ bytes, placed })
     return this
   }
-}
-
-function jsonOf(bytes: Uint8Array): Json {
-  return JSON.parse(new TextDecoder().decode(bytes))
 }
 
 /** One delivery sealed to `peer`, keys and sealed objects of this node's own records beside it. */
@@ -273,7 +261,7 @@ export async function sealTo(
 ): Promise<Frame> {
   const { db } = node.context
   const keys = (await keysInForce(db, (await memberById(db, peer))!))!
-  const kem = kemKeyFor(keys.payload, "2026-11-23")
+  const kem = kemKeyFor(keys.payload, today(node))
   const epoch = await openEpoch(sender, peer, kem, node.env.random(64))
   return { type: "parcel", bytes: sealParcel(epoch, node.env.random(24), plaintext) }
 }

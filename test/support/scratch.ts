@@ -3,9 +3,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, onTestFinished } from "vitest"
 
+export { inMemory } from "./scratch-place.ts"
+
 /** A directory of the test's own, gone when the test is. */
-export function scratch(): string {
-  const path = mkdtempSync(join(tmpdir(), "comity-test-"))
+export function scratch(base = tmpdir()): string {
+  const path = mkdtempSync(join(base, "comity-test-"))
   onTestFinished(() => rmSync(path, { recursive: true, force: true }))
   return path
 }

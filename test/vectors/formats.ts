@@ -27,6 +27,8 @@ import { officer } from "./cases/member/officer.ts"
 import { policy } from "./cases/member/policy.ts"
 import { member } from "./cases/member/root.ts"
 import { profile } from "./cases/profiles/profile.ts"
+import { group } from "./cases/record/group.ts"
+import { interest } from "./cases/record/interest.ts"
 import { record } from "./cases/record/record.ts"
 import { consent } from "./cases/release/consent.ts"
 import { grant } from "./cases/release/grant.ts"
@@ -49,6 +51,8 @@ export const formats: { readonly [name: string]: Format } = {
   policy,
   record,
   profile,
+  group,
+  interest,
   padding,
   sealed,
   grant,

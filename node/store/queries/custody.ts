@@ -2,14 +2,16 @@ import { jsonOf } from "../../../protocol/canonical.ts"
 import { chainBehind, decodeLinkValue, type Link } from "../../../protocol/custody.ts"
 import type { Member } from "../../../protocol/member/root.ts"
 import type { Grant } from "../../../protocol/release/grant.ts"
+import { heldLink } from "../../../protocol/verify.ts"
 import type { Db } from "../schema.ts"
 import { memberById } from "./members.ts"
 
-export async function keepLinks(db: Db, links: readonly Pick<Link, "bytes" | "digest">[]) {
-  for (const { bytes, digest } of links)
+/** @param chain from the origin's release on, each with those before it */
+export async function keepLinks(db: Db, chain: readonly Link[]): Promise<void> {
+  for (const [i, { bytes, digest }] of chain.entries())
     await db
       .insertInto("custody_link")
-      .values({ digest, bytes })
+      .values({ digest, bytes, chain: JSON.stringify(chain.slice(0, i + 1).map(heldLink)) })
       .onConflict((conflict) => conflict.doNothing())
       .execute()
 }

@@ -1,12 +1,36 @@
-import { concat } from "../../../protocol/encoding.ts"
+import { sql } from "kysely"
+import { encodeHex } from "../../../protocol/encoding.ts"
 import type { PlacedGrant } from "../../../protocol/exchange/delivery.ts"
-import { decodeGrant, grantLeaf } from "../../../protocol/release/grant.ts"
+import type { Grant } from "../../../protocol/release/grant.ts"
 import type { Fact, FactLink } from "../../../protocol/release/precedence.ts"
 import type { Db, Schema } from "../schema.ts"
+import type { LoggedFacts } from "./orders.ts"
+import { prepared } from "./prepared.ts"
 
 export type FactRow = Schema["fact"]
 
-export function asFact(row: FactRow): Fact {
+/** What precedence is computed from: all of a fact but its proof. */
+const placeColumns = [
+  "act",
+  "order_id",
+  "order_origin",
+  "record_id",
+  "record_origin",
+  "version",
+  "recipient",
+  "rule_profile",
+  "rule_kind",
+  "epoch",
+  "idx",
+  "base_epoch",
+  "base_size",
+  "after",
+  "repudiated",
+  "chain",
+] as const
+export type PlaceRow = Pick<FactRow, (typeof placeColumns)[number]>
+
+export function asFact(row: PlaceRow): Fact {
   return {
     act: row.act,
     orderId: row.order_id,
@@ -19,90 +43,120 @@ export function asFact(row: FactRow): Fact {
     baseEpoch: row.base_epoch,
     baseSize: row.base_size,
     after: row.after === "" ? [] : row.after.split(" "),
-    ...(row.chain === "" ? {} : { chain: JSON.parse(row.chain) as readonly FactLink[] }),
-    ...(row.names === "" ? {} : { names: row.names }),
+    ...(row.chain === null || row.chain === ""
+      ? {}
+      : { chain: JSON.parse(row.chain) as readonly FactLink[] }),
   }
 }
 
-export function asPlacedGrant(row: FactRow): PlacedGrant {
-  const bytes = new Uint8Array(row.grant_bytes)
-  const path = new Uint8Array(row.path)
-  return {
-    grant: decodeGrant(bytes),
-    bytes,
-    leaf: grantLeaf(bytes),
-    position: row.position,
-    path: Array.from({ length: path.length / 32 }, (_, i) => path.slice(32 * i, 32 * i + 32)),
-  }
+/** The fact that a grant of a logged order states. */
+export function factOfGrant(
+  order: LoggedFacts,
+  { act, after = [], record, recipient }: Pick<Grant, "act" | "after" | "record" | "recipient">,
+  chain: readonly FactLink[] = [],
+): Fact {
+  return asFact({
+    ...order,
+    act,
+    chain: chain.length === 0 ? "" : JSON.stringify(chain),
+    after: after.join(" "),
+    base_epoch: order.epoch,
+    order_id: order.id,
+    order_origin: order.origin,
+    recipient,
+    record_id: record.id,
+    record_origin: record.origin,
+    version: record.version,
+  })
 }
 
-export function factRow(fact: Fact, placed: PlacedGrant, leaf: string, at: number): FactRow {
-  const { grant } = placed
+/** A grant of an order as it is found by; once that is logged, it is a fact. */
+export function grantRow(
+  order: { readonly origin: string; readonly id: string },
+  { grant, leaf, position }: Pick<PlacedGrant, "grant" | "leaf" | "position">,
+): Schema["order_grant"] {
   return {
-    order_origin: fact.orderOrigin,
-    order_id: fact.orderId,
-    leaf,
-    act: fact.act,
-    record_origin: fact.recordOrigin,
-    record_id: grant.record.id,
-    version: fact.version,
+    order_origin: order.origin,
+    order_id: order.id,
     recipient: grant.recipient,
-    rule_profile: fact.rule.profile,
-    rule_kind: fact.rule.kind,
-    epoch: fact.epoch,
-    idx: fact.index,
-    base_epoch: fact.baseEpoch,
-    base_size: fact.baseSize,
-    after: fact.after.join(" "),
-    grant_bytes: placed.bytes,
-    position: placed.position,
-    path: concat(...placed.path),
-    repudiated: 0,
-    at,
-    chain: fact.chain === undefined ? "" : JSON.stringify(fact.chain),
-    names: fact.names ?? "",
+    position,
+    act: grant.act,
+    record_origin: grant.record.origin,
+    record_id: grant.record.id,
+    version: grant.record.version,
+    after: (grant.after ?? []).join(" "),
+    leaf: encodeHex(leaf),
+    custody: grant.custody ?? "",
   }
 }
 
-/** Everything known about one record of one member towards one recipient. */
-export function factsAbout(
+/** Everything known about one record of one member that concerns one recipient. */
+export async function factsAbout(
   db: Db,
   record: { readonly origin: string; readonly id: string },
   recipient: string,
-): Promise<FactRow[]> {
-  return db
-    .selectFrom("fact")
-    .selectAll()
-    .where("record_id", "=", record.id)
-    .where("record_origin", "=", record.origin)
-    .where("recipient", "=", recipient)
-    .orderBy("idx")
-    .execute()
-}
-
-export async function insertFacts(db: Db, rows: readonly FactRow[]): Promise<void> {
-  const rowsPerInsert = 100
-  for (let i = 0; i < rows.length; i += rowsPerInsert)
-    await db
-      .insertInto("fact")
-      .values(rows.slice(i, i + rowsPerInsert))
-      .onConflict((conflict) => conflict.doNothing())
-      .execute()
-}
-
-/** Withdrawals from us, as they end what we passed on: they name the holder that each link names. */
-export async function withdrawalsFrom(
-  db: Db,
-  self: string,
-  ids: readonly string[],
-): Promise<readonly { readonly row: FactRow; readonly fact: Fact }[]> {
+): Promise<readonly Fact[]> {
   const rows = await db
     .selectFrom("fact")
-    .selectAll()
-    .where("record_id", "in", ids)
-    .where("recipient", "=", self)
-    .where("act", "=", "withdraw")
+    .select(placeColumns)
+    .where("record_id", "=", record.id)
+    .where("record_origin", "=", record.origin)
+    .where((eb) => eb.or([eb("recipient", "=", recipient), eb("act", "=", "withdraw")]))
     .orderBy("idx")
     .execute()
-  return rows.map((row) => ({ row, fact: { ...asFact(row), names: row.names || self } }))
+  return factsTowards(rows, record, recipient)
 }
+
+/**
+ * Not of a release that was passed on and withdrawn before it was read: it came without its chain, and
+ * nobody could say what else ends it.
+ */
+export function hasChain({ chain }: Pick<PlaceRow, "chain">): boolean {
+  return chain !== null
+}
+
+/**
+ * Of these, the facts about this record that concern this recipient: a withdrawal from somebody else ends
+ * what rests on what it was given.
+ */
+export function factsTowards(
+  rows: readonly PlaceRow[],
+  record: { readonly origin: string; readonly id: string },
+  recipient: string,
+): readonly Fact[] {
+  return rows
+    .filter((row) => row.record_id === record.id && row.record_origin === record.origin)
+    .filter((row) => row.recipient === recipient || row.act === "withdraw")
+    .filter(hasChain)
+    .map((row) =>
+      row.recipient === recipient ? asFact(row) : { ...asFact(row), names: row.recipient },
+    )
+}
+
+/** Facts that may end a release of one of these records, whosever they are, to any recipient. */
+export const withdrawalsOf = prepared((db, recordIds: readonly string[]) =>
+  db
+    .selectFrom("fact")
+    .select(placeColumns)
+    // Said in the statement, so that the index of withdrawals alone answers.
+    .where("act", "=", sql.lit("withdraw"))
+    .where("record_id", "in", recordIds),
+)
+
+/** By record, below which base a release to this peer is in doubt. */
+export async function doubtsOf(
+  db: Db,
+  peer: string,
+  recordIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await doubtRows(db, peer, recordIds)
+  return new Map(rows.map(({ record_id, size }) => [record_id, size]))
+}
+
+const doubtRows = prepared((db, peer: string, recordIds: readonly string[]) =>
+  db
+    .selectFrom("doubt")
+    .selectAll()
+    .where("record_id", "in", recordIds)
+    .where("recipient", "=", peer),
+)

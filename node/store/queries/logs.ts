@@ -1,3 +1,5 @@
+import { type Selectable, sql } from "kysely"
+import { encodeHex } from "../../../protocol/encoding.ts"
 import {
   type CompactRange,
   completedNodes,
@@ -10,7 +12,9 @@ import {
 } from "../../../protocol/log/compact-range.ts"
 import { leafHash } from "../../../protocol/log/merkle.ts"
 import { StoreDamage } from "../damage.ts"
-import type { Db } from "../schema.ts"
+import type { Db, Schema } from "../schema.ts"
+import { prepared } from "./prepared.ts"
+import { insertRows } from "./rows.ts"
 
 /** A log as held here, ours or a mirror: every entry, and what proofs are made of. */
 export type LogState = {
@@ -28,17 +32,50 @@ export type LogState = {
 
 /** The member's log of one epoch, by default of the newest that is held here. */
 export async function logOf(db: Db, member: string, epoch?: number): Promise<LogState | null> {
-  const ofMember = db.selectFrom("log").selectAll().where("member", "=", member)
-  const row = await (epoch === undefined
-    ? ofMember.orderBy("epoch", "desc").limit(1)
-    : ofMember.where("epoch", "=", epoch)
-  ).executeTakeFirst()
-  if (row === undefined) return null
-  const range = decodeRange(new Uint8Array(row.range))
-  if (range.size !== row.size) throw new StoreDamage("log size")
-  const { id, epoch: of, origin, checkpoint, checked_at: checkedAt, disowned } = row
-  return { id, member, epoch: of, origin, range, checkpoint, checkedAt, isDisowned: disowned === 1 }
+  const [row] = await (epoch === undefined ? newestLog(db, member) : logOfEpoch(db, member, epoch))
+  return row === undefined ? null : asLogState(row)
 }
+
+const newestLog = prepared((db, member: string) =>
+  db
+    .selectFrom("log")
+    .selectAll()
+    .where("member", "=", member)
+    .orderBy("epoch", "desc")
+    .limit(sql.lit(1)),
+)
+
+const logOfEpoch = prepared((db, member: string, epoch: number) =>
+  db.selectFrom("log").selectAll().where("member", "=", member).where("epoch", "=", epoch),
+)
+
+type LogRow = Selectable<Schema["log"]>
+
+function asLogState(row: LogRow): LogState {
+  const { id, member, epoch, origin, checkpoint, checked_at: checkedAt } = row
+  const range = decodeRange(row.range)
+  if (range.size !== row.size) throw new StoreDamage("log size")
+  return { id, member, epoch, origin, range, checkpoint, checkedAt, isDisowned: row.disowned === 1 }
+}
+
+/** The member's newest log, and where its feed for `peer` stands, as they are at one moment. */
+export async function logAndFeed(db: Db, member: string, peer: string) {
+  const [row] = await headRow(db, member, peer)
+  if (row === undefined) return null
+  const { feed, n } = row
+  return { log: asLogState(row), feed, n: n ?? 0 }
+}
+
+const headRow = prepared((db, member: string, peer: string) =>
+  db
+    .selectFrom("log")
+    .leftJoin("feed", (join) => join.on("feed.peer", "=", peer))
+    .selectAll("log")
+    .select(["feed.feed", "feed.n"])
+    .where("log.member", "=", member)
+    .orderBy("log.epoch", "desc")
+    .limit(sql.lit(1)),
+)
 
 /** How far the log is signed: one of an epoch that ended may be held further, or not so far. */
 export function signedSize({ checkpoint }: LogState): number {
@@ -88,8 +125,6 @@ export async function emptyLog(db: Db, log: LogState): Promise<LogState> {
   return { ...log, range: emptyRange, checkpoint: null, isDisowned: false }
 }
 
-const rowsPerInsert = 500
-
 /**
  * Appends to the log that was read as `state`: compare-and-swap on its size, so that of two writers
  * one fails. Entries, tree nodes and checkpoint go in together, in the caller's transaction.
@@ -111,17 +146,9 @@ export async function appendEntries(
     .executeTakeFirst()
   if (swapped.numUpdatedRows !== 1n) throw new StoreDamage("another writer on this log")
   const rows = entries.map((entry, i) => ({ log, idx: state.range.size + i, entry }))
-  for (let i = 0; i < rows.length; i += rowsPerInsert)
-    await db
-      .insertInto("log_entry")
-      .values(rows.slice(i, i + rowsPerInsert))
-      .execute()
+  await insertRows(db, "log_entry", rows)
   const nodeRows = nodes.map(({ level, index, hash }) => ({ log, level, idx: index, hash }))
-  for (let i = 0; i < nodeRows.length; i += rowsPerInsert)
-    await db
-      .insertInto("log_node")
-      .values(nodeRows.slice(i, i + rowsPerInsert))
-      .execute()
+  await insertRows(db, "log_node", nodeRows)
   return { ...state, range, checkpoint, checkedAt: now }
 }
 
@@ -131,16 +158,37 @@ export async function entriesFrom(
   start: number,
   limit: number,
 ): Promise<readonly Uint8Array[]> {
-  const rows = await db
+  const rows = await entriesBetween(db, log, start, start + limit)
+  return rows.map(({ entry }) => entry)
+}
+
+const entriesBetween = prepared((db, log: number, start: number, end: number) =>
+  db
     .selectFrom("log_entry")
     .select("entry")
     .where("log", "=", log)
     .where("idx", ">=", start)
-    .orderBy("idx")
-    .limit(limit)
-    .execute()
-  return rows.map(({ entry }) => new Uint8Array(entry))
+    .where("idx", "<", end)
+    .orderBy("idx"),
+)
+
+/** The entries at these places, by place. */
+export async function entriesAt(
+  db: Db,
+  log: number,
+  indexes: readonly number[],
+): Promise<ReadonlyMap<number, Uint8Array>> {
+  const rows = await entryRows(db, log, indexes)
+  return new Map(rows.map(({ idx, entry }) => [idx, entry]))
 }
+
+const entryRows = prepared((db, log: number, indexes: readonly number[]) =>
+  db
+    .selectFrom("log_entry")
+    .select(["idx", "entry"])
+    .where("log", "=", log)
+    .where("idx", "in", indexes),
+)
 
 /** Roots of complete subtrees side by side, `count` of them. @throws StoreDamage for a missing one */
 export async function nodesFrom(
@@ -164,15 +212,34 @@ export async function nodesFrom(
 
 /** Every index at which the log has this entry, ascending. */
 export async function placesOf(db: Db, log: number, entry: Uint8Array): Promise<readonly number[]> {
-  const rows = await db
-    .selectFrom("log_entry")
-    .select("idx")
-    .where("log", "=", log)
-    .where("entry", "=", entry)
-    .orderBy("idx")
-    .execute()
-  return rows.map(({ idx }) => idx)
+  return (await placesOfAll(db, log, [entry])).get(encodeHex(entry)) ?? []
 }
+
+/** The same for many entries, by their hex form. */
+export async function placesOfAll(
+  db: Db,
+  log: number,
+  entries: readonly Uint8Array[],
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const rows = await placeRows(db, log, entries)
+  const places = new Map<string, number[]>()
+  for (const { entry, idx } of rows) {
+    const name = encodeHex(entry)
+    const known = places.get(name)
+    if (known === undefined) places.set(name, [idx])
+    else known.push(idx)
+  }
+  return places
+}
+
+const placeRows = prepared((db, log: number, entries: readonly Uint8Array[]) =>
+  db
+    .selectFrom("log_entry")
+    .select(["entry", "idx"])
+    .where("log", "=", log)
+    .where("entry", "in", entries)
+    .orderBy("idx"),
+)
 
 /**
  * What `prove` computes from stored tree nodes, in two reads however large the tree: it is run once to

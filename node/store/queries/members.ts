@@ -4,6 +4,7 @@ import { type KeysDocument, keysFormat, verifyKeys } from "../../../protocol/mem
 import { type Member, newestRoot, rootVersion, verifyRoots } from "../../../protocol/member/root.ts"
 import { decodeSigned } from "../../../protocol/signed.ts"
 import type { Db, Schema } from "../schema.ts"
+import { prepared } from "./prepared.ts"
 
 export type Peer = Schema["peer"]
 
@@ -16,12 +17,7 @@ const membersKept = 512
 
 /** The member as its root documents held here tell it, verified; null when none are held. */
 export async function memberById(db: Db, id: string): Promise<Member | null> {
-  const rows = await db
-    .selectFrom("root_document")
-    .select("bytes")
-    .where("member", "=", id)
-    .orderBy("version")
-    .execute()
+  const rows = await rootRows(db, id)
   if (rows.length === 0) return null
   const known = verified.get(id)
   const isKnown =
@@ -32,6 +28,10 @@ export async function memberById(db: Db, id: string): Promise<Member | null> {
   keep(verified, id, member)
   return member
 }
+
+const rootRows = prepared((db, member: string) =>
+  db.selectFrom("root_document").select("bytes").where("member", "=", member).orderBy("version"),
+)
 
 /** As the one used last; the one whose use is longest ago makes room. */
 function keep(members: Map<string, Member>, id: string, member: Member): void {
@@ -68,13 +68,7 @@ export async function rootIndexes(db: Db, member: string): Promise<readonly (num
  * that the newest root has replaced: whoever stole that key announces nothing more. PROTOCOL.md §1
  */
 export async function keysInForce(db: Db, member: Member): Promise<KeysDocument | null> {
-  const rows = await db
-    .selectFrom("keys_document")
-    .select("bytes")
-    .where("member", "=", member.id)
-    .orderBy("epoch", (order) => order.desc().nullsLast())
-    .orderBy("idx", (order) => order.desc().nullsLast())
-    .execute()
+  const rows = await keysRows(db, member.id)
   const [newest] = rows
   const known = verifiedKeys.get(member)
   if (
@@ -94,6 +88,15 @@ export async function keysInForce(db: Db, member: Member): Promise<KeysDocument 
   }
   return null
 }
+
+const keysRows = prepared((db, member: string) =>
+  db
+    .selectFrom("keys_document")
+    .select("bytes")
+    .where("member", "=", member)
+    .orderBy("epoch", (order) => order.desc().nullsLast())
+    .orderBy("idx", (order) => order.desc().nullsLast()),
+)
 
 /** By the member under whose root documents it was verified: under others it is verified again. */
 const verifiedKeys = new WeakMap<Member, KeysDocument>()

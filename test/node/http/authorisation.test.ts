@@ -11,7 +11,7 @@ import { logOf } from "../../../node/store/queries/logs.ts"
 import { sync } from "../../../node/subscribe.ts"
 import { addCheckpoint } from "../../../node/witness.ts"
 import { sha256 } from "../../../protocol/crypto/hash.ts"
-import { encodeBase64, encodeHex, utf8 } from "../../../protocol/encoding.ts"
+import { concat, encodeBase64, encodeHex, utf8 } from "../../../protocol/encoding.ts"
 import { encodeFrame, framesHeader, framesMediaType } from "../../../protocol/exchange/frames.ts"
 import { formatAddCheckpoint } from "../../../protocol/log/add-checkpoint.ts"
 import { parseCheckpoint } from "../../../protocol/log/checkpoint.ts"
@@ -221,7 +221,12 @@ describe("the peer app", () => {
     await sync(xc.context)
     await xc.context.db.updateTable("receipt_out").set({ sent: 0 }).execute()
     const batch = await owedReceipts(xc.context, xa.context.self.id, 16)
-    const answer = await ask("POST", "/frames", knocking.peer!, batch!.frames)
+    const answer = await ask(
+      "POST",
+      "/frames",
+      knocking.peer!,
+      concat(framesHeader(), batch!.frame),
+    )
     expect(answer.status).toBe(400)
     expect(answer.text).toMatch(/receipt|signed/)
     const unknown = new Uint8Array([...framesHeader(), ...encodeFrame("parcel", digestBytes)])
@@ -255,6 +260,23 @@ const operatorOperations: Readonly<
   "draft.remove": { by: "operator", input: { draft: mine.record } },
   "draft.show": { by: "operator", input: { draft: mine.record } },
   evidence: { by: "operator", input: { record: mine.record } },
+  "group.accept": { by: "operator", input: { group: "@none" } },
+  "group.add": { by: "operator", input: { group: "@none", peers: ["xb"] } },
+  "group.create": { by: "operator", input: { name: "ports", purpose: "p", invite: ["xb"] } },
+  "group.invite": { by: "operator", input: { group: "@none", peers: ["xb"] } },
+  "group.leave": { by: "operator", input: { group: "@none" } },
+  "group.list": { by: "operator", input: {} },
+  "group.pass": { by: "operator", input: { group: "@none", to: "xb" } },
+  "group.remove": { by: "operator", input: { group: "@none", peers: ["xb"] } },
+  "group.show": { by: "operator", input: { group: "@none" } },
+  "hold.end": { by: "officers", input: { record: "00", statement: "AAAA" } },
+  "hold.find": { by: "operator", input: { record: mine.record } },
+  "hold.list": { by: "operator", input: {} },
+  "hold.open": { by: "officers", input: { record: "00", statement: "AAAA" } },
+  "hold.place": {
+    by: "officers",
+    input: { record: "00", review: "2030-01-01", statement: "AAAA" },
+  },
   "id.card": { by: "operator", input: {} },
   "id.contact": { by: "operator", input: { contact: { hours: "8-16" } } },
   "id.show": { by: "operator", input: {} },
@@ -286,11 +308,14 @@ const operatorOperations: Readonly<
   "order.list": { by: "operator", input: {} },
   "order.refuse": { by: "officers", input: { statement: encodeBase64(digestBytes) } },
   "order.show": { by: "operator", input: { order: "" } },
+  outbox: { by: "operator", input: {} },
+  "outbox.send": { by: "operator", input: {} },
   "peer.add": { by: "operator", input: { url: "https://nobody.example" } },
   "peer.block": { by: "operator", input: { name: "xc", blocked: false } },
   "peer.introduce": { by: "operator", input: { name: "xc", to: ["xb"] } },
   "peer.list": { by: "operator", input: {} },
   "peer.move": { by: "operator", input: { name: "xd", url: "https://xd.example" } },
+  "peer.push": { by: "operator", input: { name: "xd", push: false } },
   "peer.remove": { by: "operator", input: { name: "xe" } },
   "peer.rename": { by: "operator", input: { name: "xd", to: "xd-new" } },
   "peer.show": { by: "operator", input: { name: "xc" } },
@@ -305,6 +330,7 @@ const operatorOperations: Readonly<
   "profile.list": { by: "operator", input: {} },
   publish: { by: "officers", input: { order: "" } },
   receipts: { by: "operator", input: { record: mine.record } },
+  "receipts.unanswered": { by: "operator", input: {} },
   recover: { by: "operator", input: {} },
   "recover.giveUp": { by: "officers", input: { indexes: [3], statement: "AAAA" } },
   "recover.resume": { by: "officers", input: { statement: "AAAA" } },

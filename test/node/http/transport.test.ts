@@ -217,23 +217,27 @@ describe("the transport between peers", () => {
     await expect(transport().send(get(smtp))).rejects.toBeInstanceOf(PeerUnreachable)
   })
 
-  test("a kept connection that the peer has closed is opened anew", async () => {
-    const answered = new Set<Socket>()
-    const url = await listening(
-      createServer((socket) => {
-        socket.on("error", () => {})
-        socket.on("data", () => {
-          if (answered.has(socket)) socket.resetAndDestroy()
-          else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-          answered.add(socket)
-        })
-      }),
-    )
-    const { send } = transport()
-    expect(await text(await send(get(url)))).toBe("ok")
-    expect(await text(await send(get(url)))).toBe("ok")
-    expect(answered.size).toBe(2)
-  })
+  test.each(["GET", "POST"] as const)(
+    "a kept connection that was closed is opened anew, %s",
+    async (method) => {
+      const answered = new Set<Socket>()
+      const url = await listening(
+        createServer((socket) => {
+          socket.on("error", () => {})
+          socket.on("data", () => {
+            if (answered.has(socket)) socket.resetAndDestroy()
+            else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            answered.add(socket)
+          })
+        }),
+      )
+      const { send } = transport()
+      const request = { ...get(url), method, body: utf8(method === "POST" ? "frames" : "") }
+      expect(await text(await send(request))).toBe("ok")
+      expect(await text(await send(request))).toBe("ok")
+      expect(answered.size).toBe(2)
+    },
+  )
 
   test("an aborted request ends, before its answer and inside it", async () => {
     const url = await listening(

@@ -1,5 +1,6 @@
 import { Kysely } from "kysely"
 import { beforeAll, expect, test } from "vitest"
+import { StoreDialect } from "../../../node/store/dialect.ts"
 import { migrate } from "../../../node/store/migrations.ts"
 import {
   insertKeys,
@@ -8,7 +9,7 @@ import {
   memberById,
 } from "../../../node/store/queries/members.ts"
 import type { Db, Schema } from "../../../node/store/schema.ts"
-import { memoryDatabase, sqliteDialect } from "../../../node/store/sqlite.ts"
+import { memoryDatabase } from "../../../node/store/sqlite.ts"
 import { verifyKeys } from "../../../protocol/member/keys.ts"
 import { codeOf } from "../../support/refusal.ts"
 import { flipBit, makeMember, nextRoot, type TestMember } from "../../support/world.ts"
@@ -22,7 +23,9 @@ beforeAll(async () => {
 })
 
 async function storeWith(member: TestMember): Promise<Db> {
-  const db = new Kysely<Schema>({ dialect: sqliteDialect(memoryDatabase()) })
+  const db = new Kysely<Schema>({
+    dialect: new StoreDialect({ database: memoryDatabase(), onDoubt: () => {} }),
+  })
   await migrate(db)
   await insertRoots(db, member.member)
   await insertKeys(db, verifyKeys(member.keys, member.id, member.root))

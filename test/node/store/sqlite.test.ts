@@ -4,7 +4,8 @@ import { Kysely, sql } from "kysely"
 import { describe, expect, test } from "vitest"
 import { realClock } from "../../../node/real-env.ts"
 import { chooseCipher } from "../../../node/store/cipher-choice.ts"
-import { memoryDatabase, openSqlite, sqliteDialect } from "../../../node/store/sqlite.ts"
+import { StoreDialect } from "../../../node/store/dialect.ts"
+import { memoryDatabase, openSqlite } from "../../../node/store/sqlite.ts"
 import { failure, scratch } from "../../support/scratch.ts"
 
 const key = new Uint8Array(32).map((_, i) => i)
@@ -158,7 +159,7 @@ test("a query is prepared once, and of very many those used last are kept", asyn
     prepared.push(text)
     return prepare(text)
   }) as typeof database.prepare
-  const db = new Kysely<unknown>({ dialect: sqliteDialect(database) })
+  const db = new Kysely<unknown>({ dialect: new StoreDialect({ database, onDoubt: () => {} }) })
   const select = async (n: number) => {
     const { rows } = await sql<{ n: number }>`SELECT ${sql.lit(n)} AS n`.execute(db)
     return rows[0]?.n
@@ -175,7 +176,9 @@ test("a query is prepared once, and of very many those used last are kept", asyn
 })
 
 test("a kept query sees the table as it is by now", async () => {
-  const db = new Kysely<unknown>({ dialect: sqliteDialect(memoryDatabase()) })
+  const db = new Kysely<unknown>({
+    dialect: new StoreDialect({ database: memoryDatabase(), onDoubt: () => {} }),
+  })
   const rows = async () => (await sql`SELECT * FROM record`.execute(db)).rows
   await sql`CREATE TABLE record (title TEXT)`.execute(db)
   await sql`INSERT INTO record VALUES ('before')`.execute(db)

@@ -43,7 +43,16 @@ describe("the self-test", () => {
         mlDsaVerify: (level, ...args) => level === 65 || good.mlDsaVerify(level, ...args),
       },
       "ChaCha20-Poly1305 sealing": {
-        chacha20Poly1305Seal: (...args) => flipped(good.chacha20Poly1305Seal(...args)),
+        chacha20Poly1305Seal: (...args) => {
+          const { ciphertext, tag } = good.chacha20Poly1305Seal(...args)
+          return { ciphertext: flipped(ciphertext), tag }
+        },
+      },
+      "ChaCha20-Poly1305 tag": {
+        chacha20Poly1305Seal: (...args) => {
+          const { ciphertext, tag } = good.chacha20Poly1305Seal(...args)
+          return { ciphertext, tag: flipped(tag) }
+        },
       },
       "ChaCha20-Poly1305 without its tag": {
         chacha20Poly1305Open: (key, nonce, ciphertext, aad) =>

@@ -1,4 +1,5 @@
 import { hash } from "node:crypto"
+import canonicalize from "canonicalize"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { encodeCanonical, type Json } from "../../../protocol/canonical.ts"
@@ -43,11 +44,15 @@ const placed = grants.map((grant, i) => ({
   position: at[i]!,
 }))
 const bytes = encodeDelivery({
-  entry: { index: 12, salt: "5a".repeat(32) },
+  entry: { index: 12, salt: new Uint8Array(32).fill(0x5a) },
   feed: "fe".repeat(16),
-  grants: placed,
+  grants: grants.map((grant, i) => ({
+    bytes: encodeGrant(grant),
+    path: tree.path(at[i]!),
+    position: at[i]!,
+  })),
   n: 1,
-  order: JSON.parse(decodeUtf8(order)) as Json,
+  order,
   prev: firstPrev,
 })
 const value = JSON.parse(decodeUtf8(bytes)) as { [field: string]: Json }
@@ -102,6 +107,12 @@ describe("a delivery", () => {
     )
     expect(edited({ consents: [value.order] })).toBe("consent.malformed")
   })
+})
+
+test("what is written around its parts is the JCS form of the whole", () => {
+  expect(decodeUtf8(bytes)).toBe(canonicalize(value))
+  const keyed = encodeParcelContent(bytes, [key(0), key(2)])
+  expect(decodeUtf8(keyed)).toBe(canonicalize(JSON.parse(decodeUtf8(keyed))))
 })
 
 describe("a parcel's content", () => {

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest"
 import { sha256 } from "../../../protocol/crypto/hash.ts"
 import { encodeHex, u32be, utf8 } from "../../../protocol/encoding.ts"
 import {
+  areInGrantTree,
   buildGrantTree,
   drawPositions,
   grantTreeDepth,
@@ -71,6 +72,43 @@ describe("the grant tree", () => {
       const damaged = path.map((node, level) => (level === bit % 10 ? flipBit(node, bit) : node))
       expect(isInGrantTree(leaf(0), 3, damaged, tree.root)).toBe(false)
     }
+  })
+
+  test("many paths together are judged as each alone", () => {
+    const bit = fc.tuple(fc.nat(), fc.nat(grantTreeDepth), fc.nat(255))
+    fc.assert(
+      fc.property(positions, fc.option(bit), (at, flip) => {
+        const tree = buildGrantTree(placed(at), seed)
+        const all = at.map((position, i) => ({
+          leaf: leaf(i),
+          position,
+          path: tree.path(position),
+        }))
+        expect(areInGrantTree(all, tree.root)).toBe(true)
+        expect(areInGrantTree([...all, ...all], tree.root)).toBe(true)
+        expect(areInGrantTree(all, flipBit(tree.root, 9))).toBe(false)
+        if (flip === null) return
+        // Anything of one of them: its leaf, or a node of its path, near the root too.
+        const [which, node, place] = [flip[0] % all.length, flip[1], flip[2]]
+        const spoilt = all.map((one, i) => {
+          if (i !== which) return one
+          if (node === grantTreeDepth) return { ...one, leaf: flipBit(one.leaf, place) }
+          const path = one.path.map((hash, level) => (level === node ? flipBit(hash, place) : hash))
+          return { ...one, path }
+        })
+        expect(areInGrantTree(spoilt, tree.root)).toBe(false)
+        expect(areInGrantTree([...all, ...spoilt], tree.root)).toBe(false)
+      }),
+      { numRuns: 10 * runs.numRuns },
+    )
+  })
+
+  test("a path of other hashes than of 32 bytes leads nowhere", () => {
+    const tree = buildGrantTree(placed([5]), seed)
+    const path = tree.path(5)
+    const other = (bytes: Uint8Array) => [...path.slice(0, 4), bytes, ...path.slice(5)]
+    for (const bytes of [path[4]!.slice(1), new Uint8Array(33), new Uint8Array(0)])
+      expect(isInGrantTree(leaf(0), 5, other(bytes), tree.root)).toBe(false)
   })
 
   test("an inner node passes for no leaf, at any place or depth", () => {

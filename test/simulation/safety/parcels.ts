@@ -30,6 +30,8 @@ class Parcels implements Invariant {
   readonly #sent: Parcel[] = []
   readonly #opened = new Map<string, ParcelEpoch>()
   readonly #facts = new Map<Actor, Facts>()
+  /** what was known before a loss: what only adversaries were given may be lost for good */
+  readonly #lost = new Map<Actor, readonly Facts[]>()
   /** every seed that a member ever had: a backup has none */
   readonly #seeds = new Map<Actor, Map<string, Uint8Array>>()
   /** order → when its commit was seen */
@@ -68,6 +70,8 @@ class Parcels implements Invariant {
   }
 
   forget(actor: Actor): void {
+    const facts = this.#facts.get(actor)
+    if (facts !== undefined) this.#lost.set(actor, [...(this.#lost.get(actor) ?? []), facts])
     this.#facts.delete(actor)
   }
 
@@ -85,9 +89,12 @@ class Parcels implements Invariant {
       const what = `${id} version ${version}, ${from.name} to ${to.name}`
       if (grant.recipient !== to.id) throw new Broken("S3 keys go to the recipient only", what)
       const known = this.#facts.get(from)?.about(from.id, id, to.id) ?? []
-      const release = known.find(
-        (fact) => fact.order === content.delivery.order.payload.id && fact.version === version,
-      )
+      const before = this.#lost.get(from) ?? []
+      const release = [known, ...before.map((facts) => facts.about(from.id, id, to.id))]
+        .flat()
+        .find(
+          (fact) => fact.order === content.delivery.order.payload.id && fact.version === version,
+        )
       const wasEnded = (end: FactRow) => (this.#endedAt.get(end.order) ?? at) < at
       if (release === undefined || endsOf(release, known).some(wasEnded))
         throw new Broken("S8 no key is handed out after its end", what)

@@ -26,6 +26,8 @@ export const requestsAreHonouredOnce: MakeInvariant = (world) => {
   return {
     heard: ({ from, to, path, headers, answer }) => {
       if (answer === undefined || !answer.isHead || !answer.headers.has("signature")) return
+      // What it could not note it has not honoured: it says that it is at fault, and no more.
+      if (answer.status >= 500) return
       const sender = world.named(from)
       if (!sender.isHonest) return
       const request = headers.get("signature") ?? ""

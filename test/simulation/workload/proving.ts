@@ -1,6 +1,7 @@
 import { exportEvidence } from "../../../node/evidence.ts"
 import { receiptsOf } from "../../../node/receipts.ts"
-import { show, why } from "../../../node/records.ts"
+import { show } from "../../../node/records.ts"
+import { why } from "../../../node/why.ts"
 import { parsePin, verifyEvidence } from "../../../protocol/evidence.ts"
 import type { Action } from "../action.ts"
 import { judgeAnswer, judgeReceipts } from "../safety/receipts.ts"

@@ -8,6 +8,9 @@ import { canary } from "./texts.ts"
 /** Codes that say nothing of the other member: the way to it failed, or one of the two clocks. */
 const ofTheWay = new Set(["peer.unreachable", "peer.refused", "http.signature", "http.malformed"])
 
+/** What a node says of its own disk, to whoever asks and to its own people. */
+const ofItself = new Set(["store.full", "signer.stopped"])
+
 export function tellSynced(scene: Scene, lines: readonly Synced[]): string {
   return lines.map((line) => `${line.name} ${tellLine(scene, line)}`).join(", ")
 }
@@ -15,8 +18,12 @@ export function tellSynced(scene: Scene, lines: readonly Synced[]): string {
 function tellLine({ world, actor }: Scene, line: Synced): string {
   const { received, already, refused, failed, code, name } = line
   const peer = world.actors.find((one) => one.name === name)
-  const isBlamed = refused > 0 || (code !== undefined && !ofTheWay.has(code))
-  if (isBlamed && peer?.isHonest && actor.isHonest && !world.isTampered(peer))
+  // Seeds are in no backup: what was sealed before the peer heard of the new key opens no more.
+  const isOwnLoss = code === "parcel.unopenable" && world.wasRestored(actor)
+  const isSaid =
+    ofItself.has(code ?? "") && [actor, peer].some((one) => one && world.faulty.has(one))
+  const isExcused = code === undefined || ofTheWay.has(code) || isOwnLoss || isSaid
+  if ((refused > 0 || !isExcused) && peer?.isHonest && actor.isHonest && !world.isTampered(peer))
     world.violate(
       "S10 an honest member is not blamed",
       `${actor.name} of ${name}: ${refused} refused, ${code ?? "no code"}`,

@@ -4,7 +4,6 @@ import { deliveryDigest, encodeDelivery } from "../../../../protocol/exchange/de
 import { decodeParcelContent, encodeParcelContent } from "../../../../protocol/exchange/parcel.ts"
 import { grantLeaf } from "../../../../protocol/release/grant.ts"
 import { buildGrantTree } from "../../../../protocol/release/grant-tree.ts"
-import { envelopeOf } from "../../../support/envelope.ts"
 import { linkOf, makeStory } from "../../../support/story.ts"
 import { orderOf, signOrder } from "../../../support/world.ts"
 import { a, rule, sampleGrant, sampleWithdrawal } from "../../cast.ts"
@@ -46,20 +45,19 @@ async function cases(): Promise<Cases> {
     decodeHex(filled(32, 0x5e)),
   )
   const release = orderOf(a, { id: filled(16, 0x11), rule, root: encodeHex(tree.root) })
-  const placed = [9, 512].map((position, i) => ({
-    grant: JSON.parse(JSON.stringify(grants[i])),
-    path: tree.path(position).map(encodeHex),
-    position,
-  }))
-  const fields = {
-    entry: { index: 12, salt: filled(32, 0x5a) },
+  const path = tree.path(9).map(encodeHex)
+  const whole = encodeDelivery({
+    entry: { index: 12, salt: decodeHex(filled(32, 0x5a)) },
     feed: filled(16, 0xfe),
-    grants: placed,
+    grants: [9, 512].map((position, i) => ({
+      bytes: encodeCanonical(grants[i]!),
+      path: tree.path(position),
+      position,
+    })),
     n: 1,
-    order: envelopeOf(await signOrder(a, release, ["p1", "p2"])) as never,
+    order: await signOrder(a, release, ["p1", "p2"]),
     prev: "0".repeat(64),
-  }
-  const whole = encodeDelivery(fields)
+  })
   const k = (grant: number) => ({ grant, key: filled(32, grant + 1) })
   const keyed = (...keys: readonly ReturnType<typeof k>[]) => ({
     bytes: shown(encodeParcelContent(whole, keys)),
@@ -120,8 +118,8 @@ async function cases(): Promise<Cases> {
         ["no grant", of("grants"), []],
         ["a place beyond the tree", of("grants/0/position"), 1024],
         ["a place below zero", of("grants/0/position"), -1],
-        ["a path one too short", of("grants/0/path"), placed[0]!.path.slice(1)],
-        ["a path one too long", of("grants/0/path"), [...placed[0]!.path, filled(32, 0)]],
+        ["a path one too short", of("grants/0/path"), path.slice(1)],
+        ["a path one too long", of("grants/0/path"), [...path, filled(32, 0)]],
         ["a sibling of 31 bytes", of("grants/0/path/0"), filled(31, 1)],
         ["number 0", of("n"), 0],
         ["a number in a text", of("n"), "1"],

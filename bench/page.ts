@@ -1,0 +1,123 @@
+import { writeFileSync } from "node:fs"
+import type { Result } from "./measure.ts"
+
+type Report = {
+  readonly machine: string
+  readonly node: string
+  /** of the minute before: what else the machine had to do */
+  readonly load: number
+  readonly results: readonly Result[]
+}
+
+export function formatTable(results: readonly Result[]): string {
+  return tableOf(["row", ...headings], (result) => [result.name, ...figures(result)], results)
+}
+
+/** The same with the work of each row in words, and what it is meant to reach. */
+export function formatPage(
+  { machine, node, load, results }: Report,
+  {
+    day,
+    isQuick,
+    runs,
+  }: { readonly day: string; readonly isQuick: boolean; readonly runs: number },
+): string {
+  const how = `${isQuick ? "shortened, " : ""}${runs === 1 ? "one run" : `the median of ${runs} runs`}`
+  const row = (result: Result) => {
+    const [work, aim] = rows[result.name] ?? ["", ""]
+    return [`\`${result.name}\``, work, aim, ...figures(result)]
+  }
+  const table = tableOf(["row", "work", "aim", ...headings], row, results)
+  return `${introduction}\nMeasured on ${day}: ${machine}, Node ${node}, ${how}, begun at a load of ${load.toFixed(1)}.\n\n${table}${closing}`
+}
+
+export function writePage(
+  report: Report,
+  how: { readonly isQuick: boolean; readonly runs: number },
+): void {
+  const day = new Date().toISOString().slice(0, 10)
+  const path = new URL("../docs/performance.md", import.meta.url)
+  writeFileSync(path, formatPage(report, { ...how, day }))
+}
+
+const headings = ["value", "floor", "ratio", "n"]
+
+function tableOf(
+  names: readonly string[],
+  row: (result: Result) => readonly string[],
+  results: readonly Result[],
+): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |\n`
+  const rule = `|${"---|".repeat(names.length)}\n`
+  return [line(names), rule, ...results.map((result) => line(row(result)))].join("")
+}
+
+function figures({ value, unit, floor, ratio, n }: Result): readonly string[] {
+  const figure = (number: number | undefined) => (number === undefined ? "" : short(number))
+  return [`${short(value)} ${unit}`, figure(floor), ratio?.toFixed(2) ?? "", n?.toString() ?? ""]
+}
+
+function short(value: number): string {
+  return value >= 100 ? Math.round(value).toString() : value.toPrecision(3)
+}
+
+/** What is done, and the aim. */
+const rows: { readonly [name: string]: readonly [work: string, aim: string] } = {
+  "publish.bulk": [
+    "orders of 100 records to 5 recipients, and their parcels",
+    "≥ 0.5 of the floor",
+  ],
+  "catchup.bulk": [
+    "these taken over by one of them, through all eight steps",
+    "≥ 0.45 of the floor",
+  ],
+  "catchup.bulk.nosearch": ["the same without the search index", "≥ 0.4 of the floor"],
+  "publish.single": ["an order, signed by two officers, for each record", "≥ 0.5 of the floor"],
+  "catchup.single": ["these taken over", "≥ 0.5 of the floor"],
+  "live.p50": ["a record from `publish` until a follower has it on disk, searchable", "≤ 5 ms"],
+  "live.p99": ["the same, of a hundred the slowest but one", "≤ 12 ms"],
+  "fanout190.warm": ["one record to 190 members, until its last parcel is sealed", "≤ 5 ms"],
+  "fanout190.cold": ["the same with new secrets for all", "≤ 150 ms"],
+  "poll.p99": ["a peer asks, and there is nothing new", "≤ 10 ms"],
+  "poll.bytes": ["what it is answered, HTTP head included", "≤ 1024 bytes"],
+  addRecipient10k: ["one recipient more for everything released so far", "≤ 3 s"],
+  "scale100k.rate": [
+    "catch-up of all records against a tenth of them: records per CPU-second",
+    "≥ 0.9",
+  ],
+  "scale100k.rss": ["the same: peak memory", "≤ 1.3"],
+  "search.two.p99": ["two words among all records", "≤ 25 ms"],
+  "search.newest.p99": ["the newest with a word", "≤ 10 ms"],
+  "search.common.p99": ["a word of nearly every record", "≤ 50 ms"],
+  "search.prefix.p99": ["what begins with three letters", "≤ 50 ms"],
+  start: ["`comity serve` with a raw key file until it is ready; floor: Node alone", "≤ 300 ms"],
+  idle: ["memory of that node at rest", "≤ 120 MB"],
+  "cli.version": ["`comity --version`; floor: Node alone", "≤ 120 ms"],
+}
+
+const introduction = `# What things cost
+
+Written by \`npm run bench -- --write\`. Records are 1.9 KB each; every node is a process of its own with an encrypted
+database on the disk, full syncs and loopback HTTP. \`rec/CPU-s\` are records for each second of processor time, user and
+system, all threads: of the publisher with the sealing of what it serves, or of the recipient alone.
+`
+
+const closing = `
+## The floor
+
+\`bench/floor/\` does the row's work with the same primitives in the tightest loop that we know: binary messages, one
+signature for 500 records (in the \`single\` rows two for each), the same padded bytes, cipher, pragmas, index and transport,
+and none of what a record's provenance needs. It runs beside the row, so that the ratio is of one machine in one hour. It is
+ours to make faster: [decision 0024](decisions/0024-the-floor-is-ours.md).
+
+## Commands
+
+| | |
+|---|---|
+| \`npm run bench\` | every row; \`-- --quick\` with fewer records, \`-- --only NAME,…\` some, \`-- --runs 3\` the median |
+| \`npm run bench -- --json\` | the same for programs |
+| \`npm run bench -- --write\` | and into this page |
+| \`npm run bench -- --check\` | fails when a row is 30 % worse than \`bench/budget.json\` says |
+
+On a machine whose load is above its processors the milliseconds mean little, and ratios move by up to a third.
+`

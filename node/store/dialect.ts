@@ -1,0 +1,110 @@
+import type { Database } from "better-sqlite3"
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  SqliteAdapter,
+  SqliteDialect,
+  SqliteDriver,
+  sql,
+} from "kysely"
+import { type NodeError, signerStopped } from "../errors.ts"
+import type { Db } from "./schema.ts"
+import { keepingStatements, storeFailure } from "./sqlite.ts"
+
+export type StoreDialectOptions = {
+  readonly database: Database
+  /** called when nobody knows any more what is on the disk */
+  readonly onDoubt: (failure: NodeError) => void
+}
+
+/**
+ * Kysely's SQLite, except that its errors come as ours, that a migration is one transaction, and that an
+ * error of the disk is told to whoever has to stop by it.
+ */
+export class StoreDialect extends SqliteDialect {
+  readonly #options: StoreDialectOptions
+
+  constructor(options: StoreDialectOptions) {
+    super(options)
+    this.#options = options
+  }
+
+  override createDriver(): SqliteDriver {
+    return new StoreDriver(this.#options)
+  }
+
+  override createAdapter(): SqliteAdapter {
+    return new StoreAdapter()
+  }
+}
+
+class StoreAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true
+  }
+}
+
+class StoreDriver extends SqliteDriver {
+  readonly #options: StoreDialectOptions
+  #connection: DatabaseConnection | null = null
+  #isFull = false
+
+  constructor(options: StoreDialectOptions) {
+    super({ database: keepingStatements(options.database) })
+    this.#options = options
+  }
+
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    this.#connection ??= this.#checked(await super.acquireConnection())
+    return this.#connection
+  }
+
+  override async releaseConnection(): Promise<void> {
+    if (!this.#isFull || this.#options.database.inTransaction) return
+    this.#isFull = false
+    try {
+      // What the journal holds twice may be all the room there is.
+      this.#options.database.pragma("wal_checkpoint(TRUNCATE)")
+    } catch {
+      // There was none: whoever needed it has been told.
+    }
+  }
+
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    // A full or failing disk has rolled back already; to do it twice would hide why.
+    if (this.#options.database.inTransaction) await super.rollbackTransaction(connection)
+  }
+
+  #checked(inner: DatabaseConnection): DatabaseConnection {
+    return {
+      executeQuery: async <R>(query: CompiledQuery) => {
+        try {
+          return await inner.executeQuery<R>(query)
+        } catch (cause) {
+          throw this.#failureOf(cause)
+        }
+      },
+      streamQuery: () => {
+        throw new TypeError("the store reads pages, not streams")
+      },
+    }
+  }
+
+  #failureOf(cause: unknown): unknown {
+    const { database, onDoubt } = this.#options
+    const { code } = cause as { code?: unknown }
+    if (code === "SQLITE_READONLY" && database.pragma("query_only", { simple: true }) === 1)
+      return signerStopped(cause)
+    const failure = storeFailure(cause)
+    if (code === "SQLITE_FULL") this.#isFull = true
+    if (typeof code === "string" && inDoubt.test(code)) onDoubt(failure as NodeError)
+    return failure
+  }
+}
+
+const inDoubt = /^SQLITE_(?:IOERR|CORRUPT|NOTADB)/
+
+/** From the next statement on; what is open already is read on. */
+export async function makeReadOnly(db: Db): Promise<void> {
+  await sql`PRAGMA query_only=ON`.execute(db)
+}

@@ -1,0 +1,46 @@
+import { afterAll, expect, test } from "vitest"
+import { authorise, Homes, practice } from "../../support/home.ts"
+
+const homes = new Homes()
+afterAll(() => homes.remove())
+
+const officers = ["--officer", "p1:competentAuthority", "--officer", "p2:informationSecurity"]
+
+test("a group is founded, accepted, shown and released to, by commands", async () => {
+  const xa = await homes.found("XA", ...officers)
+  const xb = await homes.found("XB", ...officers)
+  await homes.introduce(xa, xb)
+  const words = ["--purpose", "Security in ports", "--invite", "xb"]
+  const { order } = await xa.json("group", "create", "harbours", ...words)
+  await authorise(xa, order)
+  const servingA = await xa.serve()
+  await xb.json("sync", "xa")
+  expect((await xb.json("group", "list")).groups).toMatchObject([
+    { group: "@harbours", convener: "xa", listed: false, accepted: false, members: ["xa"] },
+  ])
+  expect(await xa.error("group", "add", "@harbours", "xb")).toMatchObject({
+    code: "group.unaccepted",
+    exit: 6,
+  })
+  await authorise(xb, (await xb.json("group", "accept", "@harbours")).order)
+  await servingA.stop()
+
+  const servingB = await xb.serve()
+  await xa.json("sync", "xb")
+  expect((await xa.run(["group", "show", "@harbours"])).stdout).toMatch(/^accepted {2}xb$/m)
+  await authorise(xa, (await xa.json("group", "add", "@harbours", "xb")).order)
+  await servingB.stop()
+  expect(await xa.error("group", "show", "@ports")).toMatchObject({
+    code: "group.unknown",
+    exit: 5,
+  })
+
+  const added = await xa.run(["draft", "add", "-", "--json"], { stdin: practice })
+  const { record } = JSON.parse(added.stdout)
+  const to = ["release", "request", record, "--to", "@harbours"]
+  const dry = await xa.run([...to, "--dry-run"])
+  expect(dry.stdout).toMatch(/sees the whole record: good-practice under ippas, in en, \d+ bytes/)
+  expect(dry.stdout).toContain("knows who signed")
+  expect((await xa.json("order", "list")).orders).toHaveLength(2)
+  expect((await xa.json(...to)).preview).toMatchObject([{ recipient: "xb", version: 1 }])
+})
