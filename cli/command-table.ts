@@ -62,6 +62,10 @@ export const commandGroups: readonly {
         load: async () => (await import("./commands/release.ts")).registerRelease,
       },
       { names: ["group"], load: async () => (await import("./commands/group.ts")).registerGroup },
+      {
+        names: ["interest"],
+        load: async () => (await import("./commands/interest.ts")).registerInterest,
+      },
       { names: ["order"], load: async () => (await import("./commands/order.ts")).registerOrder },
       {
         names: ["consent"],

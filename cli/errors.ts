@@ -149,6 +149,7 @@ const nodeExits = {
   "group.not-ours": exitCodes.failed,
   "witness.missing": exitCodes.failed,
   "request.malformed": exitCodes.usage,
+  "list.malformed": exitCodes.failed,
   "search.malformed": exitCodes.usage,
 } as const satisfies Record<NodeErrorCode, ExitCode>
 

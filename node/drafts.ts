@@ -58,6 +58,33 @@ export async function addDraft(
   return viewOf(context, row)
 }
 
+/** Many at once, all or none; a source that is a draft already stays that one. */
+export async function addDrafts(
+  context: Context,
+  sources: readonly string[],
+  profileId?: string,
+): Promise<readonly (DraftView & { readonly isNew: boolean })[]> {
+  const { db } = context
+  return db.transaction().execute(async (trx) => {
+    const texts = sources.map((source) => withProfile(source, profileId))
+    const titles = new Set(texts.map((text) => parse(context, text).fields.title))
+    const rows = await trx
+      .selectFrom("draft")
+      .selectAll()
+      .where("title", "in", [...titles])
+      .execute()
+    const known = new Map(rows.map((row) => [row.source, viewOf(context, row)]))
+    const views: (DraftView & { readonly isNew: boolean })[] = []
+    for (const text of texts) {
+      const before = known.get(text)
+      const view = before ?? (await addDraft({ ...context, db: trx }, text))
+      known.set(text, view)
+      views.push({ ...view, isNew: before === undefined })
+    }
+    return views
+  })
+}
+
 /** The profile asked for on the command line becomes part of the source, so that one text says all. */
 function withProfile(source: string, profileId: string | undefined): string {
   if (profileId === undefined || /^---\r?\n[\s\S]*?^profile:/m.test(source)) return source

@@ -28,6 +28,7 @@ import { draftById, freezeDraft, type RecordRow, recordRow } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { type Foreseeable, type Foreseen, foresee } from "./foresee.ts"
 import { findGroup, verifyGroup } from "./groups.ts"
+import { type Asked, verifyInterest, whoAsked } from "./interests.ts"
 import { assertAgreed } from "./mission.ts"
 import { type Held, holdingOf, narrowed } from "./pass-on.ts"
 import { assertVerified, findPeer } from "./peers.ts"
@@ -61,6 +62,8 @@ export type Requested = {
   readonly signed: number
   readonly grants: number
   readonly preview: readonly Foreseen[]
+  /** of a release: who has asked for such records, named as a recipient or not */
+  readonly asked?: readonly Asked[]
 }
 
 const dayMs = 86_400_000
@@ -108,7 +111,8 @@ export async function requestRelease(
       for (const recipient of recipients)
         planned.push(await planRelease(within, trx, row, held, recipient, request))
     }
-    return makeOrders(context, trx, "release", planned)
+    const requested = await makeOrders(context, trx, "release", planned)
+    return { ...requested, asked: await whoAsked({ ...context, db: trx }, planned) }
   })
 }
 
@@ -267,6 +271,7 @@ async function planRelease(
   const bytes = new Uint8Array(content.bytes)
   const record = decodeRecord(bytes)
   await verifyGroup(context, trx, record)
+  verifyInterest(record)
   const member = await memberById(trx, recipient.id)
   if (member === null) throw new NodeError("store.corrupt", "A peer's root documents are missing.")
   const theirs = newestRoot(member).payload

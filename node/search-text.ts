@@ -42,16 +42,39 @@ export function searchTerms(text: string): string {
  * @throws `query.malformed` for an empty query and one of more than 512 characters
  */
 export function searchQuery(query: string): string {
+  const phrases = phrasesOf(query)
+  if (phrases.length === 0) return '""'
+  return phrases
+    .map(({ words, isPrefix }) => `"${words.join(" ")}"${isPrefix ? "*" : ""}`)
+    .join(" ")
+}
+
+/** Whether search would find by this query what has these texts, without an index. @throws as searchQuery */
+export function isFoundBy(query: string, texts: readonly string[]): boolean {
+  const phrases = phrasesOf(query)
+  const found = texts.map((text) => searchTerms(text).match(word) ?? [])
+  const stands = ({ words, isPrefix }: Phrase) =>
+    found.some((all) =>
+      all.some((_, at) =>
+        words.every((one, i) => (isPrefix ? all[at + i]?.startsWith(one) : all[at + i] === one)),
+      ),
+    )
+  return phrases.length > 0 && phrases.every(stands)
+}
+
+type Phrase = { readonly words: readonly string[]; readonly isPrefix: boolean }
+
+function phrasesOf(query: string): readonly Phrase[] {
   if (query.trim() === "" || query.length > queryLength) throw new ProtocolError("query.malformed")
   const phrases = fold(query)
     .split(/["“”„«»]/)
-    .flatMap((part, i): readonly string[] => {
+    .flatMap((part, i): readonly Phrase[] => {
       const words = segment(part).match(word) ?? []
       // Every second part stood between quotes.
-      if (i % 2 === 1) return words.length === 0 ? [] : [`"${words.join(" ")}"`]
-      return words.map((found) => `"${found}"${hasUnspaced.test(found) ? "*" : ""}`)
+      if (i % 2 === 1) return words.length === 0 ? [] : [{ words, isPrefix: false }]
+      return words.map((found) => ({ words: [found], isPrefix: hasUnspaced.test(found) }))
     })
-  return phrases.length === 0 ? '""' : phrases.slice(0, queryWords).join(" ")
+  return phrases.slice(0, queryWords)
 }
 
 /** Compatibility forms, case, accents, and what Arabic writes in more than one way. */

@@ -20,6 +20,7 @@ import { noteEvent } from "./event.ts"
 import { type Groups, groupsKnown, isGroup } from "./groups.ts"
 import { holdOn, unlock } from "./hold.ts"
 import { ownHolder } from "./holder.ts"
+import { verifyInterest } from "./interests.ts"
 import { checkHeldLinks } from "./links.ts"
 import { type LoggedLookup, loggedOfAll } from "./logged.ts"
 import { assertAgreed, missionKinds } from "./mission.ts"
@@ -309,6 +310,7 @@ class Run {
       throw new ProtocolError("record.mismatch")
     const { record } = verified
     if (isGroup(record)) this.#groups?.verify(record)
+    verifyInterest(record)
     // What is held was judged when it came.
     if (held?.hasContent !== true || held.isLocked) {
       await checkHeldLinks(this.#trx, record, this.#changes.contents)

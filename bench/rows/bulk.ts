@@ -83,7 +83,7 @@ async function floor({ warmUp, records, floorPerOrder, floorSignatures }: Shape)
 export const bulk: Measurement = {
   names: ["publish.bulk", "catchup.bulk", "catchup.bulk.nosearch"],
   run: async ({ isQuick }) => {
-    const [warmUp, records] = isQuick ? [500, 2_000] : [1_000, 10_000]
+    const [warmUp, records] = [1_000, isQuick ? 2_000 : 10_000]
     const work = { warmUp, records, perOrder: 100, together: 5 }
     const shape = { ...work, floorPerOrder: 500, floorSignatures: 1 }
     const least = await floor(shape)
@@ -100,7 +100,7 @@ export const bulk: Measurement = {
 export const single: Measurement = {
   names: ["publish.single", "catchup.single"],
   run: async ({ isQuick }): Promise<readonly Result[]> => {
-    const [warmUp, records] = isQuick ? [200, 500] : [500, 5_000]
+    const [warmUp, records] = [500, isQuick ? 500 : 5_000]
     const work = { warmUp, records, perOrder: 1, together: 64 }
     const shape = { ...work, floorPerOrder: 1, floorSignatures: 2 }
     const least = await floor(shape)

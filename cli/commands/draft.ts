@@ -1,16 +1,12 @@
 import type { Command } from "commander"
 import type { DraftView } from "../../node/drafts.ts"
-import { decodeUtf8 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import type { CliContext } from "../context.ts"
 import { exitCodes } from "../errors.ts"
-import { readFileArgument } from "../file-argument.ts"
 import { connect } from "../node-client.ts"
 import type { Output } from "../output.ts"
 import { styled } from "../output.ts"
-import { UsageError } from "../usage-error.ts"
-
-const draftBytes = 1024 * 1024
+import { type Added, addAll, holdsMany, practicesIn, readSource } from "../practice-files.ts"
 
 export function registerDraft(program: Command, context: CliContext): void {
   const draft = program
@@ -19,7 +15,9 @@ export function registerDraft(program: Command, context: CliContext): void {
     .addHelpText("after", "\nExamples:\n  $ comity draft add practice.md\n  $ comity draft list\n")
   draft
     .command("add <file>")
-    .description("take in a practice written as Markdown with YAML front matter")
+    .description(
+      "take in practices: Markdown with YAML front matter, a folder of it, or a list (.csv)",
+    )
     .option("--profile <id>", "profile, where the file names none")
     .addHelpText(
       "after",
@@ -27,14 +25,24 @@ export function registerDraft(program: Command, context: CliContext): void {
 Examples:
   $ comity draft add practice.md
   $ comity draft add practice.md --profile ippas
+  $ comity draft add practices/
+  $ comity draft add practices.csv
 `,
     )
-    .action(async (file: string, { profile }: { profile?: string }, command: Command) => {
-      const source = await sourceOf(context, file)
+    .action(async (file: string, options: { profile?: string }, command: Command) => {
+      const profile =
+        options.profile === undefined ? undefined : await knownProfile(options.profile)
+      if (await holdsMany(file)) {
+        const practices = await practicesIn(context, file)
+        await using node = await connect(context, command)
+        printAdded(context.output(command), await addAll(node, practices, profile), file)
+        return
+      }
+      const source = await readSource(context, file)
       await using node = await connect(context, command)
       const view = await node.call<DraftView>("draft.add", {
         source,
-        ...(profile === undefined ? {} : { profile: await knownProfile(profile) }),
+        ...(profile === undefined ? {} : { profile }),
       })
       printDraft(context.output(command), view)
     })
@@ -47,7 +55,7 @@ Examples:
     )
     .option("--profile <id>", "profile, where the file names none")
     .action(async (file: string, { profile }: { profile?: string }, command: Command) => {
-      const source = await sourceOf(context, file)
+      const source = await readSource(context, file)
       const { checkDraft } = await import("../../node/drafts.ts")
       const id = profile === undefined ? undefined : await knownProfile(profile)
       const view = checkDraft(source, id)
@@ -104,7 +112,7 @@ Examples:
     )
     .addHelpText("after", "\nExample:\n  $ comity draft edit 4f1c practice.md\n")
     .action(async (record: string, file: string, _options: object, command: Command) => {
-      const source = await sourceOf(context, file)
+      const source = await readSource(context, file)
       await using node = await connect(context, command)
       printDraft(
         context.output(command),
@@ -124,18 +132,6 @@ Examples:
     })
 }
 
-async function sourceOf(context: CliContext, file: string): Promise<string> {
-  const bytes = await readFileArgument(file, draftBytes, context.stdin)
-  try {
-    return decodeUtf8(bytes)
-  } catch (cause) {
-    throw new UsageError("file.unreadable", `${file} is not text in UTF-8.`, {
-      hint: "Save it as plain Markdown in UTF-8; a word processor's file is something else.",
-      cause,
-    })
-  }
-}
-
 async function knownProfile(id: string): Promise<string> {
   const { findProfileById } = await import("../../protocol/profiles/registry.ts")
   if (findProfileById(id) !== null) return id
@@ -144,6 +140,22 @@ async function knownProfile(id: string): Promise<string> {
 
 function errorsIn({ findings }: Pick<DraftView, "findings">): number {
   return findings.filter(({ severity }) => severity === "error").length
+}
+
+/** Of many: a line for each, and what is wrong with any of them. */
+function printAdded(output: Output, drafts: readonly Added[], path: string): void {
+  output.document({ drafts })
+  for (const view of drafts) {
+    const note = view.isNew ? "" : " (was here already)"
+    output.line(`${view.record.slice(0, 12)}  ${view.name}  ${view.title}${note}`)
+    printFindings(output, view)
+  }
+  const wrong = drafts.filter((view) => errorsIn(view) > 0).length
+  output.note(
+    wrong === 0
+      ? `Next: comity release request ${path} --to PEER`
+      : `${String(wrong)} of ${String(drafts.length)} have errors: comity draft edit RECORD FILE.md`,
+  )
 }
 
 export function printDraft(output: Output, view: DraftView): void {

@@ -1,9 +1,11 @@
 import type { Command } from "commander"
 import type { Foreseen } from "../../node/foresee.ts"
+import type { Asked } from "../../node/interests.ts"
 import type { Requested } from "../../node/release.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
 import type { Output } from "../output.ts"
+import { addAll, holdsMany, type Practice, practicesIn } from "../practice-files.ts"
 import { oneOf } from "./init.ts"
 
 type ReleaseOptions = {
@@ -48,6 +50,7 @@ Examples:
   $ comity release request 4f1c --to xb,xc --dry-run
   $ comity release request 4f1c --to @harbours
   $ comity release request 4f1c 90ab --to xb --until 2027-12-31
+  $ comity release request practices/ --to @harbours
 `,
     )
     .action((records: readonly string[], options: ReleaseOptions, command: Command) =>
@@ -63,7 +66,6 @@ async function request(
 ): Promise<void> {
   const { onward, evidence, purpose, until, caveat } = options
   const input = {
-    records,
     to: namesIn(options.to),
     ...(onward === undefined
       ? {}
@@ -79,9 +81,27 @@ async function request(
     ...(options.beyondDefault === true ? { beyondDefault: true } : {}),
     ...(options.dryRun === true ? { dryRun: true } : {}),
   }
+  const named = await recordsNamed(context, records)
   await using node = await connect(context, command)
-  const requested = await node.call<Requested>("release.request", input)
+  const found: string[] = []
+  for (const one of named)
+    if (typeof one === "string") found.push(one)
+    else found.push(...(await addAll(node, one)).map(({ record }) => record))
+  const requested = await node.call<Requested>("release.request", { records: found, ...input })
   printRequested(context.output(command), requested, options.dryRun === true)
+}
+
+/** Ids as they are; of a folder or a list its practices, which become drafts where they are none yet. */
+async function recordsNamed(
+  context: CliContext,
+  names: readonly string[],
+): Promise<readonly (string | readonly Practice[])[]> {
+  const found: (string | readonly Practice[])[] = []
+  for (const name of names) {
+    const isPath = !/^[0-9a-f]{1,32}$/i.test(name) && (await holdsMany(name))
+    found.push(isPath ? await practicesIn(context, name) : name)
+  }
+  return found
 }
 
 /** Members, separated by commas. */
@@ -96,12 +116,30 @@ export function printRequested(output: Output, requested: Requested, isDry: bool
   output.document(isDry ? { ...requested, order: null, orders: [] } : requested)
   for (const foreseen of requested.preview) printForeseen(output, foreseen, isDry)
   if (isDry) {
+    for (const asked of requested.asked ?? []) printAsked(output, asked)
     output.note("Dry run: no order was made.")
     return
   }
   for (const order of requested.orders) output.line(`order ${order}`)
   output.note(
     `Each order needs ${String(requested.needs)} officers: comity order sign ORDER --as PERSON`,
+  )
+}
+
+/** A member that looks for such a record: shown where an audience is chosen. */
+export function printAsked(
+  output: Output,
+  {
+    peer,
+    kind,
+    title,
+    by,
+    named,
+  }: Omit<Asked, "named" | "record" | "member"> & { readonly named?: boolean },
+): void {
+  output.line(
+    `${peer} asked for such a record: “${title}” (${kind} ${by.slice(0, 12)})`,
+    named === false ? "; it is not named" : "",
   )
 }
 

@@ -26,7 +26,7 @@ import {
 } from "../convene.ts"
 import { verifyDecision } from "../decision.ts"
 import { doctor } from "../doctor.ts"
-import { addDraft, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
+import { addDraft, addDrafts, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
 import { PeerUnreachable } from "../env.ts"
 import { NodeError } from "../errors.ts"
 import { exportEvidence, exportProof } from "../evidence.ts"
@@ -37,6 +37,7 @@ import {
   listInconsistencies,
   showInconsistency,
 } from "../inconsistencies.ts"
+import { askersOf, listInterests, stateInterest } from "../interests.ts"
 import { introduce } from "../introduce.ts"
 import { decideLocalMark, readLocalMarks } from "../local-marks.ts"
 import { logConsistency, logHead, logPolicy, logProof, logTiles } from "../log.ts"
@@ -105,6 +106,7 @@ const text = z.string().max(4096)
 /** As it was typed or pasted; what fits none is unknown, not malformed. */
 const id = z.string().trim().toLowerCase().max(64)
 const names = z.array(text).max(512)
+const lines = z.array(text).max(64)
 const source = z.string().max(1024 * 1024)
 const base64 = z.string().max(64 * 1024 * 1024)
 const nothing = z.strictObject({})
@@ -348,6 +350,12 @@ export const operations = {
   "draft.add": operation(z.strictObject({ source, profile: text.optional() }), (context, input) =>
     addDraft(context, input.source, input.profile),
   ),
+  "draft.addAll": operation(
+    z.strictObject({ sources: z.array(source).min(1).max(512), profile: text.optional() }),
+    async (context, { sources, profile }) => ({
+      drafts: await addDrafts(context, sources, profile),
+    }),
+  ),
   "draft.edit": operation(z.strictObject({ draft: id, source }), (context, input) =>
     editDraft(context, input.draft, input.source),
   ),
@@ -412,7 +420,7 @@ export const operations = {
 
   "release.request": operation(
     z.strictObject({
-      records: z.array(id).max(512),
+      records: z.array(id).max(4096),
       to: z.array(text).max(512),
       onward: z.enum(["no", "consent", "free"]).optional(),
       evidence: z.enum(["recipient", "members", "public"]).optional(),
@@ -455,6 +463,27 @@ export const operations = {
   "group.pass": operation(z.strictObject({ group: text, to: text }), (context, { group, to }) =>
     passGroup(context, group, to),
   ),
+  "interest.state": operation(
+    z.strictObject({
+      kind: z.enum(["interest", "request"]),
+      title: text,
+      text: source,
+      language: text,
+      mechanisms: lines,
+      areas: lines,
+      kinds: lines,
+      languages: lines,
+      words: text,
+      to: names,
+    }),
+    stateInterest,
+  ),
+  "interest.list": operation(nothing, async (context) => ({
+    interests: await listInterests(context),
+  })),
+  "interest.match": operation(z.strictObject({ record: id }), async (context, { record }) => ({
+    asked: await askersOf(context, record),
+  })),
   "order.list": operation(nothing, listOrders),
   "order.show": operation(z.strictObject({ order: id }), (context, { order }) =>
     showOrder(context, order),

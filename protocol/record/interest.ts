@@ -41,11 +41,13 @@ export function interestOf(record: Pick<ComityRecord, "fields" | "areas" | "kind
     words: found.words ?? "",
   }
   // A request asks in its own words; an interest in everything is none.
-  if (record.kind === "interest" && isEmpty(interest)) throw new ProtocolError("interest.malformed")
+  if (record.kind === "interest" && isEmptyInterest(interest))
+    throw new ProtocolError("interest.malformed")
   return interest
 }
 
-function isEmpty({ mechanisms, areas, kinds, languages, words }: Interest): boolean {
+/** Looks for nothing that a record could be compared with. */
+export function isEmptyInterest({ mechanisms, areas, kinds, languages, words }: Interest): boolean {
   return [mechanisms, areas, kinds, languages].every(({ length }) => length === 0) && words === ""
 }
 

@@ -92,7 +92,7 @@ test("a team releases no finding before host and service have agreed, and none b
 test("a host rejects a reviewer: the mission waits until the service has agreed to the team without them", async () => {
   await using net = await membersOf(members)
   const { xa, xt } = net.nodes
-  const agreement = await agreeMission(xa, xt, "osart")
+  const { agreement } = await agreeMission(xa, xt, "osart")
   const { record } = await finding(xt, xa)
   const [order] = await propose(xt, record, [xa])
 
@@ -120,7 +120,7 @@ test("a host rejects a reviewer: the mission waits until the service has agreed 
 test("a host takes no finding from a team that asks nobody", async () => {
   await using net = await membersOf(members)
   const { xa, xt } = net.nodes
-  const agreement = await agreeMission(xa, xt, "osart")
+  const { agreement } = await agreeMission(xa, xt, "osart")
   const { record } = await finding(xt, xa)
   const { orders } = await requestRelease(xt.context, { records: [record], to: ["xa"] })
   await authoriseAndPublish(xt, orders)

@@ -122,7 +122,7 @@ export class World {
     const again = () => {
       if (isOver) return
       isOver = true
-      this.scheduler.after(3_600_000, "recover", () => this.recover(actor))
+      this.scheduler.after(3 * 3_600_000, "recover", () => this.recover(actor))
     }
     if (!actor.isUp) {
       again()

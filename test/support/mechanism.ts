@@ -2,9 +2,9 @@ import { stringify } from "yaml"
 import { makeConsent } from "../../node/consent.ts"
 import { dayOf } from "../../node/context.ts"
 import { type Decision, signDecision } from "../../node/decision.ts"
-import { addDraft } from "../../node/drafts.ts"
+import { addDraft, editDraft } from "../../node/drafts.ts"
 import { exportOrder } from "../../node/orders.ts"
-import { inbox, type RecordView } from "../../node/records.ts"
+import { inbox, type RecordView, show } from "../../node/records.ts"
 import { type ReleaseRequest, requestRelease } from "../../node/release.ts"
 import { say } from "../../node/say.ts"
 import { publish } from "../../node/sequencer.ts"
@@ -57,9 +57,24 @@ export type Written = {
 
 /** A draft of this kind, as its author writes it; the findings are the caller's to judge. */
 export function write(node: TestNode, profile: string, kind: string, written: Written = {}) {
+  return addDraft(node.context, sourceOf(profile, kind, written))
+}
+
+/** The next version of a record, written anew. */
+export function rewrite(
+  node: TestNode,
+  record: string,
+  profile: string,
+  kind: string,
+  written: Written = {},
+) {
+  return editDraft(node.context, record, sourceOf(profile, kind, written))
+}
+
+function sourceOf(profile: string, kind: string, written: Written): string {
   const { body = "What is done, and how.", title = `A ${kind}`, ...rest } = written
   const matter = { title, profile, kind, ...rest }
-  return addDraft(node.context, `---\n${stringify(matter)}---\n${body}\n`)
+  return `---\n${stringify(matter)}---\n${body}\n`
 }
 
 /** The order for these records is requested, signed by every officer, published, and fetched. */
@@ -100,6 +115,22 @@ export async function holds(node: TestNode): Promise<readonly string[]> {
     .filter(({ withdrawn }: RecordView) => !withdrawn)
     .map(({ title }) => title)
     .toSorted()
+}
+
+/** How many of these records say what in a field, as `node` holds them. */
+export async function countBy(
+  node: TestNode,
+  records: readonly string[],
+  field: string,
+): Promise<{ readonly [text: string]: number }> {
+  const counts: { [text: string]: number } = {}
+  for (const record of records) {
+    const { content } = await show(node.context, record)
+    const { fields } = content as { readonly fields: { readonly [name: string]: string } }
+    const said = fields[field] ?? "nothing"
+    counts[said] = (counts[said] ?? 0) + 1
+  }
+  return counts
 }
 
 /** Errors in a draft, by rule. */
@@ -187,7 +218,7 @@ export async function agreeMission(
   service: TestNode,
   mechanism: string,
   more: Written = {},
-): Promise<string> {
+): Promise<{ readonly agreement: string; readonly acceptance: string }> {
   const agreement = await tell(host, [service], "dialogue", "mission-agreement", {
     title: "Mission agreement",
     access: "no vital areas",
@@ -201,8 +232,7 @@ export async function agreeMission(
     team: "R1: transport\nR2: culture",
     ...more,
   })
-  await acceptMission(service, host, agreement)
-  return agreement
+  return { agreement, acceptance: await acceptMission(service, host, agreement) }
 }
 
 export async function acceptMission(

@@ -112,7 +112,7 @@ describe("before anything has left", () => {
     ["to ourselves", ["--to", "xa"], "2 recipient.self"],
     ["to an unknown member", ["--to", "xb,xq"], "5 peer.unknown"],
     ["to an unverified member", ["--to", "xb,harbour"], "13 peer.unverified"],
-    ["to a group", ["--to", "@nordic"], "1 feature.later"],
+    ["to an unknown group", ["--to", "@nordic"], "5 group.unknown"],
     ["to everybody", ["--to", "public"], "1 feature.later"],
     ["until a day that is none", ["--to", "xb", "--until", "2027-02-30"], "2 terms.invalid"],
     ["until tomorrow", ["--to", "xb", "--until", "tomorrow"], "2 terms.invalid"],

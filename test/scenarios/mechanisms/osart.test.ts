@@ -1,9 +1,10 @@
 import { expect, test } from "vitest"
+import { inbox } from "../../../node/records.ts"
 import { publish } from "../../../node/sequencer.ts"
-import { sync } from "../../../node/subscribe.ts"
 import {
   agree,
   agreeMission,
+  countBy,
   digestOf,
   errorsIn,
   holds,
@@ -71,8 +72,8 @@ test("what a team found goes to the plant's State at once, and to others when pl
   expect(await codeOf(publish(xt.context, orders[0]!))).toBe("order.unconsented")
   for (const order of orders) await agree(xa, order, xt)
   await send(xt, orders, [xc])
-  const held = await holds(xc)
-  const ofKind = (kind: string) => held.filter((title) => title.startsWith(`${kind} `)).length
+  const { records: held } = await inbox(xc.context)
+  const ofKind = (kind: string) => held.filter((one) => one.kind === kind).length
   expect(Object.keys(mission2015).map(ofKind)).toEqual([5, 12, 10, 25])
 
   // The follow-up visit speaks of each finding in one of the words of this mechanism.
@@ -80,7 +81,19 @@ test("what a team found goes to the plant's State at once, and to others when pl
   const status = (word: string) =>
     write(xt, "osart", "follow-up-status", { ...followUp, title: "Follow-up 01", status: word })
   expect(errorsIn(await status("closed"))).toEqual(["profile.violated"])
-  await share(xt, (await status("issue-resolved")).record, [xa])
-  await sync(xa.context)
-  expect(await holds(xa)).toHaveLength(54)
+
+  // Of 17 recommendations and suggestions, each by its own name; contents invented.
+  const statuses = { "insufficient-progress": 1, "issue-resolved": 10, "satisfactory-progress": 6 }
+  const words = Object.entries(statuses).flatMap(([word, n]) => Array<string>(n).fill(word))
+  const visited: string[] = []
+  for (const [i, word] of words.entries()) {
+    const said = { ...followUp, reference: records[i]!, status: word, title: `Follow-up ${i + 1}` }
+    visited.push((await write(xt, "osart", "follow-up-status", said)).record)
+  }
+  expect(visited).toHaveLength(17)
+  await share(xt, visited, [xa])
+  expect(await countBy(xa, visited, "status")).toEqual(statuses)
+  const resolved = Object.fromEntries(records.slice(0, 17).map((record) => [record, 1]))
+  expect(await countBy(xa, visited, "reference")).toEqual(resolved)
+  expect(await holds(xa)).toHaveLength(53 + 17)
 })

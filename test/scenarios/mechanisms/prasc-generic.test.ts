@@ -1,9 +1,10 @@
 import { expect, test } from "vitest"
-import { show } from "../../../node/records.ts"
+import { inbox, show } from "../../../node/records.ts"
 import { publish } from "../../../node/sequencer.ts"
 import {
   agree,
   agreeMission,
+  countBy,
   digestOf,
   errorsIn,
   holds,
@@ -11,6 +12,7 @@ import {
   membersOf,
   named,
   propose,
+  rewrite,
   send,
   share,
   tell,
@@ -96,3 +98,61 @@ test("a mission from calendar to follow-up: the report waits for its host, and s
     "Silence after 90 days",
   ])
 })
+
+/** The shape of two follow-up missions, of the UAE and of Finland: numbers are public, contents invented. */
+const followedUp = [
+  { all: 48, closed: 43, open: 5 },
+  { all: 29, closed: 26, open: 3 },
+]
+
+test.each(followedUp)(
+  "of $all findings a follow-up mission closes $closed, each under its own name",
+  async ({ all, closed, open }) => {
+    await using net = await membersOf({ xa: host, xt: team, xc: host })
+    const { xa, xt, xc } = net.nodes
+    const { acceptance } = await agreeMission(xa, xt, "prasc-generic")
+    const agreement = await tell(xa, [xt], "prasc-generic", "tacit-agreement", {
+      title: "Silence after 90 days",
+      dates: "2027-03-01/2027-03-12",
+      mission: "IRRS 2027",
+      scope: "modules 1 to 10",
+      service: "IRRS",
+    })
+    const about = { agreement: await digestOf(xt, agreement), host: named(xa) }
+    const finding = (n: number) => ({
+      ...about,
+      title: `Suggestion ${n}`,
+      areas: [String(1 + (n % 12))],
+      observation: "As seen. Synthetic, after public numbers.",
+    })
+    const records: string[] = []
+    for (let n = 1; n <= all; n++)
+      records.push((await write(xt, "prasc-generic", "suggestion", finding(n))).record)
+    await share(xt, records, [xa])
+    expect(await countBy(xa, records, "status")).toEqual({ nothing: all })
+
+    // Years later the same records, in a version that says what has become of each.
+    for (const [i, record] of records.entries()) {
+      const wrong = { ...finding(i + 1), status: "resolved" }
+      expect(errorsIn(await rewrite(xt, record, "prasc-generic", "suggestion", wrong))).toEqual([
+        "profile.violated",
+      ])
+      const status = i < closed ? "closed" : "open"
+      const followed = { ...finding(i + 1), status }
+      expect(errorsIn(await rewrite(xt, record, "prasc-generic", "suggestion", followed))).toEqual(
+        [],
+      )
+    }
+    await share(xt, records, [xa])
+    expect(await countBy(xa, records, "status")).toEqual({ closed, open })
+    const held = await inbox(xa.context)
+    expect(new Set(held.records.map(({ record }) => record))).toEqual(
+      new Set([acceptance, ...records]),
+    )
+
+    // What the host did with each goes no further without the host either.
+    const [order] = await propose(xt, records, [xc], { beyondDefault: true })
+    expect(await codeOf(publish(xt.context, order!))).toBe("order.unconsented")
+    expect(await holds(xc)).toEqual([])
+  },
+)

@@ -9,7 +9,7 @@ import { canary } from "./texts.ts"
 const ofTheWay = new Set(["peer.unreachable", "peer.refused", "http.signature", "http.malformed"])
 
 /** What a node says of its own disk, to whoever asks and to its own people. */
-const ofItself = new Set(["store.full", "signer.stopped"])
+const ofItself = new Set(["store.full", "store.failed", "signer.stopped"])
 
 export function tellSynced(scene: Scene, lines: readonly Synced[]): string {
   return lines.map((line) => `${line.name} ${tellLine(scene, line)}`).join(", ")
@@ -33,7 +33,7 @@ function tellLine({ world, actor }: Scene, line: Synced): string {
 
 const syncing: Action = {
   name: "sync",
-  perDay: 2.5,
+  perDay: 1.5,
   run: async (scene) => {
     const { world, actor, random } = scene
     const peer = random.pick(world.actors.filter((one) => one !== actor))
