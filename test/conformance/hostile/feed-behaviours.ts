@@ -98,8 +98,8 @@ export const feedBehaviours: readonly Behaviour[] = [
     kind: "feed",
     codes: ["frames.malformed"],
     run: async (stage) => {
-      await stage.release()
-      const seen = await stage.tamper((frames) =>
+      const feed = await honestFeed(stage, 1)
+      const seen = await stage.offerFeed(feed, (frames) =>
         frames.filter(({ type }) => type === "checkpoint" || type === "entries"),
       )
       return expectRefusal(seen, "frames.malformed")
