@@ -24,6 +24,10 @@ export const commandGroups: readonly {
         load: async () => (await import("./commands/doctor.ts")).registerDoctor,
       },
       {
+        names: ["metrics"],
+        load: async () => (await import("./commands/metrics.ts")).registerMetrics,
+      },
+      {
         names: ["backup", "restore", "recover"],
         load: async () => (await import("./commands/backup.ts")).registerBackup,
       },

@@ -1,7 +1,8 @@
 import { sql } from "kysely"
 import { auditLogs } from "./audit.ts"
-import { listOfficers, unmetLines } from "./authority.ts"
-import { type Context, dayOf, ownRoot, today } from "./context.ts"
+import { unmetLines } from "./authority.ts"
+import { type Context, dayOf, ownRoot } from "./context.ts"
+import { daysUntil, type Expiry, expiries } from "./expiry.ts"
 import { readHighWater } from "./high-water.ts"
 import { hasRootKeys, officersHere } from "./home.ts"
 import { listWitnesses } from "./name-witnesses.ts"
@@ -19,16 +20,17 @@ export type Check = {
 
 /** What an operator should know, each with what to do about it; changes nothing. */
 export async function doctor(context: Context): Promise<{ readonly checks: readonly Check[] }> {
+  const ends = await expiries(context)
   return {
     checks: [
       await databaseCheck(context),
       ...(await logChecks(context)),
       signerCheck(context),
       rootKeysCheck(context),
-      rootExpiryCheck(context),
-      await kemCheck(context),
+      rootExpiryCheck(ends),
+      kemCheck(ends),
       await contactCheck(context),
-      ...(await officerChecks(context)),
+      ...(await officerChecks(context, ends)),
       networkCheck(context),
       ...(await witnessChecks(context)),
       ...(await peerChecks(context)),
@@ -103,15 +105,8 @@ function rootKeysCheck(context: Context): Check {
     : { check: "root keys", ok: true, text: "no root keys lie in this home" }
 }
 
-const dayMs = 86_400_000
-
-function daysUntil(context: Context, day: string): number {
-  return Math.floor((Date.parse(day) - Date.parse(today(context))) / dayMs)
-}
-
-function rootExpiryCheck(context: Context): Check {
-  const { expires } = ownRoot(context)
-  const days = daysUntil(context, expires)
+function rootExpiryCheck(ends: readonly Expiry[]): Check {
+  const { day: expires, days } = ends.find(({ what }) => what === "root-document")!
   return days > 60
     ? { check: "root document", ok: true, text: `in force until ${expires}` }
     : {
@@ -122,14 +117,8 @@ function rootExpiryCheck(context: Context): Check {
       }
 }
 
-async function kemCheck(context: Context): Promise<Check> {
-  const keys = await keysInForce(context.db, context.self)
-  const last =
-    keys?.payload.kem
-      .map(({ notAfter }) => notAfter)
-      .sort()
-      .at(-1) ?? ""
-  const days = last === "" ? -1 : daysUntil(context, last)
+function kemCheck(ends: readonly Expiry[]): Check {
+  const { day: last, days } = ends.findLast(({ what }) => what === "encryption-key") ?? noKey
   return days >= 7
     ? { check: "encryption key", ok: true, text: `peers can seal to us until ${last}` }
     : {
@@ -139,6 +128,8 @@ async function kemCheck(context: Context): Promise<Check> {
         fix: "run comity serve, which renews it, and let peers sync",
       }
 }
+
+const noKey = { day: "", days: -1 }
 
 const confirmEveryDays = 365
 
@@ -159,7 +150,7 @@ async function contactCheck(context: Context): Promise<Check> {
 const soonDays = 30
 
 /** Officers whose keys are on this machine, deputies whose days end, lines that nobody can meet. */
-async function officerChecks(context: Context): Promise<readonly Check[]> {
+async function officerChecks(context: Context, ends: readonly Expiry[]): Promise<readonly Check[]> {
   const checks: Check[] = []
   const here = officersHere(context.env.files)
   if (here.length > 0)
@@ -169,9 +160,8 @@ async function officerChecks(context: Context): Promise<readonly Check[]> {
       text: `keys of ${here.join(", ")} lie in this home`,
       fix: "in earnest each officer makes one elsewhere: comity officer new, then comity officer enrol",
     })
-  for (const { person, until } of await listOfficers(context)) {
-    const days = until === undefined ? null : daysUntil(context, until)
-    if (days === null || days > soonDays) continue
+  for (const { what, person, day: until, days } of ends) {
+    if (what !== "deputy" || days > soonDays) continue
     checks.push({
       check: `officer ${person}`,
       ok: false,
@@ -234,6 +224,7 @@ async function witnessChecks(context: Context): Promise<readonly Check[]> {
   return checks
 }
 
+const dayMs = 86_400_000
 const staleDays = 3
 
 async function peerChecks(context: Context): Promise<readonly Check[]> {

@@ -41,6 +41,7 @@ import { askersOf, listInterests, stateInterest } from "../interests.ts"
 import { introduce } from "../introduce.ts"
 import { decideLocalMark, readLocalMarks } from "../local-marks.ts"
 import { logConsistency, logHead, logPolicy, logProof, logTiles } from "../log.ts"
+import { metrics } from "../metrics.ts"
 import {
   listWitnesses,
   proposeWitnesses,
@@ -698,6 +699,7 @@ export const operations = {
     (context, { proof, statement }) => continueWith(context, proof, decodeBase64(statement)),
   ),
   doctor: operation(nothing, doctor),
+  metrics: operation(nothing, metrics),
 } satisfies Record<string, Operation>
 
 export type OperationName = keyof typeof operations
@@ -734,6 +736,10 @@ export function operatorApp(context: Context, options: { readonly closing: Abort
     const signal = AbortSignal.any([options.closing, c.req.raw.signal])
     const lines = follow(context, peer, signal)
     return new Response(streamOf(lines), { headers: { "content-type": "application/x-ndjson" } })
+  })
+  app.get("/metrics", async (c) => {
+    const { type, text } = await metrics(context)
+    return c.body(text, 200, { "content-type": type })
   })
   app.onError((cause, c) => c.json(failure(cause), 500))
   return app

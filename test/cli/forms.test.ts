@@ -93,6 +93,7 @@ describe("the forms that are fixed", () => {
     "witness list",
     "backup FILE",
     "doctor",
+    "metrics",
   ])("`%s` gets as far as asking for the home", async (form) => {
     expect(await codeOf(form)).toBe("home.missing")
   })

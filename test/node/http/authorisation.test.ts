@@ -254,6 +254,7 @@ const operatorOperations: Readonly<
   "consent.make": { by: "operator", input: { export: "AAAA" } },
   "consent.take": { by: "operator", input: { consent: "AAAA" } },
   doctor: { by: "operator", input: {} },
+  metrics: { by: "operator", input: {} },
   "draft.add": { by: "operator", input: { source: practiceText("Another") } },
   "draft.addAll": { by: "operator", input: { sources: [practiceText("One of many")] } },
   "draft.edit": { by: "operator", input: { draft: mine.record, source: practiceText("Edited") } },
@@ -392,7 +393,12 @@ describe("the operator app", () => {
 
   test("has these routes and operations and no other", () => {
     const routes = operator.routes.map(({ method, path }) => `${method} ${path}`)
-    expect([...new Set(routes)].sort()).toEqual(["ALL /*", "POST /follow", "POST /operation/:name"])
+    expect([...new Set(routes)].sort()).toEqual([
+      "ALL /*",
+      "GET /metrics",
+      "POST /follow",
+      "POST /operation/:name",
+    ])
     expect(Object.keys(operations).sort()).toEqual(Object.keys(operatorOperations).sort())
   })
 
@@ -403,6 +409,8 @@ describe("the operator app", () => {
       )
     const follow = await operator.request("/follow", { method: "POST", body: '{"peer":"xb"}' })
     expect(follow.status).toBe(403)
+    const metrics = await operator.request("/metrics")
+    expect([metrics.status, await metrics.text()]).toEqual([403, '{"layer":"internal"}'])
   })
 
   test("takes no field that an operation does not know, and no other method", async () => {
