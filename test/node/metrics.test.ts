@@ -1,8 +1,10 @@
 import { request } from "node:http"
 import { expect, onTestFinished, test } from "vitest"
 import { publishRoot } from "../../node/amend.ts"
+import { askWitnesses } from "../../node/cosign.ts"
 import { requestEnrolment } from "../../node/enrol.ts"
 import { makeOfficerKey } from "../../node/found.ts"
+import { metrics } from "../../node/metrics.ts"
 import { handOverNow } from "../../node/outbox.ts"
 import { addPeer, blockPeer, ownCard, pushToPeer } from "../../node/peers.ts"
 import { propose } from "../../node/propose.ts"
@@ -15,6 +17,7 @@ import { comity } from "../support/command-line.ts"
 import { acquaint, authoriseAndPublish, network, type TestNode } from "../support/network.ts"
 import { rawExchange } from "../support/raw-http.ts"
 import { scratch } from "../support/scratch.ts"
+import { nameWitnesses } from "../support/witnessing.ts"
 
 /** On the operator socket, as a scraper behind a proxy would. */
 function scrape(socketPath: string, headers: Record<string, string> = { "comity-operator": "1" }) {
@@ -110,6 +113,22 @@ test("a scraper is told in figures what doctor and outbox say in words", async (
       "comity_receipts_overdue 1",
       "comity_stale_feeds 1",
     ]),
+  )
+})
+
+test("a cosignature is as old as the newest that any witness gave", async () => {
+  await using net = await network(["xa", "xb", "xc"])
+  const { xa, xb, xc } = net.nodes as Record<"xa" | "xb" | "xc", TestNode>
+  await nameWitnesses(xa, { add: ["xb", "xc"] })
+  for (const witness of [xb, xc]) await sync(witness.context, "xa")
+  await askWitnesses(xa.context)
+  net.down.add(xc.host)
+  net.clock.now += hourMs
+  await release(xa, title, "xb")
+  await askWitnesses(xa.context)
+  net.clock.now += 2 * hourMs
+  expect(samplesIn((await metrics(xa.context)).text)).toContain(
+    "comity_cosignature_age_seconds 7200",
   )
 })
 

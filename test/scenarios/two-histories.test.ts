@@ -6,6 +6,7 @@ import { makeOfficerKey } from "../../node/found.ts"
 import { peerApp } from "../../node/http/peer-app.ts"
 import { continueWith, explain, listInconsistencies } from "../../node/inconsistencies.ts"
 import { memoryFiles } from "../../node/memory-env.ts"
+import { metrics } from "../../node/metrics.ts"
 import { createNode } from "../../node/node.ts"
 import { requestRelease } from "../../node/release.ts"
 import { memoryDatabase } from "../../node/store/sqlite.ts"
@@ -94,9 +95,19 @@ test("a log that shows three of seven peers another history: all seven hold the 
   expect(inconsistencies.flatMap(({ explanations }) => explanations)).toContainEqual(
     expect.objectContaining({ text: expect.stringContaining("old backup") }),
   )
+  const found = inconsistencies.length
+  expect(await counted(reader)).toEqual([found, 0, 0])
   for (const { inconsistency } of inconsistencies) await decide(reader, inconsistency)
+  expect(await counted(reader)).toEqual([0, found, 0])
+  expect(await counted(xm)).toEqual([0, 0, (await proofsAt(xm)).length])
   expect((await sync(reader.context, "xm")).peers[0]).toMatchObject({ failed: 0 })
 })
+
+/** Proofs that wait for an officer, are decided, or are against the node's own member, as monitoring sees them. */
+async function counted(node: TestNode): Promise<readonly number[]> {
+  const { text } = await metrics(node.context)
+  return [...text.matchAll(/^comity_inconsistencies\{.*\} (\d+)$/gm)].map(([, n]) => Number(n))
+}
 
 async function decide(node: TestNode, subject: string): Promise<void> {
   const { id: member, network: of } = node.context.self
