@@ -2,6 +2,7 @@ import { request } from "node:http"
 import { expect, onTestFinished, test } from "vitest"
 import { publishRoot } from "../../node/amend.ts"
 import { askWitnesses } from "../../node/cosign.ts"
+import { doctor } from "../../node/doctor.ts"
 import { requestEnrolment } from "../../node/enrol.ts"
 import { makeOfficerKey } from "../../node/found.ts"
 import { metrics } from "../../node/metrics.ts"
@@ -9,7 +10,7 @@ import { handOverNow } from "../../node/outbox.ts"
 import { addPeer, blockPeer, ownCard, pushToPeer } from "../../node/peers.ts"
 import { propose } from "../../node/propose.ts"
 import { requestWithdrawal } from "../../node/release.ts"
-import { setContact } from "../../node/renew.ts"
+import { rotateKem, setContact } from "../../node/renew.ts"
 import { serve } from "../../node/serve.ts"
 import { sync } from "../../node/subscribe.ts"
 import { release, signedBy } from "../support/ceremony.ts"
@@ -102,6 +103,8 @@ test("a scraper is told in figures what doctor and outbox say in words", async (
   await handOverNow(xa.context, "xb")
   const { orders } = await requestWithdrawal(xa.context, { record, reason: "over" })
   await authoriseAndPublish(xa, orders)
+  // Its recipient has a day to answer.
+  expect(await read()).toContain("comity_receipts_overdue 0")
   net.clock.now += 4 * 24 * hourMs
   expect(await read()).toEqual(
     expect.arrayContaining([
@@ -113,6 +116,30 @@ test("a scraper is told in figures what doctor and outbox say in words", async (
       "comity_receipts_overdue 1",
       "comity_stale_feeds 1",
     ]),
+  )
+})
+
+test("of several of a kind each is told, the first to end first, and doctor goes by the last key", async () => {
+  await using net = await network(["xa"])
+  const { xa } = net.nodes as Record<"xa", TestNode>
+  await enrolDeputy(xa, "p7", "2027-01-02")
+  await enrolDeputy(xa, "p8", "2026-12-03")
+  net.clock.now += 5 * 24 * hourMs
+  await rotateKem(xa.context)
+  net.clock.now += 50 * 24 * hourMs
+  expect(samplesIn((await metrics(xa.context)).text).slice(0, 4)).toEqual([
+    'comity_expires_days{what="deputy",n="1"} -45',
+    'comity_expires_days{what="deputy",n="2"} -15',
+    'comity_expires_days{what="encryption-key",n="1"} 3',
+    'comity_expires_days{what="encryption-key",n="2"} 8',
+  ])
+  const { checks } = await doctor(xa.context)
+  expect(checks).toContainEqual(
+    expect.objectContaining({
+      check: "encryption key",
+      ok: true,
+      text: "peers can seal to us until 2027-01-25",
+    }),
   )
 })
 
