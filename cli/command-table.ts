@@ -100,6 +100,11 @@ export const commandGroups: readonly {
         names: ["inbox", "search", "show"],
         load: async () => (await import("./commands/records.ts")).registerRecords,
       },
+      {
+        names: ["notify"],
+        load: async () => (await import("./commands/notify.ts")).registerNotify,
+      },
+      { names: ["saved"], load: async () => (await import("./commands/saved.ts")).registerSaved },
       { names: ["mark"], load: async () => (await import("./commands/mark.ts")).registerMark },
     ],
   },

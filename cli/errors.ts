@@ -150,6 +150,10 @@ const nodeExits = {
   "witness.missing": exitCodes.failed,
   "request.malformed": exitCodes.usage,
   "list.malformed": exitCodes.failed,
+  "search.name": exitCodes.usage,
+  "hook.invalid": exitCodes.usage,
+  "hook.failed": exitCodes.failed,
+  "search.unknown": exitCodes.notFound,
   "search.malformed": exitCodes.usage,
 } as const satisfies Record<NodeErrorCode, ExitCode>
 

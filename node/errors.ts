@@ -70,7 +70,16 @@ export const nodeErrorCodes = [
   ...["consent.unasked", "consent.pending", "onward.refused", "order.pending"],
   ...["record.held", "hold.unknown"],
   ...["group.unknown", "group.ambiguous", "group.pending", "group.not-ours"],
-  ...["witness.missing", "request.malformed", "search.malformed", "list.malformed"],
+  ...[
+    "witness.missing",
+    "request.malformed",
+    "search.malformed",
+    "list.malformed",
+    "search.name",
+    "search.unknown",
+    "hook.invalid",
+    "hook.failed",
+  ],
 ] as const
 
 export type NodeErrorCode = (typeof nodeErrorCodes)[number]

@@ -14,6 +14,7 @@ import { makeDirectory } from "./files.ts"
 import { operatorApp } from "./http/operator-app.ts"
 import { peerApp } from "./http/peer-app.ts"
 import { peerServer } from "./http/peer-server.ts"
+import { keepNotifying } from "./notify.ts"
 import { keepHandingOver } from "./outbox.ts"
 import { noteOverdue } from "./overdue.ts"
 import { keepRecovering } from "./recover.ts"
@@ -62,6 +63,7 @@ export async function serve(context: Context, options: ServeOptions): Promise<Se
   void keepAuditing(context, closing.signal)
   void followPeers(context, closing.signal)
   void keepHandingOver(context, closing.signal)
+  void keepNotifying(context, closing.signal)
   void keepWitnessed(context, closing.signal)
   context.env.log.info("node.serving", { port })
   return {

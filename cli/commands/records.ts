@@ -47,7 +47,7 @@ export function registerRecords(program: Command, context: CliContext): void {
     })
 }
 
-function printRecords(output: Output, records: readonly RecordView[]): void {
+export function printRecords(output: Output, records: readonly RecordView[]): void {
   output.table(
     ["RECORD", "FROM", "RECEIVED", "VERDICT", "PROFILE", "TITLE"],
     records.map((one) => [

@@ -47,6 +47,7 @@ import {
   setWitnessHours,
   type WitnessChange,
 } from "../name-witnesses.ts"
+import { type Hooks, hooksOf, setHooks } from "../notify.ts"
 import {
   addSignature,
   cancelOrder,
@@ -89,6 +90,7 @@ import {
 } from "../register.ts"
 import { requestRelease, requestWithdrawal } from "../release.ts"
 import { replaceKem, rotateKem, setContact } from "../renew.ts"
+import { forgetSearch, runSaved, savedSearches, saveSearch } from "../saved.ts"
 import { type Saying, say } from "../say.ts"
 import { publish } from "../sequencer.ts"
 import { follow, sync } from "../subscribe.ts"
@@ -562,6 +564,25 @@ export const operations = {
   inbox: operation(nothing, inbox),
   search: operation(z.strictObject({ query: text }), (context, { query }) =>
     search(context, query),
+  ),
+  "notify.show": operation(nothing, async (context) => hooksOf(context)),
+  "notify.set": operation(
+    z.strictObject({
+      command: z.array(text).min(1).max(64).optional(),
+      webhook: text.optional(),
+      digest: text.optional(),
+    }),
+    (context, hooks) => setHooks(context, hooks as Hooks),
+  ),
+  "saved.add": operation(z.strictObject({ name: text, query: text }), saveSearch),
+  "saved.list": operation(nothing, async (context) => ({
+    searches: await savedSearches(context),
+  })),
+  "saved.run": operation(z.strictObject({ name: text }), (context, { name }) =>
+    runSaved(context, name),
+  ),
+  "saved.remove": operation(z.strictObject({ name: text }), (context, { name }) =>
+    forgetSearch(context, name),
   ),
   show: operation(z.strictObject({ record: id }), (context, { record }) => show(context, record)),
   why: operation(z.strictObject({ record: id, peer: text }), (context, { record, peer }) =>
