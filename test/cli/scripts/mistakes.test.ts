@@ -26,6 +26,7 @@ beforeAll(async () => {
   expect(stranger.words).not.toBe(twelve)
   record = (await xa.json("draft", "add", file)).record
   order = (await xa.json("release", "request", record, "--to", "xb")).order
+  mkdirSync(homes.path("empty"))
   writeFileSync(homes.path("bad.md"), "---\nprofile: ippas\nkind: good-practice\n---\nText.\n")
 })
 afterAll(() => homes.remove())
@@ -92,7 +93,7 @@ describe("before anything has left", () => {
     ["the words of another", inXa("peer", "verify", "xb", "--words", twelve), "4 peer.words"],
     ["words without --words", inXa("peer", "verify", "xb", "zoo", "zoo"), "2 usage.invalid"],
     ["an unknown profile", inXa("draft", "add", file, "--profile", "ipas"), "5 profile.unknown"],
-    ["a directory for a draft", inXa("draft", "check", homes.directory), "1 file.unreadable"],
+    ["a folder without practices", inXa("draft", "add", homes.path("empty")), "5 file.missing"],
     ["a card file that exists", inXa("id", "show", "--card", file), "9 file.exists"],
     ["no such directory", inXa("id", "show", "--card", `${file}/x/y`), "1 file.unwritable"],
     ["a file for the tiles", inXa("log", "export", file), "1 file.unwritable"],
@@ -316,9 +317,10 @@ describe("from the first signature to the withdrawal", () => {
     ["edited", inXb("draft", "edit", "RECORD", "FILE")],
     ["removed", inXb("draft", "rm", "RECORD")],
     ["asked about its receipts", inXb("receipts", "RECORD")],
-  ])("a record of somebody else is not %s", async (_name, { home, args }) => {
+  ])("a record of somebody else is not %s", async (name, { home, args }) => {
     const named = args.map((arg) => (arg === "RECORD" ? record : arg === "FILE" ? file : arg))
-    expect(await mistake(home().run(named))).toBe("1 record.not-ours")
+    const expected = name === "released" ? "6 onward.refused" : "1 record.not-ours"
+    expect(await mistake(home().run(named))).toBe(expected)
   })
 
   test("evidence to a file that is there, or for whom it was not released", async () => {
