@@ -109,6 +109,23 @@ export const commandGroups: readonly {
     ],
   },
   {
+    heading: "Talk about it:",
+    entries: [
+      {
+        names: ["ask", "answer", "comment", "reserve", "adopt", "agree", "follow-up", "translate"],
+        load: async () => (await import("./commands/dialogue.ts")).registerDialogue,
+      },
+      {
+        names: ["trends"],
+        load: async () => (await import("./commands/trends.ts")).registerTrends,
+      },
+      {
+        names: ["calendar"],
+        load: async () => (await import("./commands/calendar.ts")).registerCalendar,
+      },
+    ],
+  },
+  {
     heading: "Prove it:",
     entries: [
       {

@@ -31,8 +31,10 @@ import { type Context, ownRoot, today } from "./context.ts"
 import { recordOf } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { verifyGroup } from "./groups.ts"
+import { assertAgreed } from "./mission.ts"
 import { stillMissing } from "./orders.ts"
 import { assertWitnessed } from "./overdue.ts"
+import { refuseUnaccompanied } from "./remarks.ts"
 import { givenConsent, knowingOf } from "./store/queries/consents.ts"
 import { linksOf } from "./store/queries/custody.ts"
 import { factsAbout, factsTowards, withdrawalsOf } from "./store/queries/facts.ts"
@@ -120,6 +122,12 @@ export async function admit(
   const whole: Standing = { ...standing, consents: agreed }
   await refuseEnded(trx, whole, placed)
   await refuseUnaccepted(context, trx, placed)
+  if (payload.act === "release")
+    for (const { grant } of placed) {
+      const within = { ...context, db: trx }
+      await refuseUnaccompanied(within, grant.record, grant.recipient)
+      if (grant.custody === undefined) await assertAgreed(within, await recordOf(trx, grant.record))
+    }
   return { order, placed, consents, standing: whole }
 }
 

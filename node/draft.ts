@@ -19,6 +19,7 @@ import {
   type Profile,
 } from "../protocol/profiles/profile.ts"
 import { builtInProfiles, findProfile, findProfileById } from "../protocol/profiles/registry.ts"
+import { type About, aboutShape, translationShape } from "../protocol/record/link.ts"
 import { type Marking, markings } from "../protocol/record/marking.ts"
 import { hasBidiControls, hasControls } from "../protocol/record/plain-text.ts"
 import {
@@ -29,19 +30,23 @@ import {
   fieldLength,
   titleLength,
 } from "../protocol/record/record.ts"
+import { decodeShape, type Shape } from "../protocol/shape.ts"
 import { parseLanguage } from "../protocol/time.ts"
 import { type Finding, lintText } from "./lint-rules.ts"
 import { statesNamed } from "./state-names.ts"
 
 /** A record before it has an origin: what the author's file says, the rest by default. */
-export type DraftFields = Judged & Pick<ComityRecord, "profile" | "title">
+export type DraftFields = Judged & Pick<ComityRecord, "profile" | "title" | "translationOf">
 export type Draft = { readonly fields: DraftFields; readonly findings: readonly Finding[] }
 
 /** Characters of a draft file, and of its front matter. */
 const draftLength = 512 * 1024
 const frontMatterLength = 64 * 1024
 
-const recordKeys = ["title", "profile", "kind", "language", "areas", "marking", "stage"] as const
+const recordKeys = [
+  ...(["title", "profile", "kind", "language", "areas", "marking", "stage"] as const),
+  ...(["about", "translationOf"] as const),
+]
 
 /**
  * An author's Markdown with YAML front matter (the example in docs/mechanisms.md). Whatever is wrong
@@ -104,15 +109,33 @@ export function hasErrors(findings: readonly Finding[]): boolean {
 
 /** A text that reads back as this record's fields: for records whose draft was lost, or that we word. */
 export function formatDraft(
-  record: Judged & { readonly title: string; readonly profile: { readonly id: string } },
+  record: Judged &
+    Pick<ComityRecord, "translationOf"> & {
+      readonly title: string
+      readonly profile: { readonly id: string }
+    },
 ): string {
   const { title, profile, kind, areas, language, marking, fields, body } = record
-  const matter = { title, profile: profile.id, kind, areas, language, marking, ...fields }
+  const { about, translationOf } = record
+  const matter = {
+    ...{ title, profile: profile.id, kind, areas, language, marking },
+    ...(about === undefined ? {} : { about: formatLink(about.relation, about) }),
+    ...(translationOf === undefined
+      ? {}
+      : { translationOf: formatLink(translationOf.status, translationOf) }),
+    ...fields,
+  }
   return `---\n${stringify(matter)}---\n${body}\n`
 }
 
+/** `RELATION ORIGIN ID VERSION DIGEST`, the last two left out where any version is meant. */
+function formatLink(word: string, link: Omit<About, "relation">): string {
+  const { origin, id, version, digest } = link
+  return [word, origin, id, version, digest].filter((part) => part !== undefined).join(" ")
+}
+
 type RecordIdentity = Pick<ComityRecord, "network" | "origin" | "id" | "version"> &
-  Partial<Pick<ComityRecord, "about" | "translationOf" | "attachments">>
+  Partial<Pick<ComityRecord, "attachments">>
 
 /**
  * The record of a draft, as a recipient will check it.
@@ -121,7 +144,7 @@ type RecordIdentity = Pick<ComityRecord, "network" | "origin" | "id" | "version"
  */
 export function buildRecord(
   { fields }: Pick<Draft, "fields">,
-  { about, translationOf, attachments = [], ...identity }: RecordIdentity,
+  { attachments = [], ...identity }: RecordIdentity,
 ): ComityRecord {
   const known = findProfile(fields.profile.digest)
   if (known === null) throw new ProtocolError("profile.unknown")
@@ -130,8 +153,6 @@ export function buildRecord(
     encodeRecord({
       ...fields,
       ...identity,
-      ...(about === undefined ? {} : { about }),
-      ...(translationOf === undefined ? {} : { translationOf }),
       attachments,
       type: "comity/record/v1",
     }),
@@ -260,6 +281,7 @@ function readFields(
 
   const { title, body } = readTitleAndBody(single("title"), line("title"), written, report)
   const draft: DraftFields = {
+    ...readLinks(entries, report),
     areas: [...new Set(entries.get("areas")?.texts)].sort(),
     body,
     fields: readProfileFields(entries, profile, found !== null, report),
@@ -295,6 +317,33 @@ function readStage(
     report("stage", line, `stage: expected ${stages.length === 0 ? "none" : among(stages, stage)}`)
   else if (at < stages.indexOf(release))
     report("stage", line, `stage: it is released from ${release} on`)
+}
+
+/** What it speaks of, as `comity draft add --about` writes it: nobody types digests. */
+function readLinks(entries: Entries, report: Report): Pick<DraftFields, "about" | "translationOf"> {
+  const read = <T>(key: string, word: string, shape: Shape<T>): T | undefined => {
+    const entry = entries.get(key)
+    if (entry === undefined) return undefined
+    const [first, origin, id, version, digest, ...rest] = entry.texts.join(" ").split(/\s+/)
+    const link = {
+      ...(digest === undefined ? {} : { digest, version: Number(version) }),
+      ...{ id: id ?? "", origin: origin ?? "", [word]: first ?? "" },
+    }
+    try {
+      if (rest.length > 0) throw new ProtocolError("draft.malformed")
+      return decodeShape(shape, link, "draft.malformed")
+    } catch (cause) {
+      if (!(cause instanceof ProtocolError)) throw cause
+      report("link", entry.line, `${key}: expected ${word.toUpperCase()} ORIGIN ID VERSION DIGEST`)
+      return undefined
+    }
+  }
+  const about = read("about", "relation", aboutShape)
+  const translationOf = read("translationOf", "status", translationShape)
+  return {
+    ...(about === undefined ? {} : { about }),
+    ...(translationOf === undefined ? {} : { translationOf }),
+  }
 }
 
 function readTitleAndBody(

@@ -12,6 +12,7 @@ import {
 import { type Context, ownRoot } from "./context.ts"
 import { buildRecord, type Draft, hasErrors, parseDraft } from "./draft.ts"
 import { NodeError } from "./errors.ts"
+import { checkHeldLinks } from "./links.ts"
 import type { Finding } from "./lint-rules.ts"
 import { nameOf } from "./peers.ts"
 import { indexRecords } from "./search.ts"
@@ -223,6 +224,7 @@ export async function freezeDraft(context: Context, trx: Db, row: DraftRow): Pro
     )
   }
   const record = buildRecord(draft, { network: self.network, origin: self.id, id: row.id, version })
+  await checkHeldLinks(trx, record)
   const bytes = encodeRecord(record)
   const key = env.random(32)
   const sealed = sealObject(key, 0, bytes)

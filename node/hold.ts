@@ -3,6 +3,7 @@ import { day as dayShape, decodeShape } from "../protocol/shape.ts"
 import { type Context, today } from "./context.ts"
 import { verifyDecision } from "./decision.ts"
 import { NodeError } from "./errors.ts"
+import { localMark } from "./holder.ts"
 import { nameOf } from "./peers.ts"
 import { findRecord, shownContent } from "./records.ts"
 import { truncateWal } from "./store/purge.ts"
@@ -144,7 +145,14 @@ async function owePurged(context: Context, trx: Db, { origin, id }: Named): Prom
   if (rows.length > 0) await trx.insertInto("receipt_out").values(rows).execute()
 }
 
-export type Opened = { readonly record: string; readonly from: string; readonly content: object }
+export type Opened = {
+  readonly record: string
+  readonly from: string
+  readonly content: object
+  readonly marking: string
+  /** the mark of our own beside it */
+  readonly localMark: string | null
+}
 
 /** What is locked away, for an officer who has a reason that is kept. @throws `hold.unknown` */
 export async function openHeld(
@@ -166,10 +174,13 @@ export async function openHeld(
     .executeTakeFirst()
   if (row === undefined) throw notHeld(record)
   await keepDecision(context, db, digest, bytes)
+  const content = decodeRecord(new Uint8Array(row.bytes))
   return {
     record: record.id,
     from: await nameOf(context, record.origin),
-    content: shownContent(decodeRecord(new Uint8Array(row.bytes))),
+    content: shownContent(content),
+    marking: content.marking,
+    localMark: localMark(context, content.marking),
   }
 }
 

@@ -10,6 +10,7 @@ import { type Step, verifyOrder, verifyRelease } from "../protocol/verify.ts"
 import { type Context, today } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { localMark, ownHolder } from "./holder.ts"
+import { type Links, linksAround } from "./linked.ts"
 import { loggedOf } from "./logged.ts"
 import { nameOf } from "./peers.ts"
 import { describeProof } from "./prove.ts"
@@ -162,6 +163,7 @@ export type Shown = {
   readonly network: string
   readonly provenance: readonly Step[]
   readonly notes: readonly string[]
+  readonly links: Links
 }
 
 /**
@@ -201,6 +203,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
       ...profileNotes(record),
       ...(await notesOn(context, origin, record.network, terms)),
     ],
+    links: await linksAround(context, record),
   }
 }
 

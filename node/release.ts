@@ -29,10 +29,12 @@ import { NodeError } from "./errors.ts"
 import { type Foreseeable, type Foreseen, foresee } from "./foresee.ts"
 import { findGroup, verifyGroup } from "./groups.ts"
 import { type Asked, verifyInterest, whoAsked } from "./interests.ts"
+import { assertAgreed } from "./mission.ts"
 import { type Held, holdingOf, narrowed } from "./pass-on.ts"
 import { assertVerified, findPeer } from "./peers.ts"
 import { newestBase } from "./prove.ts"
 import { findRecord } from "./records.ts"
+import { remarksFor } from "./remarks.ts"
 import { tracesIn } from "./state-names.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
 import { insertGrants } from "./store/queries/grants.ts"
@@ -105,6 +107,7 @@ export async function requestRelease(
     const within = { ...context, db: trx }
     for (const prefix of new Set(request.records)) {
       const { row, held } = await releasable(within, prefix)
+      planned.push(...(await planRemarks(within, trx, row, recipients, request)))
       for (const recipient of recipients)
         planned.push(await planRelease(within, trx, row, held, recipient, request))
     }
@@ -191,6 +194,34 @@ async function findRecipients(
     found.set(peer.member, { id: peer.member, name: peer.name })
   }
   return [...found.values()]
+}
+
+/** What parties to the record have to say on it, to the same members, in orders before its own. */
+async function planRemarks(
+  context: Context,
+  trx: Db,
+  row: RecordRow,
+  recipients: readonly Recipient[],
+  request: ReleaseRequest,
+): Promise<readonly Planned[]> {
+  const planned: Planned[] = []
+  const ids = recipients.map(({ id }) => id)
+  for (const { id, to } of await remarksFor(context, row, ids)) {
+    const { row: remark, held } = await releasable(context, id)
+    // It goes as far as the record may; another member's words keep the terms that they came under.
+    const terms =
+      held === null ? { ...request, onward: "free" as const } : { onward: "free" as const }
+    for (const recipient of recipients)
+      if (to.includes(recipient.id))
+        planned.push(
+          await planRelease(context, trx, remark, held, recipient, {
+            records: [],
+            to: [],
+            ...terms,
+          }),
+        )
+  }
+  return planned
 }
 
 /** The names, with each group as the members whom its version in force lists. @throws `group.*` */
@@ -288,6 +319,7 @@ async function planRelease(
   if (origin === null)
     throw new NodeError("store.corrupt", "Its origin's root documents are missing.")
   const from = newestRoot(origin).payload.kind
+  if (held === null) await assertAgreed({ ...context, db: trx }, record)
   checkRelease(profile, record, { ...releaseOf(grant), from, to: theirs.kind })
   assertUnnamed(profile, record, grant)
   const conditions = ruleConditions(profile, record, grant)

@@ -3,6 +3,7 @@ import { hasSealedRating } from "../protocol/profiles/rating.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import type { Context } from "./context.ts"
+import { deleteLinks, insertLinks } from "./links.ts"
 import { searchQuery, searchTerms } from "./search-text.ts"
 import { insertRows } from "./store/queries/rows.ts"
 import type { Db } from "./store/schema.ts"
@@ -26,6 +27,7 @@ export async function indexRecords(
 ): Promise<void> {
   const rows = records.map(({ rid, record }) => ({ rowid: rid, ...termsOf(record) }))
   await insertRows(db, "search", rows)
+  for (const { rid, record } of records) await insertLinks(db, rid, record)
 }
 
 /** The index keeps no text, so what is taken out must be said again, exactly. FTS5 §4.4.3 */
@@ -33,6 +35,7 @@ export async function unindexRecord(db: Db, rid: number, bytes: Uint8Array): Pro
   const { title, body } = termsOf(decodeRecord(bytes))
   await sql`INSERT INTO search (search, rowid, title, body)
     VALUES ('delete', ${rid}, ${title}, ${body})`.execute(db)
+  await deleteLinks(db, rid)
 }
 
 /** Matches ranked at most: common words are cut to the newest, and the answer says so. */

@@ -21,7 +21,9 @@ import { type Groups, groupsKnown, isGroup } from "./groups.ts"
 import { holdOn, unlock } from "./hold.ts"
 import { ownHolder } from "./holder.ts"
 import { verifyInterest } from "./interests.ts"
+import { checkHeldLinks } from "./links.ts"
 import { type LoggedLookup, loggedOfAll } from "./logged.ts"
+import { assertAgreed, missionKinds } from "./mission.ts"
 import { type Kept, keepOrders } from "./prove.ts"
 import { indexRecords, unindexRecord } from "./search.ts"
 import { keepConsents, knowingOf } from "./store/queries/consents.ts"
@@ -101,7 +103,7 @@ export async function takeDeliveries(
 
 /**
  * Neighbours that can be judged on one reading of the store: a withdrawal changes what follows it, and so
- * does a version of a group.
+ * does a version of a group, or what host and service agree on.
  */
 function* runsOf(opened: readonly Opened[]): Generator<readonly Opened[]> {
   let run: Opened[] = []
@@ -116,7 +118,7 @@ function* runsOf(opened: readonly Opened[]): Generator<readonly Opened[]> {
 }
 
 function changesWhatFollows({ act, rule }: Claim["order"]["payload"]): boolean {
-  return act === "withdraw" || rule.kind === "group"
+  return act === "withdraw" || rule.kind === "group" || missionKinds.includes(rule.kind)
 }
 
 type Changes = {
@@ -202,17 +204,17 @@ class Run {
     if (claims.some(({ order }) => order.payload.rule.kind === "group"))
       this.#groups = await groupsKnown(this.#context, trx)
     const logged = await loggedOfAll(trx, this.#peer, claims)
-    for (const one of run) this.#judge(one, logged)
+    for (const one of run) await this.#judge(one, logged)
     await this.#write()
   }
 
-  #judge({ content, objects }: Opened, loggedOf: LoggedLookup): void {
+  async #judge({ content, objects }: Opened, loggedOf: LoggedLookup): Promise<void> {
     const { delivery, keys, links } = content
     const { id } = delivery.order.payload
     try {
       const standing = this.#stand(delivery, loggedOf)
       for (const [place, placed] of delivery.grants.entries())
-        this.#taken[this.#judgeGrant(standing, placed, keys.get(place), objects, links)]++
+        this.#taken[await this.#judgeGrant(standing, placed, keys.get(place), objects, links)]++
     } catch (cause) {
       // The order itself does not stand: nothing of it is kept but our signed refusal.
       const code = this.#refusal(cause)
@@ -239,13 +241,13 @@ class Run {
   }
 
   /** Steps 6 to 8 of one grant. */
-  #judgeGrant(
+  async #judgeGrant(
     standing: Standing,
     placed: PlacedGrant,
     key: Uint8Array | undefined,
     objects: Opened["objects"],
     links: ParcelContent["links"],
-  ): "received" | "already" | "refused" {
+  ): Promise<"received" | "already" | "refused"> {
     const { grant } = placed
     const { withdrawn } = this.#changes
     const { origin, id } = standing.order
@@ -261,7 +263,8 @@ class Run {
         return "received"
       }
       // Withdrawn before we fetched it: the grant is noted, there is nothing to read.
-      const isNew = key !== undefined && this.#takeRecord(standing, placed, key, objects, links)
+      const isNew =
+        key !== undefined && (await this.#takeRecord(standing, placed, key, objects, links))
       this.#keepGrant(id, placed)
       if (key !== undefined) this.#owe(id, placed, "delivered")
       return isNew ? "received" : "already"
@@ -283,13 +286,13 @@ class Run {
   }
 
   /** @returns whether it was not held before; @throws `record.mismatch` for a second content of one version */
-  #takeRecord(
+  async #takeRecord(
     standing: Standing,
     placed: PlacedGrant,
     key: Uint8Array,
     objects: Opened["objects"],
     links: ParcelContent["links"],
-  ): boolean {
+  ): Promise<boolean> {
     const { record: named, recipient, sealed } = placed.grant
     const [object] = sealed
     const bytes = object === undefined ? undefined : objects.get(object.digest)
@@ -301,7 +304,6 @@ class Run {
     const holder = this.#holder
     const custody = chain.length === 0 ? null : verifyCustody(chain, placed, giver, holder)
     const verified = verifyRelease(standing, placed, known, opening, holder, undefined, custody)
-    if (custody !== null) this.#changes.custody.push(custody)
     const name = versionName(named)
     const held = this.#held.get(name)
     if (held !== undefined && held.digest !== named.digest)
@@ -309,6 +311,12 @@ class Run {
     const { record } = verified
     if (isGroup(record)) this.#groups?.verify(record)
     verifyInterest(record)
+    // What is held was judged when it came.
+    if (held?.hasContent !== true || held.isLocked) {
+      await checkHeldLinks(this.#trx, record, this.#changes.contents)
+      await assertAgreed({ ...this.#context, db: this.#trx }, record)
+    }
+    if (custody !== null) this.#changes.custody.push(custody)
     if (held === undefined)
       this.#changes.records.push({
         ...named,

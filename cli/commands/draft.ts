@@ -158,7 +158,7 @@ function printAdded(output: Output, drafts: readonly Added[], path: string): voi
   )
 }
 
-function printDraft(output: Output, view: DraftView): void {
+export function printDraft(output: Output, view: DraftView): void {
   output.document(view)
   output.line(`${view.record}  version ${String(view.version)}  ${view.title}`)
   printFindings(output, view)

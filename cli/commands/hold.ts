@@ -92,6 +92,8 @@ Examples:
       output.document(opened)
       const { title, body } = opened.content as { readonly title: string; readonly body: string }
       output.block(title)
+      const { marking, localMark } = opened
+      output.line(marking, localMark === null || localMark === marking ? "" : ` / ${localMark}`)
       output.block(body)
       output.note("It was withdrawn: read it for that reason only, which is on record.")
     })

@@ -6,9 +6,6 @@ type Later = { readonly what: string; readonly until?: string }
 
 /** Forms that are fixed and whose work is still to come: they parse, and say so. DESIGN.md §10 */
 const later: { readonly [name: string]: Later } = {
-  ask: { what: "Asking a member about a record" },
-  answer: { what: "Answering a member's question" },
-  adopt: { what: "Noting what became of a practice" },
   attach: { what: "Attaching a file to a record", until: "Put what matters into the text." },
   bundle: {
     what: "Exchange by files",

@@ -236,6 +236,7 @@ async function printProfile(output: Output, profile: Profile, digest: string): P
   if (followUp !== undefined)
     say("follow-up", `${followUp.scale.join(", ")}; assessed by ${followUp.assessor}`)
   say("reviewers", profile.assignment)
+  say("mission agreement before", list(profile.agreement))
   say("languages", list(profile.languages))
   say("lint", list(profile.lint))
   say("recalled", list(profile.recalled))

@@ -1,4 +1,5 @@
 import type { Command } from "commander"
+import type { Links, LinkView } from "../../node/linked.ts"
 import type { RecordView, Shown } from "../../node/records.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
@@ -88,6 +89,33 @@ function printShown(output: Output, shown: Shown): void {
   for (const [name, text] of Object.entries(fields)) output.block(`${name}: ${text}`)
   output.block(body)
   output.line("")
+  printLinks(output, shown.links)
   for (const { step, ok, text } of shown.provenance)
     output.line(ok ? styled("green", "✔") : styled("red", "✘"), ` ${String(step)} ${text}`)
+}
+
+/** Both ends: what it speaks of, and what speaks of it. */
+function printLinks(output: Output, { about, linked }: Links): void {
+  for (const link of about) output.line(`${link.relation}: ${wordsOf(link)}`)
+  for (const link of linked) output.line(`${link.from} ${link.relation} it: ${wordsOf(link)}`)
+  if (about.length + linked.length > 0) output.line("")
+}
+
+function wordsOf({
+  record,
+  from,
+  title,
+  kind,
+  status,
+  claim,
+  language,
+  ...link
+}: LinkView): string {
+  if (title === null) return `record ${record.slice(0, 12)} of ${from}, which is not here`
+  const what = [
+    ...[kind, status, claim === undefined ? undefined : `as ${claim}`],
+    link.relation === "translates" ? language : undefined,
+    link.outdated === true ? "of an older version" : undefined,
+  ]
+  return `“${title}” (${what.filter((one) => one !== undefined).join(", ")}), ${record.slice(0, 12)}`
 }

@@ -10,6 +10,7 @@ import { advanceLog } from "../append.ts"
 import { auditLogs } from "../audit.ts"
 import { listKeys, listOfficers, showPolicy, unmetLines } from "../authority.ts"
 import { backUp } from "../backup.ts"
+import { calendar, meetDeadline, setMilestone } from "../calendar.ts"
 import { giveConsent, makeConsent, takeConsent, takeConsentBack } from "../consent.ts"
 import type { Context } from "../context.ts"
 import {
@@ -90,8 +91,11 @@ import {
 import { requestRelease, requestWithdrawal } from "../release.ts"
 import { replaceKem, rotateKem, setContact } from "../renew.ts"
 import { forgetSearch, runSaved, savedSearches, saveSearch } from "../saved.ts"
+import { type Saying, say } from "../say.ts"
 import { publish } from "../sequencer.ts"
 import { follow, sync } from "../subscribe.ts"
+import { translate } from "../translate.ts"
+import { trends } from "../trends.ts"
 import { unanswered } from "../unanswered.ts"
 import { why } from "../why.ts"
 
@@ -363,6 +367,57 @@ export const operations = {
   ),
   "draft.remove": operation(z.strictObject({ draft: id }), (context, { draft }) =>
     removeDraft(context, draft),
+  ),
+
+  "draft.translate": operation(
+    z.strictObject({
+      record: id,
+      source,
+      status: z.enum(["courtesy", "machine", "official"]),
+    }),
+    (context, input) => translate(context, input),
+  ),
+  say: operation(
+    z.strictObject({
+      relation: z.enum([
+        "adopts",
+        "agrees",
+        "answers",
+        "asks",
+        "follows-up",
+        "replies",
+        "reserves",
+      ]),
+      record: id.optional(),
+      text: source.optional(),
+      title: text.optional(),
+      status: text.optional(),
+      to: z.array(text).max(512).optional(),
+      also: z.array(text).max(512).optional(),
+      profile: text.optional(),
+      language: text.optional(),
+      areas: z.array(text).max(64).optional(),
+      fields: z.record(text, source).optional(),
+    }),
+    (context, input) => say(context, input as Saying),
+  ),
+
+  "calendar.list": operation(nothing, calendar),
+  "calendar.set": operation(
+    z.strictObject({ mechanism: text, anchor: text, day: text, about: id.optional() }),
+    (context, input) => setMilestone(context, input as Parameters<typeof setMilestone>[1]),
+  ),
+  "calendar.met": operation(z.strictObject({ deadline: id }), (context, { deadline }) =>
+    meetDeadline(context, deadline),
+  ),
+  trends: operation(
+    z.strictObject({
+      mechanism: text,
+      of: z.array(text).max(512).optional(),
+      together: z.boolean().optional(),
+      k: z.int().min(1).max(1000).optional(),
+    }),
+    (context, input) => trends(context, input as Parameters<typeof trends>[1]),
   ),
 
   "release.request": operation(

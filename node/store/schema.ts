@@ -1,5 +1,6 @@
 import type { Generated, Kysely } from "kysely"
 import type { Act } from "../../protocol/member/policy.ts"
+import type { LinkRelation } from "../links.ts"
 
 /**
  * The tables of a node. Signed bytes are BLOBs and are never taken apart; ids and digests are hex.
@@ -171,6 +172,20 @@ export type Schema = {
 
   /** The full-text index, by the row of the content; it gives no text back. */
   search: { rowid: number; title: string; body: string }
+
+  /** What a record that is held speaks of: a row of `content` each, gone with it. */
+  link: {
+    rid: number
+    relation: LinkRelation
+    to_origin: string
+    to_id: string
+    /** both null when it speaks of the record whatever its version */
+    to_version: number | null
+    to_digest: string | null
+  }
+
+  /** Deadlines that our own people say were met. */
+  met: { deadline: string; at: number }
 
   /** Own orders, from the request on. */
   release_order: {

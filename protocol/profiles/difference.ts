@@ -37,6 +37,7 @@ export function differences(a: Profile, b: Profile): readonly Difference[] {
     if (after !== undefined) compareKinds(name, before, after, { asked, allowed, rank })
   }
   asked("sign-off", lines(a.signoff), lines(b.signoff))
+  asked("mission agreement", a.agreement ?? [], b.agreement ?? [])
   asked("consent", lines(a.consent ?? []), lines(b.consent ?? []))
   allowed("onward", a.onward ?? anyOnward, b.onward ?? anyOnward)
   asked("lint", a.lint ?? [], b.lint ?? [])

@@ -75,13 +75,16 @@ const kinds = {
   }),
 }
 const ofTheHost = ["self-identified-issue", "tacit-agreement"]
-const found = Object.keys(kinds).filter((name) => !ofTheHost.includes(name))
+const found = Object.keys(kinds)
+  .filter((name) => !ofTheHost.includes(name))
+  .toSorted()
 
 /**
  * Operational Safety Review Team, with its kin. The team's member holds the report: it goes to others once
  * the host has agreed, or once it has said nothing for as long as it agreed to for this mission.
  */
 export const osart: Profile = {
+  agreement: found,
   areas: {
     "1": "Leadership and management for safety",
     "2": "Training and qualification",

@@ -75,6 +75,7 @@ const found = ["good-practice", "mission-report", "recommendation", "suggestion"
 
 /** The generic and specific reviews that the Peer Review and Advisory Services Committee looks after. */
 export const prascGeneric: Profile = {
+  agreement: found,
   areas: {
     "1": "Responsibilities and functions of the government",
     "2": "Global safety regime",

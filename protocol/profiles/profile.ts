@@ -10,6 +10,7 @@ import {
   type Requirement,
   roleShape,
 } from "../member/policy.ts"
+import { type Relation, relations } from "../record/link.ts"
 import { compareMarking, type Marking, markingShape, markings } from "../record/marking.ts"
 import { textLine } from "../record/plain-text.ts"
 import { type ComityRecord, fieldNamePattern } from "../record/record.ts"
@@ -45,6 +46,7 @@ import {
   lifecycleShape,
   questionsShape,
 } from "./cycle.ts"
+import { missionViolations } from "./mission.ts"
 import { type Named, namingAudience, namingShape } from "./naming.ts"
 import { ratingShape, ratingViolations } from "./rating.ts"
 
@@ -57,8 +59,8 @@ const name = text({ min: 1, max: 41, pattern: namePattern })
 const title = textLine({ min: 1, max: 200 })
 const fieldNames = sortedSet(text({ min: 1, max: 40, pattern: fieldNamePattern }), 64)
 
-/** `should`: the text says what somebody should do. */
-export const textRules = ["should"] as const
+/** `mission`: it is a mission agreement · `should`: the text says what somebody should do. */
+export const textRules = ["mission", "should"] as const
 
 const kindRuleShape = object({
   /** A record carries at least so many areas. */
@@ -74,6 +76,8 @@ const kindRuleShape = object({
   optional: fieldNames,
   /** kinds of the record that such a one is about */
   parents: optional(refine(sortedSet(name, 64), (kinds) => kinds.length > 0)),
+  /** what such a record is to the one it is about; only a question may be about none */
+  relation: optional(oneOf(relations)),
   required: fieldNames,
   /** questions among the fields whose answer begins with yes, and goes on to say why */
   tests: optional(fieldNames),
@@ -108,6 +112,8 @@ export const categories = [
  * without `languages` any language. docs/mechanisms.md
  */
 const membersShape = object({
+  /** kinds that the service of a mission releases only under an agreement with their `host` */
+  agreement: optional(refine(sortedSet(name, 64), (kinds) => kinds.length > 0)),
   areas: optional(dictionary(areaPattern, title, 256)),
   /** how those who review are chosen; left out, there are none */
   assignment: optional(oneOf(["draw", "groups", "host-agreed"])),
@@ -169,6 +175,9 @@ function isConsistent(profile: Profile): boolean {
     ) &&
     Object.keys(profile.crossWalk ?? {}).every((code) =>
       Object.hasOwn(profile.areas ?? {}, code),
+    ) &&
+    (profile.agreement ?? []).every(
+      (kind) => findKind(profile, kind)?.required.includes("host") === true,
     ) &&
     profile.signoff.every(({ kind }) => kind === "any" || findKind(profile, kind) !== null) &&
     (profile.consent ?? []).every(
@@ -251,9 +260,19 @@ export function conditionsOf(
 /** What of a record a profile judges: a draft has it before it has an id. */
 export type Judged = Pick<
   ComityRecord,
-  "kind" | "language" | "areas" | "marking" | "fields" | "body"
+  "about" | "kind" | "language" | "areas" | "marking" | "fields" | "body"
 >
 export type Violation = { readonly field: string; readonly expected: string }
+
+const relationWords: { readonly [relation in Relation]: string } = {
+  adopts: "the record that it is a notice of: adopts",
+  agrees: "what it agrees to: agrees",
+  answers: "the question that it answers: answers",
+  asks: "the record that is asked about: asks",
+  "follows-up": "the finding that it follows up: follows-up",
+  replies: "the record that it speaks to: replies",
+  reserves: "the record that it reserves on: reserves",
+}
 
 /** Everything in which the record departs from its profile; never quotes the record's own text. */
 export function findViolations(profile: Profile, record: Judged): readonly Violation[] {
@@ -268,6 +287,10 @@ export function findViolations(profile: Profile, record: Judged): readonly Viola
   const { areas } = profile
   if (areas !== undefined && !record.areas.every((area) => Object.hasOwn(areas, area)))
     found.push({ field: "areas", expected: `each ${oneAmong(Object.keys(areas))}` })
+  const { about } = record
+  if (rule.relation !== undefined && about?.relation !== rule.relation)
+    if (about !== undefined || rule.relation !== "asks")
+      found.push({ field: "about", expected: relationWords[rule.relation] })
   if (record.areas.length < rule.areas)
     found.push({ field: "areas", expected: `at least ${rule.areas}` })
   for (const field of rule.required)
@@ -281,6 +304,7 @@ export function findViolations(profile: Profile, record: Judged): readonly Viola
       found.push({ field, expected: `yes, and why: without it this is no ${record.kind}` })
   if (rule.textRules?.includes("should") === true && !shouldPattern.test(record.body))
     found.push({ field: "body", expected: "what somebody should do" })
+  if (rule.textRules?.includes("mission") === true) found.push(...missionViolations(record))
   if (profile.rating !== undefined) found.push(...ratingViolations(profile.rating, record.fields))
   const scale = profile.followUp?.scale
   if (scale !== undefined && Object.hasOwn(record.fields, "status"))
@@ -343,10 +367,13 @@ export type Release = {
   readonly marking: Marking
 }
 
+type Released = Pick<ComityRecord, "about" | "kind" | "fields" | "marking"> &
+  Partial<Pick<ComityRecord, "origin" | "translationOf">>
+
 /** Everything in which a release of the record departs from its profile: the same for giver and taker. */
 export function releaseViolations(
   profile: Profile,
-  record: Pick<ComityRecord, "kind" | "fields" | "marking">,
+  record: Released,
   release: Release,
 ): readonly Violation[] {
   const rule = findKind(profile, record.kind)
@@ -360,6 +387,14 @@ export function releaseViolations(
     found.push({ field: "onward", expected: oneAmong(["no", ...allowed]) })
   if (compareMarking(release.marking, record.marking) < 0)
     found.push({ field: "terms.marking", expected: `nothing wider than ${record.marking}` })
+  if (namesAsker(profile, record) && (recipient !== record.about?.origin || onward !== "no"))
+    found.push({
+      field: "recipient",
+      expected: "whoever asked, and nobody else: askers are hidden",
+    })
+  const original = record.translationOf?.origin ?? record.origin
+  if (original !== record.origin && original !== recipient)
+    found.push({ field: "recipient", expected: "the origin of the original, and nobody else" })
   const audience = namingAudience(recipient, onward)
   for (const named of namedBy(record, release.from)) {
     const how = rule.naming?.[named][audience] ?? "named"
@@ -370,6 +405,11 @@ export function releaseViolations(
       })
   }
   return found
+}
+
+/** Whether it says, by what it answers, who asked, where nobody else is to know. */
+function namesAsker({ questions }: Profile, { about }: Released): boolean {
+  return questions?.askers === "hidden" && about?.relation === "answers"
 }
 
 /** Whom a record names by its form: its origin where that is a State's, and what its fields name. */
@@ -401,11 +441,7 @@ export function checkRecord(profile: Profile, record: Judged): void {
 }
 
 /** @throws `profile.violated`, as checkRecord */
-export function checkRelease(
-  profile: Profile,
-  record: Pick<ComityRecord, "kind" | "fields" | "marking">,
-  release: Release,
-): void {
+export function checkRelease(profile: Profile, record: Released, release: Release): void {
   refuseFirst(releaseViolations(profile, record, release))
 }
 

@@ -1,6 +1,7 @@
 import { cns } from "./cns.ts"
 import { cog } from "./cog.ts"
 import { cppnm14 } from "./cppnm-14.ts"
+import { dialogue } from "./dialogue.ts"
 import { general } from "./general.ts"
 import { gnssn } from "./gnssn.ts"
 import { icaoUsap } from "./icao-usap.ts"
@@ -44,6 +45,7 @@ export const builtInProfiles: readonly AdoptableProfile[] = [
     uncac,
   ],
   ...[untoc, insserv, infcirc869, cppnm14, unscr1540, icaoUsap, winsBilateral],
+  dialogue,
 ].map((profile) => {
   const bytes = encodeProfile(profile)
   return { profile, bytes, digest: profileDigest(bytes) }

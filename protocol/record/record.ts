@@ -20,6 +20,7 @@ import {
   text,
 } from "../shape.ts"
 import { isLanguage } from "../time.ts"
+import { aboutShape, translationShape } from "./link.ts"
 import { markingShape } from "./marking.ts"
 import { textBlock, textLine } from "./plain-text.ts"
 
@@ -53,7 +54,7 @@ export type Attachment = ShapeOf<typeof attachmentShape>
 // Names stand in the order of JCS: what is decoded encodes again without sorting.
 /** One version of a practice, finding, question… under a profile. docs/spec/record.md, PROTOCOL.md §2 */
 export const recordShape = object({
-  about: optional(object({ id, origin: digest, version: optional(version) })),
+  about: optional(aboutShape),
   areas: sortedSet(areaShape, 64),
   attachments: refine(list(attachmentShape, { max: limits.attachments }), haveDistinctNames),
   body: textBlock({ max: bodyLength }),
@@ -66,7 +67,7 @@ export const recordShape = object({
   origin: digest,
   profile: object({ digest, id: text({ min: 1, max: 41, pattern: /^[a-z][a-z0-9-]*$/ }) }),
   title: textLine({ min: 1, max: titleLength }),
-  translationOf: optional(object({ id, origin: digest, version })),
+  translationOf: optional(translationShape),
   type: literal("comity/record/v1"),
   version,
 })

@@ -3,6 +3,7 @@ import { dayOf } from "../../node/context.ts"
 import { signDecision } from "../../node/decision.ts"
 import { addDraft } from "../../node/drafts.ts"
 import { endHold, holdRecord, holdSubject, listHolds, openHeld } from "../../node/hold.ts"
+import { decideLocalMark, markSubject } from "../../node/local-marks.ts"
 import { receiptsOf } from "../../node/receipts.ts"
 import { inbox, search, show } from "../../node/records.ts"
 import { requestRelease, requestWithdrawal } from "../../node/release.ts"
@@ -10,6 +11,7 @@ import { sync } from "../../node/subscribe.ts"
 import { unanswered } from "../../node/unanswered.ts"
 import { why } from "../../node/why.ts"
 import { officerKey } from "../support/hostile.ts"
+import { decided } from "../support/mechanism.ts"
 import { acquaint, authoriseAndPublish, network, type TestNode } from "../support/network.ts"
 import { codeOf } from "../support/refusal.ts"
 import { imageOf, startFrom } from "../support/restart.ts"
@@ -119,6 +121,10 @@ test("what the law forbids to destroy is locked away, its origin is told until w
   await holdRecord(xb.context, record, review, placed)
   expect((await search(xb.context, "lapislazulitrellis")).records).toHaveLength(1)
   const open = await decision(xb, "open", `${named.origin} ${record}`)
+  const wanted = { marking: "TLP:AMBER", mark: "XB RESTRICTED" } as const
+  const subject = markSubject(wanted.marking, wanted.mark)
+  const marked = { act: "map-marking", reason: "instruction 4/2026", subject } as const
+  await decideLocalMark(xb.context, wanted, await decided(xb, "p2", marked))
   expect(await codeOf(openHeld(xb.context, record, open))).toBe("hold.unknown")
 
   await withdraw(xa, record)
@@ -139,6 +145,8 @@ test("what the law forbids to destroy is locked away, its origin is told until w
   expect(await listHolds(xb.context)).toMatchObject([{ record, review, locked: true, due: false }])
   expect(await openHeld(xb.context, record, open)).toMatchObject({
     content: { title: "Practice of Zanzibarquartz" },
+    marking: "TLP:AMBER",
+    localMark: "XB RESTRICTED",
   })
 
   net.clock.now = Date.parse("2027-07-01T09:00:00Z")

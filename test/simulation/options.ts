@@ -50,7 +50,7 @@ export function drawScenario(
 function drawOptions(random: Random, members: number, repertoire: Repertoire): Options {
   const isLong = random.chance(0.1)
   const days = isLong ? random.between(35, 70) : random.between(12, 24)
-  const pace = isLong ? 0.12 : random.pick([0.2, 0.35, 0.5])
+  const pace = isLong ? 0.1 : random.pick([0.15, 0.25, 0.35])
   const laws = drawLaws(random)
   const hostile: Record<number, Hostility> = {}
   const most = Math.floor((members - 1) / 2)

@@ -6,6 +6,7 @@ import { addDraft, editDraft } from "../../node/drafts.ts"
 import { exportOrder } from "../../node/orders.ts"
 import { inbox, type RecordView, show } from "../../node/records.ts"
 import { type ReleaseRequest, requestRelease } from "../../node/release.ts"
+import { say } from "../../node/say.ts"
 import { publish } from "../../node/sequencer.ts"
 import { sync } from "../../node/subscribe.ts"
 import type { Root } from "../../protocol/member/root.ts"
@@ -209,4 +210,38 @@ export function decided(node: TestNode, person: string, decision: Decision): Pro
   const { id: member, network: name } = node.context.self
   const to = { member, network: name, day: dayOf(node.env.clock.now()) }
   return signDecision(officerKey(node, person), to, decision)
+}
+
+/** What host and service agree on before a mission of this mechanism; each holds it, and that the other agrees. */
+export async function agreeMission(
+  host: TestNode,
+  service: TestNode,
+  mechanism: string,
+  more: Written = {},
+): Promise<{ readonly agreement: string; readonly acceptance: string }> {
+  const agreement = await tell(host, [service], "dialogue", "mission-agreement", {
+    title: "Mission agreement",
+    access: "no vital areas",
+    confidentiality: "with host and team",
+    dates: "2027-03-01/2027-03-12",
+    host: named(host),
+    mechanism,
+    mission: "synthetic",
+    modules: "all",
+    service: named(service),
+    team: "R1: transport\nR2: culture",
+    ...more,
+  })
+  return { agreement, acceptance: await acceptMission(service, host, agreement) }
+}
+
+export async function acceptMission(
+  by: TestNode,
+  of: TestNode,
+  agreement: string,
+): Promise<string> {
+  const { orders, preview } = await say(by.context, { relation: "agrees", record: agreement })
+  await authoriseAndPublish(by, orders)
+  await sync(of.context, by.name)
+  return preview[0]!.record
 }

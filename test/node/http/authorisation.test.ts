@@ -239,6 +239,15 @@ const digestBytes = new Uint8Array(32)
 const operatorOperations: Readonly<
   Record<OperationName, { readonly by: "operator" | "officers" | "root keys"; input: object }>
 > = {
+  "calendar.list": { by: "operator", input: {} },
+  "calendar.met": { by: "operator", input: { deadline: "00" } },
+  "calendar.set": {
+    by: "operator",
+    input: { mechanism: "cns", anchor: "review-meeting", day: "2027-03-15" },
+  },
+  "draft.translate": { by: "operator", input: { record: "00", source: "", status: "machine" } },
+  say: { by: "operator", input: { relation: "asks", text: "Why?", to: ["xb"] } },
+  trends: { by: "operator", input: { mechanism: "ippas" } },
   backup: { by: "operator", input: { file: "/nowhere/at/all" } },
   "consent.back": { by: "operator", input: { order: "00", reason: "second thoughts" } },
   "consent.give": { by: "operator", input: { order: "00" } },

@@ -3,6 +3,7 @@ import { inbox } from "../../../node/records.ts"
 import { publish } from "../../../node/sequencer.ts"
 import {
   agree,
+  agreeMission,
   countBy,
   digestOf,
   errorsIn,
@@ -44,6 +45,7 @@ const extra: { readonly [kind: string]: object } = {
 test("what a team found goes to the plant's State at once, and to others when plant and regulator agree", async () => {
   await using net = await membersOf({ xa: host, xt: team, xc: host })
   const { xa, xt, xc } = net.nodes
+  await agreeMission(xa, xt, "osart")
   const agreement = await tell(xa, [xt], "osart", "tacit-agreement", agreed)
   const about = { agreement: await digestOf(xt, agreement), host: named(xa), facility: "Station B" }
 
@@ -62,7 +64,7 @@ test("what a team found goes to the plant's State at once, and to others when pl
     }
   expect(records).toHaveLength(52)
   await share(xt, records, [xa])
-  expect(await holds(xa)).toHaveLength(52)
+  expect(await holds(xa)).toHaveLength(53)
 
   expect(await codeOf(mayAsk(xt, records[0]!, xc))).toBe("recipient.audience")
   const orders = await propose(xt, records, [xc], { beyondDefault: true })
@@ -93,5 +95,5 @@ test("what a team found goes to the plant's State at once, and to others when pl
   expect(await countBy(xa, visited, "status")).toEqual(statuses)
   const resolved = Object.fromEntries(records.slice(0, 17).map((record) => [record, 1]))
   expect(await countBy(xa, visited, "reference")).toEqual(resolved)
-  expect(await holds(xa)).toHaveLength(52 + 17)
+  expect(await holds(xa)).toHaveLength(53 + 17)
 })

@@ -3,6 +3,7 @@ import { inbox, show } from "../../../node/records.ts"
 import { publish } from "../../../node/sequencer.ts"
 import {
   agree,
+  agreeMission,
   countBy,
   digestOf,
   errorsIn,
@@ -43,6 +44,7 @@ test("a mission from calendar to follow-up: the report waits for its host, and s
   ])
   expect(await codeOf(mayAsk(xa, self.record, xt))).toBe("recipient.audience")
   await share(xa, self.record, [xt], { beyondDefault: true })
+  await agreeMission(xa, xt, "prasc-generic", { mission: "IRRS 2027" })
   const agreement = await tell(xa, [xt], "prasc-generic", "tacit-agreement", {
     title: "Silence after 90 days",
     dates: "2027-03-01/2027-03-12",
@@ -89,7 +91,12 @@ test("a mission from calendar to follow-up: the report waits for its host, and s
     { ...plan, status: "open" },
     { beyondDefault: true },
   )
-  expect(await holds(xt)).toEqual(["Action plan", "Module 3", "Silence after 90 days"])
+  expect(await holds(xt)).toEqual([
+    "Action plan",
+    "Mission agreement",
+    "Module 3",
+    "Silence after 90 days",
+  ])
 })
 
 /** The shape of two follow-up missions, of the UAE and of Finland: numbers are public, contents invented. */
@@ -103,6 +110,7 @@ test.each(followedUp)(
   async ({ all, closed, open }) => {
     await using net = await membersOf({ xa: host, xt: team, xc: host })
     const { xa, xt, xc } = net.nodes
+    const { acceptance } = await agreeMission(xa, xt, "prasc-generic")
     const agreement = await tell(xa, [xt], "prasc-generic", "tacit-agreement", {
       title: "Silence after 90 days",
       dates: "2027-03-01/2027-03-12",
@@ -138,7 +146,9 @@ test.each(followedUp)(
     await share(xt, records, [xa])
     expect(await countBy(xa, records, "status")).toEqual({ closed, open })
     const held = await inbox(xa.context)
-    expect(new Set(held.records.map(({ record }) => record))).toEqual(new Set(records))
+    expect(new Set(held.records.map(({ record }) => record))).toEqual(
+      new Set([acceptance, ...records]),
+    )
 
     // What the host did with each goes no further without the host either.
     const [order] = await propose(xt, records, [xc], { beyondDefault: true })

@@ -1,5 +1,6 @@
 import { encodeCanonical } from "../../../../protocol/canonical.ts"
 import { encodeHex, utf8 } from "../../../../protocol/encoding.ts"
+import { dialogue } from "../../../../protocol/profiles/dialogue.ts"
 import { general } from "../../../../protocol/profiles/general.ts"
 import {
   checkRecord,
@@ -30,7 +31,7 @@ import {
   shown,
   text,
 } from "../../format.ts"
-import { sampleOf } from "./samples.ts"
+import { sampleOf, someMembers } from "./samples.ts"
 
 const run: Run = (input) => {
   const found = bytes(input, "bytes")
@@ -191,7 +192,7 @@ function form(): Cases["hostile"] {
 
 const mechanisms = builtInProfiles
   .map(({ profile }) => profile)
-  .filter(({ category }) => category !== undefined)
+  .filter(({ category, id }) => category !== undefined || id === "dialogue")
 
 /** What each mechanism is known by not allowing: a record, or a release of one. */
 const refused: {
@@ -205,6 +206,12 @@ const refused: {
   ],
   cog: ["an event passed on outside", "event-report", "/release/to", "state"],
   "cppnm-14": ["a point of contact told to everybody", "point-of-contact", "/release/to", "public"],
+  dialogue: [
+    "an answer told to others than asked",
+    "answer",
+    "/release/recipient",
+    "00".repeat(32),
+  ],
   gnssn: [
     "a practice without the consent it rests on",
     "shared-good-practice",
@@ -289,13 +296,18 @@ function cases(): Cases {
     recipient: "00".repeat(32),
     to: null,
   }
-  const sample = (profile: Profile, kind: string) =>
-    at(profile, {
-      record: sampleOf(profile, kind) as unknown as Input,
-      recipient: release.recipient,
+  const sample = (profile: Profile, kind: string) => {
+    const record = sampleOf(profile, kind)
+    // An answer goes to whoever asked.
+    const recipient = record.about?.origin ?? release.recipient
+    return at(profile, {
+      record: record as unknown as Input,
+      recipient,
       onward: "no",
-      release: release as unknown as Input,
+      release: { ...release, recipient } as unknown as Input,
     })
+  }
+  const of = (kind: string) => `dialogue: ${kind}`
   const kindOf = ({ id }: Profile) => refused[id]![1]
   return {
     about:
@@ -307,6 +319,11 @@ function cases(): Cases {
         (profile) =>
           [`${profile.id}: ${kindOf(profile)}`, sample(profile, kindOf(profile))] as const,
       ),
+      [
+        "a question about nothing",
+        edit(of("answer"), ["/record/kind", "question"], ["/record/about"]),
+      ],
+      [of("mission-agreement"), sample(dialogue, "mission-agreement")],
       ["a record as it should be", under({})],
       ["a facility is named", under({ fields: { ...judged.fields, facility: "Plant 4" } })],
       ["it may travel on", under({}, { onward: "consent" })],
@@ -349,6 +366,46 @@ function cases(): Cases {
         const of = `${profile.id}: ${kind}`
         return [`${profile.id}: ${what}`, edit(of, [pointer, value]), "profile.violated"] as const
       }),
+      ...Object.entries({
+        dates: "2027-03-12/2027-03-01",
+        host: "the host",
+        modules: "1, 2",
+        rejected: "R2: a conflict",
+        service: someMembers[0],
+        team: "Two experts.",
+      }).map(
+        ([field, text]) =>
+          [
+            `a mission agreement with such a text: ${field}`,
+            edit(of("mission-agreement"), [`/record/fields/${field}`, text]),
+            "profile.violated",
+          ] as const,
+      ),
+      ["an answer to nothing", edit(of("answer"), ["/record/about"]), "profile.violated"],
+      [
+        "an answer that adopts",
+        edit(of("answer"), ["/record/about/relation", "adopts"]),
+        "profile.violated",
+      ],
+      [
+        "an answer that may travel on",
+        edit(of("answer"), ["/release/onward", "consent"]),
+        "profile.violated",
+      ],
+      [
+        "a translation of another member's record, told to a third",
+        edit(of("answer"), [
+          "/record/translationOf",
+          {
+            digest: "00".repeat(32),
+            id: "00".repeat(16),
+            origin: "00".repeat(32),
+            status: "courtesy",
+            version: 1,
+          },
+        ]),
+        "profile.violated",
+      ],
       ["a kind that it does not know", under({ kind: "report" }), "profile.violated"],
       [
         "a kind by the name of what every object has",

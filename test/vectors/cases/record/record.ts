@@ -1,5 +1,6 @@
 import { type Encodable, encodeCanonical } from "../../../../protocol/canonical.ts"
 import { encodeHex, utf8 } from "../../../../protocol/encoding.ts"
+import { relations } from "../../../../protocol/record/link.ts"
 import { markings } from "../../../../protocol/record/marking.ts"
 import { decodeRecord, encodeRecord, recordDigest } from "../../../../protocol/record/record.ts"
 import { a, b, sampleRecord } from "../../cast.ts"
@@ -31,11 +32,23 @@ const files = (count: number) =>
   Array.from({ length: count }, (_, i) => ({ ...file, name: `${i}` }))
 const full = {
   ...sampleRecord,
-  about: { id: filled(16, 4), origin: b.id, version: 3 },
+  about: {
+    digest: filled(32, 6),
+    id: filled(16, 4),
+    origin: b.id,
+    relation: "answers" as const,
+    version: 3,
+  },
   areas: ["FP-A", "M2"],
   attachments: [file, { ...file, mediaType: "image/svg+xml", name: "plan (2).svg" }],
   fields: { basis: "NSS 13, para 3.26", facility: "Plant 4", limits: "None\tknown.\nSo far." },
-  translationOf: { id: filled(16, 5), origin: a.id, version: 1_000_000 },
+  translationOf: {
+    digest: filled(32, 7),
+    id: filled(16, 5),
+    origin: a.id,
+    status: "official" as const,
+    version: 1_000_000,
+  },
   version: 1_000_000,
 }
 
@@ -46,7 +59,6 @@ function form(): Cases["hostile"] {
       optional: ["about", "translationOf"],
     }),
     ...misshapen(whole, "/bytes/about", about, "record.malformed", {
-      optional: ["version"],
       what: "about: ",
     }),
     ...misshapen(whole, "/bytes/translationOf", translationOf, "record.malformed", {
@@ -69,7 +81,7 @@ function cases(): Cases {
       [whole, at(full)],
       [
         "about a record, whatever its version",
-        edit(one, ["/bytes/about", { id: filled(16, 4), origin: b.id }]),
+        edit(one, ["/bytes/about", { id: filled(16, 4), origin: b.id, relation: "replies" }]),
       ],
       [
         "a translation, right to left",
@@ -77,9 +89,25 @@ function cases(): Cases {
           one,
           ["/bytes/language", "ar"],
           ["/bytes/title", "متابعة مستقلة"],
-          ["/bytes/translationOf", { id: sampleRecord.id, origin: a.id, version: 1 }],
+          [
+            "/bytes/translationOf",
+            {
+              digest: filled(32, 8),
+              id: sampleRecord.id,
+              origin: a.id,
+              status: "courtesy",
+              version: 1,
+            },
+          ],
         ),
       ],
+      ...relations
+        .filter((relation) => relation !== "answers")
+        .map(
+          (relation) =>
+            [`what ${relation}`, edit(whole, ["/bytes/about/relation", relation])] as const,
+        ),
+      ["a translation by machine", edit(whole, ["/bytes/translationOf/status", "machine"])],
       ...markings
         .map((marking) => [`marked ${marking}`, edit(one, ["/bytes/marking", marking])] as const)
         .filter(([name]) => name !== "marked TLP:AMBER"),
@@ -184,6 +212,8 @@ function cases(): Cases {
         ["a file smaller than nothing", "/bytes/attachments/0/size", -1],
         ["a digest of 31 bytes", "/bytes/attachments/0/digest", filled(31, 3)],
         ["a translation of version 0", "/bytes/translationOf/version", 0],
+        ["a translation of no known status", "/bytes/translationOf/status", "final"],
+        ["a relation that is none", "/bytes/about/relation", "translates"],
       ]),
       ["65 attachments", edit(one, ["/bytes/attachments", files(65)]), code],
       ["a list", { bytes: shown(utf8("[]")) }, code],

@@ -1,0 +1,28 @@
+import ical, { ICalAlarmType, ICalEventTransparency } from "ical-generator"
+import type { DeadlineView } from "../node/calendar.ts"
+
+const reminderSeconds = 14 * 86_400
+
+/**
+ * Deadlines as events of a day each, with a reminder two weeks before what is still to be done. The UID of
+ * a deadline stays the same from one export to the next. RFC 5545
+ */
+export function formatCalendar(deadlines: readonly DeadlineView[], stamp: Date): string {
+  const calendar = ical({ name: "comity", prodId: "//comity//calendar//EN" })
+  for (const { deadline, day, what, title, mechanism, from, state } of deadlines) {
+    const start = new Date(`${day}T00:00:00Z`)
+    const event = calendar.createEvent({
+      allDay: true,
+      description: `${mechanism}, as ${from} says: ${state}`,
+      id: `${deadline}@comity`,
+      stamp,
+      start,
+      summary: title === undefined ? what : `${what}: ${title}`,
+      timezone: "UTC",
+      transparency: ICalEventTransparency.TRANSPARENT,
+    })
+    if (state === "ahead" || state === "soon")
+      event.createAlarm({ type: ICalAlarmType.display, triggerBefore: reminderSeconds })
+  }
+  return calendar.toString()
+}
