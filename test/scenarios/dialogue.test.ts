@@ -1,5 +1,6 @@
 import { expect, test } from "vitest"
 import { addDraft } from "../../node/drafts.ts"
+import { checkHeldLinks } from "../../node/links.ts"
 import { inbox, search, show } from "../../node/records.ts"
 import { requestRelease } from "../../node/release.ts"
 import { say } from "../../node/say.ts"
@@ -7,6 +8,7 @@ import { publish } from "../../node/sequencer.ts"
 import { sync } from "../../node/subscribe.ts"
 import { translate } from "../../node/translate.ts"
 import { findProfileById } from "../../protocol/profiles/registry.ts"
+import { decodeRecord } from "../../protocol/record/record.ts"
 import { agreeMission } from "../support/mechanism.ts"
 import { authorise, authoriseAndPublish, network, type TestNode } from "../support/network.ts"
 
@@ -296,6 +298,35 @@ test("a translation is signed off as its original is, and shows as one of an old
     requestRelease(xb.context, { records: [official.record], to: ["xa"] }),
   ).rejects.toMatchObject({ code: "profile.violated" })
   expect(xc.served.size).toBeGreaterThan(0)
+})
+
+test("what arrives together is judged together: the record spoken of need not be stored yet", async () => {
+  const { net, xa, xb } = await three()
+  await using _closing = net
+  const record = await given(xa, finding, [xb])
+  const words = { relation: "follows-up", record, status: "in-progress" } as const
+  const status = await said(xa, words, [xb])
+  const row = (id: string) =>
+    xb.context.db
+      .selectFrom("content")
+      .select("bytes")
+      .where("id", "=", id)
+      .executeTakeFirstOrThrow()
+  const [target, follower] = await Promise.all([record, status].map(row))
+  const arriving = [{ record: decodeRecord(new Uint8Array(target!.bytes)), row: target! }]
+  const read = decodeRecord(new Uint8Array(follower!.bytes))
+  const wrong = { ...read, fields: { progress: "issue-resolved" } }
+  const other = { ...read, about: { ...read.about!, digest: "00".repeat(32) } }
+  await using elsewhere = await network(["xd"])
+  const { db } = elsewhere.nodes.xd!.context
+  for (const one of [read, wrong, other]) await checkHeldLinks(db, one)
+  await checkHeldLinks(db, read, arriving)
+  await expect(checkHeldLinks(db, wrong, arriving)).rejects.toMatchObject({
+    code: "profile.violated",
+  })
+  await expect(checkHeldLinks(db, other, arriving)).rejects.toMatchObject({
+    code: "record.mismatch",
+  })
 })
 
 test("members adopt the profile of dialogue when they are founded", async () => {

@@ -147,6 +147,15 @@ export class Books {
     return this.#rows("SELECT origin, id, version FROM content")
   }
 
+  /** Up to which base a release to that member may have been taken back by what is lost; -1: none. */
+  doubtOf(record: string, recipient: string): number {
+    return this.#count(
+      "SELECT coalesce(max(size), -1) AS n FROM doubt WHERE record_id = ? AND recipient = ?",
+      record,
+      recipient,
+    )
+  }
+
   recordDigest({ origin, id, version }: Place): string | null {
     const [row]: { digest: string }[] = this.#rows(
       "SELECT digest FROM record WHERE origin = ? AND id = ? AND version = ?",

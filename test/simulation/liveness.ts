@@ -142,13 +142,17 @@ function isDue(about: readonly FactRow[], version: number): boolean {
 
 function compare(world: World, origin: Actor, holder: Actor, facts: Facts): void {
   const due = new Set<string>()
-  /** what its origin has lost the order of, or repudiates: it may stay */
+  /** what its origin has lost the order of, repudiates or doubts: it may stay */
   const kept = new Set<string>()
   for (const about of facts.all())
-    for (const { recordOrigin, record, version, recipient, repudiated } of about)
-      if (recordOrigin === origin.id && recipient === holder.id && isDue(about, version))
-        due.add(`${record} version ${version}`)
-      else if (repudiated === 1) kept.add(`${record} version ${version}`)
+    for (const one of about) {
+      const { recordOrigin, record, version, recipient, repudiated } = one
+      const isTheirs = recordOrigin === origin.id && recipient === holder.id
+      const isDoubted = isTheirs && one.baseSize <= origin.books.doubtOf(record, recipient)
+      if (repudiated === 1 || isDoubted) kept.add(`${record} version ${version}`)
+      else if (isTheirs && isDue(about, version)) due.add(`${record} version ${version}`)
+    }
+  for (const place of kept) due.delete(place)
   const held = new Set(
     holder.books
       .held()

@@ -34,6 +34,15 @@ export async function comity(
   return { exit, stdout: stdout.text, stderr: stderr.text }
 }
 
+/** Whether these words, `["order", "sign"]`, are a whole command that there is, and that is built. */
+export async function isCommand(words: readonly string[]): Promise<boolean> {
+  const { exit, stdout } = await comity(["help", ...words])
+  const [name = "", second = ""] = words
+  const isLater = stdout.includes("not built yet")
+  const hasSub = /^Usage: comity \S+ \[options\] \[command\]/.test(stdout)
+  return exit === 0 && stdout.includes(`comity ${name}`) && !isLater && (!hasSub || second === "")
+}
+
 class Kept extends Writable {
   text = ""
   readonly #onText: (text: string) => void

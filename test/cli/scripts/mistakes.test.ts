@@ -1,6 +1,6 @@
 import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { comity, type Ran } from "../../support/command-line.ts"
+import { comity, isCommand, type Ran } from "../../support/command-line.ts"
 import { authorise, freePort, Homes, practice, type TestHome } from "../../support/home.ts"
 
 /**
@@ -49,14 +49,6 @@ function commandsIn(text: string): readonly string[][] {
   return [...text.matchAll(/(?<![\w:] )\bcomity ((?:[a-z]+ ?)+)/g)].map(([, words = ""]) =>
     words.trim().split(" ").slice(0, 2),
   )
-}
-
-async function isCommand(words: readonly string[]): Promise<boolean> {
-  const { exit, stdout } = await comity(["help", ...words])
-  const [name = "", second = ""] = words
-  const isLater = stdout.includes("not built yet")
-  const hasSub = /^Usage: comity \S+ \[options\] \[command\]/.test(stdout)
-  return exit === 0 && stdout.includes(`comity ${name}`) && !isLater && (!hasSub || second === "")
 }
 
 const at = (home: () => TestHome, ...args: string[]) => ({ home, args })
