@@ -85,7 +85,7 @@ export const protocolErrorWords = {
   "draft.malformed": "This is not a draft file.",
   "group.malformed": "This is not a version of a group.",
   "group.succession": "This version of a group does not follow from the one before it.",
-  "group.unaccepted": "A group lists a member whose officers have not accepted.",
+  "group.unaccepted": "A group lists a member that has not accepted, or has left or closed.",
   "interest.malformed": "This interest does not say what is looked for.",
   "delivery.malformed": "This is not a delivery.",
   "delivery.gap": "A delivery before this one is missing.",

@@ -165,6 +165,9 @@ const usageExits = {
   "file.unreadable": exitCodes.failed,
   "file.exists": exitCodes.conflict,
   "file.unwritable": exitCodes.failed,
+  "piece.malformed": exitCodes.verificationFailed,
+  "piece.foreign": exitCodes.verificationFailed,
+  "piece.missing": exitCodes.notFound,
 } as const satisfies Record<UsageErrorCode, ExitCode>
 
 export type ErrorReport = {

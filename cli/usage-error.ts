@@ -7,6 +7,9 @@ export const usageErrorCodes = [
   "file.unreadable",
   "file.exists",
   "file.unwritable",
+  "piece.malformed",
+  "piece.foreign",
+  "piece.missing",
 ] as const
 
 export type UsageErrorCode = (typeof usageErrorCodes)[number]

@@ -21,6 +21,8 @@ export type GroupView = {
   readonly digest: string
   readonly purpose: string
   readonly members: readonly string[]
+  /** whom the version lists, and who has left by closing */
+  readonly closed: readonly string[]
   readonly listed: boolean
   readonly accepted: boolean
   /** who issues the next version, where that is another than who issued this one */
@@ -41,6 +43,7 @@ export async function showGroup(context: Context, wanted: string): Promise<Group
 
 async function viewOf(context: Context, groups: Groups, head: GroupVersion): Promise<GroupView> {
   const { group, origin, id, version, digest, record } = head
+  const present = groups.present(group)
   const names = (members: readonly string[]) =>
     Promise.all(members.map((member) => nameOf(context, member)))
   const self = context.self.id
@@ -56,8 +59,9 @@ async function viewOf(context: Context, groups: Groups, head: GroupVersion): Pro
     version,
     digest,
     purpose: record.body,
-    members: await names(group.members),
-    listed: isIn(group, self),
+    members: await names(present.members),
+    closed: await names(group.members.filter((member) => !isIn(present, member))),
+    listed: isIn(present, self),
     accepted: origin === self || groups.wordOf(self, head) === "accepted",
     ...(group.convener === origin ? {} : { passedTo: await nameOf(context, group.convener) }),
     ...(group.convener === self ? { waiting: await names(waiting), left: await names(left) } : {}),
@@ -104,7 +108,11 @@ export async function inviteToGroup(
   peers: readonly string[],
 ): Promise<Requested> {
   const head = await oursToChange(context, wanted)
-  return requestRelease(context, { records: [await draftAs(context, head, head.group)], to: peers })
+  const group = await presentIn(context, head)
+  const records = [await draftAs(context, head, group)]
+  // Where somebody has closed, it is the next version, which goes to all.
+  const listed = group === head.group ? [] : othersIn(context, group)
+  return requestRelease(context, { records, to: [...peers, ...listed] })
 }
 
 /**
@@ -115,7 +123,7 @@ export async function inviteToGroup(
 export async function acceptGroup(context: Context, wanted: string): Promise<Requested> {
   const head = await findGroup(context, wanted)
   if (head.group.convener === context.self.id && head.origin !== context.self.id)
-    return release(context, head, head.group)
+    return release(context, head, await presentIn(context, head))
   return state(context, head, "group-acceptance", "We accept to be listed in this group.")
 }
 
@@ -149,8 +157,9 @@ export async function addToGroup(
   const head = await oursToChange(context, wanted)
   const added: string[] = []
   for (const name of peers) added.push((await findPeer(context, name)).member)
-  const members = [...new Set([...head.group.members, ...added])].sort()
-  return release(context, head, { ...head.group, members })
+  const present = await presentIn(context, head)
+  const members = [...new Set([...present.members, ...added])].sort()
+  return release(context, head, { ...present, members })
 }
 
 /**
@@ -166,8 +175,9 @@ export async function removeFromGroup(
   const head = await oursToChange(context, wanted)
   const removed = new Set<string>()
   for (const name of peers) removed.add((await findPeer(context, name)).member)
-  const members = head.group.members.filter((member) => !removed.has(member))
-  if (members.length + removed.size !== head.group.members.length)
+  const present = await presentIn(context, head)
+  const members = present.members.filter((member) => !removed.has(member))
+  if (![...removed].every((member) => isIn(head.group, member)))
     throw new NodeError("group.unknown", `Not all of them are in ${wanted}.`, {
       hint: `comity group show ${wanted}`,
     })
@@ -175,7 +185,7 @@ export async function removeFromGroup(
   const taken = await requestWithdrawal(context, { record: head.id, reason, from: [...removed] })
   // Where nobody is left but us, there is no group any more.
   if (members.length < 2) return taken
-  const next = await release(context, head, { ...head.group, members })
+  const next = await release(context, head, { ...present, members })
   return {
     ...next,
     orders: [...next.orders, ...taken.orders],
@@ -192,18 +202,27 @@ export async function passGroup(
 ): Promise<Requested> {
   const head = await oursToChange(context, wanted)
   const { member, name } = await findPeer(context, peer)
-  if (!isIn(head.group, member))
+  const present = await presentIn(context, head)
+  if (!isIn(present, member))
     throw new NodeError("group.unknown", `${name} is not in ${wanted}.`, {
       hint: "Convening passes to a member: invite and add it first.",
     })
-  return release(context, head, { ...head.group, convener: member })
+  return release(context, head, { ...present, convener: member })
 }
 
 /** A version to all whom it lists. */
 async function release(context: Context, head: GroupVersion, group: Group): Promise<Requested> {
   const record = await draftAs(context, head, group)
-  const to = group.members.filter((member) => member !== context.self.id)
-  return requestRelease(context, { records: [record], to })
+  return requestRelease(context, { records: [record], to: othersIn(context, group) })
+}
+
+function othersIn({ self }: Context, { members }: Group): readonly string[] {
+  return members.filter((member) => member !== self.id)
+}
+
+/** The version in force as the next one begins: whoever has closed is listed no more. */
+async function presentIn(context: Context, { group }: GroupVersion): Promise<Group> {
+  return (await groupsKnown(context)).present(group)
 }
 
 /** @throws `group.not-ours`, `group.pending` */

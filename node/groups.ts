@@ -1,10 +1,12 @@
 import { ProtocolError } from "../protocol/errors.ts"
+import { newestRoot } from "../protocol/member/root.ts"
 import { type Group, groupOf, namedGroup, verifySuccession } from "../protocol/record/group.ts"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { findPeer, nameOf } from "./peers.ts"
 import { liveFactsOf, nameOf as nameOfReference } from "./standing.ts"
+import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -39,12 +41,15 @@ export class Groups {
   readonly #lineages: ReadonlyMap<string, string>
   /** oldest first */
   readonly #statements: readonly Statement[]
+  /** members whose root documents here say that they close: they have left every group by that */
+  readonly #closed: ReadonlySet<string>
 
   constructor(
     self: string,
     versions: readonly GroupVersion[],
     lineages: ReadonlyMap<string, string>,
     statements: readonly Statement[],
+    closed: ReadonlySet<string>,
   ) {
     this.#self = self
     this.#versions = new Map(versions.map((one) => [one.digest, one]))
@@ -55,6 +60,7 @@ export class Groups {
     ]
     this.#lineages = lineages
     this.#statements = statements
+    this.#closed = closed
   }
 
   /** The version of each group that is in force. */
@@ -77,9 +83,16 @@ export class Groups {
   }
 
   /** The newest word of `member` about the group of this record; null for none. */
-  wordOf(member: string, group: Line): "accepted" | "left" | null {
+  wordOf(member: string, group: Line): "accepted" | "left" | "closed" | null {
+    if (this.#closed.has(member)) return "closed"
     const newest = this.#statementsAbout(group).findLast((one) => one.member === member)
     return newest === undefined ? null : newest.isAcceptance ? "accepted" : "left"
+  }
+
+  /** Without those who have left by closing; the group itself where nobody has. */
+  present(group: Group): Group {
+    const members = group.members.filter((member) => !this.#closed.has(member))
+    return members.length === group.members.length ? group : { ...group, members }
   }
 
   /** Who has ever said a word about the group of this record. */
@@ -191,7 +204,18 @@ export async function groupsKnown(context: Context, db: Db = context.db): Promis
         isAcceptance: record.kind === "group-acceptance",
       })
   }
-  return new Groups(context.self.id, versions, lineages, statements)
+  const named = versions.flatMap(({ group }) => group.members)
+  const closed = await closedAmong(db, [...named, ...statements.map(({ member }) => member)])
+  return new Groups(context.self.id, versions, lineages, statements, closed)
+}
+
+async function closedAmong(db: Db, members: readonly string[]): Promise<ReadonlySet<string>> {
+  const closed = new Set<string>()
+  for (const id of new Set(members)) {
+    const member = await memberById(db, id)
+    if (member !== null && newestRoot(member).payload.closing !== undefined) closed.add(id)
+  }
+  return closed
 }
 
 /**

@@ -27,11 +27,11 @@ import { type Context, dayOf, ownRoot, today } from "./context.ts"
 import { draftById, freezeDraft, type RecordRow, recordRow } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
 import { type Foreseeable, type Foreseen, foresee } from "./foresee.ts"
-import { findGroup, verifyGroup } from "./groups.ts"
+import { findGroup, groupsKnown, verifyGroup } from "./groups.ts"
 import { type Asked, verifyInterest, whoAsked } from "./interests.ts"
 import { assertAgreed } from "./mission.ts"
 import { type Held, holdingOf, narrowed } from "./pass-on.ts"
-import { assertVerified, findPeer } from "./peers.ts"
+import { assertVerified, findPeer, nameOf } from "./peers.ts"
 import { newestBase } from "./prove.ts"
 import { findRecord } from "./records.ts"
 import { remarksFor } from "./remarks.ts"
@@ -64,7 +64,11 @@ export type Requested = {
   readonly preview: readonly Foreseen[]
   /** of a release: who has asked for such records, named as a recipient or not */
   readonly asked?: readonly Asked[]
+  /** of a release to groups: whom a group lists that has closed, and is given nothing */
+  readonly leftOut?: readonly LeftOut[]
 }
+
+type LeftOut = { readonly group: string; readonly peer: string }
 
 const dayMs = 86_400_000
 /** Days until our own sequencer refuses an unpublished order. PROTOCOL.md §5 */
@@ -101,7 +105,7 @@ export async function requestRelease(
   if (request.to.length === 0) throw new NodeError("recipient.none", "No recipient was named.")
   if (ownRoot(context).closing !== undefined) throw new ProtocolError("root.closed")
   assertTerms(context, request)
-  const recipients = await findRecipients(context, request.to)
+  const { recipients, leftOut } = await findRecipients(context, request.to)
   return inTransaction(context, request.dryRun === true, async (trx) => {
     const planned: Planned[] = []
     const within = { ...context, db: trx }
@@ -112,7 +116,8 @@ export async function requestRelease(
         planned.push(await planRelease(within, trx, row, held, recipient, request))
     }
     const requested = await makeOrders(context, trx, "release", planned)
-    return { ...requested, asked: await whoAsked({ ...context, db: trx }, planned) }
+    const asked = await whoAsked({ ...context, db: trx }, planned)
+    return { ...requested, asked, ...(leftOut.length === 0 ? {} : { leftOut }) }
   })
 }
 
@@ -182,9 +187,10 @@ type Recipient = { readonly id: string; readonly name: string }
 async function findRecipients(
   context: Context,
   wanted: readonly string[],
-): Promise<readonly Recipient[]> {
+): Promise<{ readonly recipients: readonly Recipient[]; readonly leftOut: readonly LeftOut[] }> {
   const found = new Map<string, Recipient>()
-  for (const name of await listedMembers(context, wanted)) {
+  const { names, leftOut } = await listedMembers(context, wanted)
+  for (const name of names) {
     const peer = await findPeer(context, name).catch((cause: unknown) => {
       const isUs = name === context.self.id || name.toUpperCase() === ownRoot(context).state
       if (!isUs) throw cause
@@ -193,7 +199,9 @@ async function findRecipients(
     assertVerified(peer)
     found.set(peer.member, { id: peer.member, name: peer.name })
   }
-  return [...found.values()]
+  if (found.size === 0)
+    throw new NodeError("recipient.none", `Nobody but us is left in ${wanted.join(", ")}.`)
+  return { recipients: [...found.values()], leftOut }
 }
 
 /** What parties to the record have to say on it, to the same members, in orders before its own. */
@@ -224,12 +232,17 @@ async function planRemarks(
   return planned
 }
 
-/** The names, with each group as the members whom its version in force lists. @throws `group.*` */
+/**
+ * The names, with each group as the members whom its version in force lists and who have not closed.
+ *
+ * @throws `group.*`
+ */
 async function listedMembers(
   context: Context,
   wanted: readonly string[],
-): Promise<readonly string[]> {
+): Promise<{ readonly names: readonly string[]; readonly leftOut: readonly LeftOut[] }> {
   const names: string[] = []
+  const leftOut: LeftOut[] = []
   for (const name of wanted) {
     if (name === "public")
       throw new NodeError("feature.later", "Releases to public are not built yet.", {
@@ -238,10 +251,13 @@ async function listedMembers(
     if (!name.startsWith("@")) names.push(name)
     else {
       const { group } = await findGroup(context, name)
-      names.push(...group.members.filter((member) => member !== context.self.id))
+      const { members } = (await groupsKnown(context)).present(group)
+      names.push(...members.filter((member) => member !== context.self.id))
+      for (const member of group.members.filter((one) => !members.includes(one)))
+        leftOut.push({ group: name, peer: await nameOf(context, member) })
     }
   }
-  return names
+  return { names, leftOut }
 }
 
 const usualTerms = {

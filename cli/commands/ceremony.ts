@@ -1,9 +1,11 @@
 import type { Command } from "commander"
 import type { CliContext } from "../context.ts"
 import type { ExitCode } from "../errors.ts"
+import { readFileArgument, writeFileArgument } from "../file-argument.ts"
 import { type Output, styled } from "../output.ts"
 import type { Terminal } from "../prompt.ts"
 import { readProposalFile } from "../proposal.ts"
+import { UsageError } from "../usage-error.ts"
 
 /**
  * A root ceremony, explained step by step to whoever stands at one of its machines. It runs the commands
@@ -109,20 +111,35 @@ export function registerCeremony(key: Command, context: CliContext): void {
     .command("ceremony")
     .description("be led through a root ceremony at a terminal; elsewhere, print its steps")
     .option("--sheet <proposal>", "print the record of a ceremony, to be signed on paper")
+    .option("--codes <file>", "print a proposal or a signature as QR codes, with their text")
+    .option("--pieces <files...>", "make the file again from the text of its codes, in any order")
+    .option("-o, --output <file>", "with --pieces: where the file goes")
     .addHelpText(
       "after",
       `
 Examples:
   $ comity key ceremony
   $ comity key ceremony --sheet v2.proposal | lp
+  $ comity key ceremony --codes v2-1.sig
+  $ comity key ceremony --pieces scanned.txt typed.txt -o v2-1.sig
 `,
     )
-    .action(async (options: { readonly sheet?: string }, command: Command) => {
+    .action(async (options: CeremonyOptions, command: Command) => {
       const output = context.output(command)
+      const { codes, pieces } = options
+      if (codes !== undefined) return printCodes(context, codes, output)
+      if (pieces !== undefined) return joinPieces(context, pieces, options.output, output)
       if (options.sheet !== undefined) return printSheet(context, options.sheet, output)
       if (context.terminal === null || output.isJson) return printSteps(output)
       context.exit(await lead(context, context.terminal, output, command))
     })
+}
+
+type CeremonyOptions = {
+  readonly sheet?: string
+  readonly codes?: string
+  readonly pieces?: readonly string[]
+  readonly output?: string
 }
 
 function listOf(text: string | undefined): readonly string[] {
@@ -154,7 +171,6 @@ async function lead(
 ): Promise<ExitCode> {
   const { promptLine } = await import("../prompt.ts")
   const { run } = await import("../program.ts")
-  const { UsageError } = await import("../usage-error.ts")
   for (const [i, { title }] of steps.entries()) output.note(`${String(i + 1)}  ${title}`)
   const chosen = steps[Number(await promptLine("What does this machine do? ", terminal)) - 1]
   if (chosen === undefined)
@@ -209,4 +225,57 @@ async function printSheet(context: CliContext, file: string, output: Output): Pr
     "                  ________________________________________",
   ])
     output.line(line)
+}
+
+/** For machines that share no medium: a camera, or a patient typist, carries the file. */
+async function printCodes(context: CliContext, file: string, output: Output): Promise<void> {
+  const { maxProposalBytes } = await import("../../node/ceremony.ts")
+  const { renderUnicodeCompact } = await import("uqr")
+  const { cut } = await import("../pieces.ts")
+  const bytes = await readFileArgument(file, maxProposalBytes, context.stdin)
+  await assertCarried(bytes)
+  const pieces = cut(bytes)
+  output.document({ pieces })
+  for (const [i, piece] of pieces.entries()) {
+    output.line(`${String(i + 1)} of ${String(pieces.length)}`)
+    output.block(renderUnicodeCompact(piece))
+    for (const line of piece.match(/.{1,64}/g) ?? []) output.line(line)
+    output.line("")
+  }
+  output.note("At the other machine: comity key ceremony --pieces FILES -o FILE")
+}
+
+async function joinPieces(
+  context: CliContext,
+  files: readonly string[],
+  to: string | undefined,
+  output: Output,
+): Promise<void> {
+  if (to === undefined)
+    throw new UsageError("usage.invalid", "--pieces needs -o FILE, where the file goes.")
+  const { maxProposalBytes } = await import("../../node/ceremony.ts")
+  const { join } = await import("../pieces.ts")
+  const texts = []
+  for (const file of files)
+    texts.push(Buffer.from(await readFileArgument(file, maxProposalBytes, context.stdin)))
+  const bytes = join(texts.join("\n"))
+  await assertCarried(bytes)
+  await writeFileArgument(to, bytes, context.stdout)
+  if (to === "-") return
+  output.document({ file: to })
+  output.note(`All pieces are there: ${to}`)
+}
+
+/**
+ * A proposal or a signature, so that no secret key gets onto a screen or paper by a slip.
+ *
+ * @throws `signed.malformed`, `root.malformed`, `json.*`
+ */
+async function assertCarried(bytes: Uint8Array): Promise<void> {
+  const { decodeProposal, decodeRootSignature } = await import("../../node/ceremony.ts")
+  const { prepareCrypto } = await import("../../node/node.ts")
+  prepareCrypto()
+  const isProposal = Buffer.from(bytes).includes('"type":"comity/root-proposal/v1"')
+  if (isProposal) decodeProposal(bytes)
+  else decodeRootSignature(bytes)
 }

@@ -118,10 +118,21 @@ async function request(
 
 function printGroup(output: Output, view: GroupView): void {
   output.document(view)
-  const { group, convener, version, purpose, members, passedTo, waiting = [], left = [] } = view
+  const {
+    group,
+    convener,
+    version,
+    purpose,
+    members,
+    closed,
+    passedTo,
+    waiting = [],
+    left = [],
+  } = view
   output.line(`${group}, version ${String(version)}, by ${convener}`)
   output.block(purpose)
   output.line(`members   ${members.join(", ")}`)
+  if (closed.length > 0) output.line(`left by closing  ${closed.join(", ")}`)
   if (passedTo !== undefined) output.line(`convening passes to ${passedTo}`)
   if (waiting.length > 0) {
     output.line(`accepted  ${waiting.join(", ")}`)

@@ -115,6 +115,8 @@ export function namesIn(list: string): readonly string[] {
 export function printRequested(output: Output, requested: Requested, isDry: boolean): void {
   output.document(isDry ? { ...requested, order: null, orders: [] } : requested)
   for (const foreseen of requested.preview) printForeseen(output, foreseen, isDry)
+  for (const { group, peer } of requested.leftOut ?? [])
+    output.line(`${peer} has closed, and with that left ${group}: it is given nothing`)
   if (isDry) {
     for (const asked of requested.asked ?? []) printAsked(output, asked)
     output.note("Dry run: no order was made.")

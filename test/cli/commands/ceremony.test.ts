@@ -71,7 +71,30 @@ test("a member is founded, changed and spoken for, with root keys and officers' 
     exit: 6,
     code: "root.unsigned",
   })
-  const founded = await server!.ok(["key", "publish", v1, one, await sign(safe2, v1, "2.sig")])
+  // The second safe shares no medium with the server: a camera reads the one's screen for the other.
+  const seen = async (at: typeof safe1, file: string, to: string) => {
+    const { pieces } = await at!.ok(["key", "ceremony", "--codes", file])
+    const { stdout } = await at!.run(["key", "ceremony", "--codes", file])
+    for (const piece of pieces) expect(stdout).toContain(renderUnicodeCompact(piece))
+    writeFileSync(carried(`${to}.txt`), stdout)
+    return carried(`${to}.txt`)
+  }
+  const joined = (at: typeof safe1, text: string, to: string) =>
+    at!.ok(["key", "ceremony", "--pieces", text, "-o", carried(to)])
+  await joined(safe2, await seen(server, v1, "v1.seen"), "v1.seen")
+  expect(readFileSync(carried("v1.seen"))).toEqual(readFileSync(v1))
+  const two = await sign(safe2, carried("v1.seen"), "2.sig")
+  await joined(server, await seen(safe2, two, "2.seen"), "2.seen")
+  expect(await safe2!.fails(["key", "ceremony", "--codes", files(safe2, ".json")[0]!])).toEqual({
+    exit: 4,
+    code: "signed.malformed",
+  })
+  const torn = readFileSync(carried("2.seen.txt"), "utf8").replace(/COMITY-PIECE:1\//, "")
+  writeFileSync(carried("torn.txt"), torn)
+  expect(
+    await server!.fails(["key", "ceremony", "--pieces", carried("torn.txt"), "-o", "-"]),
+  ).toEqual({ exit: 5, code: "piece.missing" })
+  const founded = await server!.ok(["key", "publish", v1, one, carried("2.seen")])
   expect(founded).toMatchObject({ member: shown.member, words: shown.words, rootVersion: 1 })
   expect(readdirSync(server!.home).sort()).not.toContain("founding.json")
 

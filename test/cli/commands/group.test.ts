@@ -1,8 +1,24 @@
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
 import { afterAll, expect, test } from "vitest"
-import { authorise, Homes, practice } from "../../support/home.ts"
+import { authorise, Homes, practice, type TestHome } from "../../support/home.ts"
 
 const homes = new Homes()
 afterAll(() => homes.remove())
+
+async function close({ home, json }: TestHome): Promise<void> {
+  const [proposal, signature] = ["last.proposal", "last.sig"].map((name) => join(home, name))
+  const closing = ["--close", "2099-12-31", "--answers", "The ministry"]
+  await json("key", "propose", ...closing, "-o", proposal!)
+  const signatures = []
+  const keys = readdirSync(join(home, "root-keys")).filter((name) => /^root-.*[.]json$/.test(name))
+  for (const [i, key] of keys.entries()) {
+    const to = `${signature}-${i}`
+    await json("key", "sign", proposal!, "--key", join(home, "root-keys", key), "-o", to, "--yes")
+    signatures.push(to)
+  }
+  await json("key", "publish", proposal!, ...signatures)
+}
 
 const officers = ["--officer", "p1:competentAuthority", "--officer", "p2:informationSecurity"]
 
@@ -43,4 +59,13 @@ test("a group is founded, accepted, shown and released to, by commands", async (
   expect(dry.stdout).toContain("knows who signed")
   expect((await xa.json("order", "list")).orders).toHaveLength(2)
   expect((await xa.json(...to)).preview).toMatchObject([{ recipient: "xb", version: 1 }])
+
+  await close(xb)
+  const servingClosed = await xb.serve()
+  await xa.json("sync", "xb")
+  await servingClosed.stop()
+  expect((await xa.run(["group", "show", "@harbours"])).stdout).toMatch(/^left by closing {2}xb$/m)
+  const both = await xa.run([...to.with(-1, "@harbours,xb"), "--dry-run"])
+  expect(both.stdout).toContain("xb has closed, and with that left @harbours")
+  expect(await xa.error(...to)).toMatchObject({ code: "recipient.none", exit: 2 })
 })
