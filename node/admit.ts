@@ -1,7 +1,6 @@
 import { assertPassedOn } from "../protocol/custody.ts"
 import { encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
-import type { PlacedGrant } from "../protocol/exchange/delivery.ts"
 import { emptyRoot } from "../protocol/log/merkle.ts"
 import { missingApprovals } from "../protocol/member/policy.ts"
 import { type Profile, signoffOf } from "../protocol/profiles/profile.ts"
@@ -10,7 +9,6 @@ import { decodeRecord } from "../protocol/record/record.ts"
 import {
   type Agreed,
   type Consent,
-  consentSubject,
   membersAsked,
   verifyAgreed,
   verifyConsents,
@@ -23,6 +21,7 @@ import {
   type Order,
   type OrderDocument,
 } from "../protocol/release/order.ts"
+import type { PlacedGrant } from "../protocol/release/placed-grant.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import { encodeSigned } from "../protocol/signed.ts"
 import { verifyPermitted } from "../protocol/standing.ts"
@@ -30,12 +29,13 @@ import { factOf, heldLink, type Standing } from "../protocol/verify.ts"
 import { type Context, ownRoot, today } from "./context.ts"
 import { recordOf } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
+import { findConsent } from "./find-consent.ts"
 import { verifyGroup } from "./groups.ts"
 import { assertAgreed } from "./mission.ts"
 import { stillMissing } from "./orders.ts"
 import { assertWitnessed } from "./overdue.ts"
 import { refuseUnaccompanied } from "./remarks.ts"
-import { givenConsent, knowingOf } from "./store/queries/consents.ts"
+import { knowingOf } from "./store/queries/consents.ts"
 import { linksOf } from "./store/queries/custody.ts"
 import { factsAbout, factsTowards, withdrawalsOf } from "./store/queries/facts.ts"
 import { decodeGrants, grantListsOf } from "./store/queries/grants.ts"
@@ -118,7 +118,7 @@ export async function admit(
     if (grant.act !== payload.act) throw new ProtocolError("grant.malformed", { detail: "act" })
     await assertOurs(context, trx, grant)
   }
-  const { consents, agreed } = await findConsents(trx, payload, placed, profile)
+  const { consents, agreed } = await findConsents({ ...context, db: trx }, payload, placed, profile)
   const whole: Standing = { ...standing, consents: agreed }
   await refuseEnded(trx, whole, placed)
   await refuseUnaccepted(context, trx, placed)
@@ -175,27 +175,28 @@ async function placeGrants(
 }
 
 /**
- * The consents of those whom the records name, as they were given here and not taken back until now.
+ * The consents of those whom the records name, as they were given here and not taken back until now, or
+ * the memoranda that stand for them.
  *
  * @throws `order.unconsented`
  */
 async function findConsents(
-  trx: Db,
+  context: Context & { readonly db: Db },
   order: Order,
   placed: readonly PlacedGrant[],
   profile: Profile,
 ): Promise<{ readonly consents: readonly Consent[]; readonly agreed: readonly Agreed[] }> {
   if (!order.rule.conditions.includes("consent")) return { consents: [], agreed: [] }
-  const records = await Promise.all(placed.map(({ grant }) => recordOf(trx, grant.record)))
+  const { db } = context
+  const records = await Promise.all(placed.map(({ grant }) => recordOf(db, grant.record)))
   const asked = records.flatMap((record) => membersAsked(profile, record))
-  const subject = consentSubject(order)
   const consents: Consent[] = []
   for (const member of [...new Set(asked)].toSorted()) {
-    const given = await givenConsent(trx, member, subject)
+    const given = await findConsent(context, member, order, records, profile)
     if (given === null) throw new ProtocolError("order.unconsented", { detail: member })
     consents.push(given)
   }
-  const agreed = verifyConsents(consents, order, profile, await knowingOf(trx, consents))
+  const agreed = verifyConsents(consents, order, profile, await knowingOf(db, consents))
   for (const record of records) verifyAgreed(profile, record, agreed)
   return { consents, agreed }
 }

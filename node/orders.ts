@@ -6,7 +6,7 @@ import { missingApprovals } from "../protocol/member/policy.ts"
 import { type Root, rootVersion } from "../protocol/member/root.ts"
 import { signoffOf } from "../protocol/profiles/profile.ts"
 import { findProfile, isBuiltIn } from "../protocol/profiles/registry.ts"
-import { consentSubject, membersAsked } from "../protocol/release/consent.ts"
+import { membersAsked } from "../protocol/release/consent.ts"
 import { decodeGrant, type Terms } from "../protocol/release/grant.ts"
 import {
   approvalsOf,
@@ -21,9 +21,10 @@ import { type Context, ownRoot, today } from "./context.ts"
 import { verifyDecision } from "./decision.ts"
 import { recordBytes, recordOf } from "./drafts.ts"
 import { NodeError } from "./errors.ts"
+import { findConsent } from "./find-consent.ts"
 import { nameOf } from "./peers.ts"
 import { neededFor } from "./release.ts"
-import { givenConsent, knowingOf } from "./store/queries/consents.ts"
+import { knowingOf } from "./store/queries/consents.ts"
 import { decodeGrants, grantListsOf } from "./store/queries/grants.ts"
 import { fromNodes, logOf } from "./store/queries/logs.ts"
 import { writeMeta } from "./store/queries/members.ts"
@@ -184,14 +185,14 @@ async function missingConsents(context: Context, row: OrderRow): Promise<readonl
   const profile = findProfile(order.rule.profile)?.profile
   if (!order.rule.conditions.includes("consent") || row.act !== "release" || profile === undefined)
     return []
-  const asked = new Set<string>()
-  for (const { bytes } of await grantsOf(context, row.id)) {
-    const record = await recordOf(db, decodeGrant(bytes).record)
-    for (const member of membersAsked(profile, record)) asked.add(member)
-  }
+  const listed = await grantsOf(context, row.id)
+  const records = await Promise.all(
+    listed.map(({ bytes }) => recordOf(db, decodeGrant(bytes).record)),
+  )
+  const asked = new Set(records.flatMap((record) => membersAsked(profile, record)))
   const missing: string[] = []
   for (const member of [...asked].toSorted()) {
-    const given = await givenConsent(db, member, consentSubject(order))
+    const given = await findConsent(context, member, order, records, profile)
     const isStanding = given !== null && (await knowingOf(db, [given])).takenBack.size === 0
     if (!isStanding) missing.push(`the consent of ${await nameOf(context, member)}`)
   }

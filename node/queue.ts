@@ -1,16 +1,12 @@
 import { sha256 } from "../protocol/crypto/hash.ts"
 import { decodeHex, encodeHex, equalBytes } from "../protocol/encoding.ts"
-import {
-  deliveryDigest,
-  encodeDelivery,
-  firstPrev,
-  type PlacedGrant,
-} from "../protocol/exchange/delivery.ts"
+import { deliveryDigest, encodeDelivery, firstPrev } from "../protocol/exchange/delivery.ts"
 import { blindedEntry } from "../protocol/log/entry.ts"
 import type { Consent } from "../protocol/release/consent.ts"
 import { type Grant, grantLeaf, signedGrant } from "../protocol/release/grant.ts"
 import { areInGrantTree } from "../protocol/release/grant-tree.ts"
 import { loggedPayload, type Order } from "../protocol/release/order.ts"
+import type { PlacedGrant } from "../protocol/release/placed-grant.ts"
 import type { Claim } from "../protocol/verify.ts"
 import type { Context } from "./context.ts"
 import { StoreDamage } from "./store/damage.ts"

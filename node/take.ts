@@ -2,11 +2,12 @@ import type { Insertable } from "kysely"
 import { type Custody, chainBehind, verifyCustody } from "../protocol/custody.ts"
 import { encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
-import { deliveryDigest, firstPrev, type PlacedGrant } from "../protocol/exchange/delivery.ts"
+import { deliveryDigest, firstPrev } from "../protocol/exchange/delivery.ts"
 import type { ParcelContent } from "../protocol/exchange/parcel.ts"
 import type { ReceiptItem } from "../protocol/exchange/receipt.ts"
 import { withdrawalTag } from "../protocol/log/entry.ts"
 import type { ComityRecord } from "../protocol/record/record.ts"
+import type { PlacedGrant } from "../protocol/release/placed-grant.ts"
 import { endOf, type Fact } from "../protocol/release/precedence.ts"
 import {
   type Claim,

@@ -2,7 +2,6 @@ import { encodeCanonical, type Json } from "./canonical.ts"
 import { sha256 } from "./crypto/hash.ts"
 import { encodeHex } from "./encoding.ts"
 import { ProtocolError, type ProtocolErrorCode } from "./errors.ts"
-import { type PlacedGrant, placeGrant } from "./exchange/delivery.ts"
 import { type Member, newestRoot } from "./member/root.ts"
 import { consentsPerOrder } from "./profiles/consent.ts"
 import { decodeProfile, type Profile, profileDigest } from "./profiles/profile.ts"
@@ -11,8 +10,8 @@ import type { Witnessing } from "./quorum.ts"
 import { isAtMost } from "./record/marking.ts"
 import { type Consent, decodeConsentValue } from "./release/consent.ts"
 import { evidenceTerm, type Grant, type Terms } from "./release/grant.ts"
-import { grantTreeDepth } from "./release/grant-tree.ts"
-import { decodeShape, digest, integer, json, list, literal, object, type ShapeOf } from "./shape.ts"
+import { type PlacedGrant, placedFields, placeGrant } from "./release/placed-grant.ts"
+import { decodeShape, json, list, literal, object, type ShapeOf } from "./shape.ts"
 import { type Holder, type Standing, verifyOrder } from "./verify.ts"
 
 /**
@@ -26,9 +25,7 @@ export const linksPerChain = 16
 export const shownFields = {
   ...provenFields,
   consents: list(json, { max: consentsPerOrder }),
-  grant: json,
-  path: list(digest, { min: grantTreeDepth, max: grantTreeDepth }),
-  position: integer(0, (1 << grantTreeDepth) - 1),
+  ...placedFields,
   profile: json,
   type: literal("comity/evidence/v1"),
 }

@@ -245,9 +245,10 @@ function groundOf(
   ]
 }
 
-function groundOfConsent({ member, root, witnessing }: Agreed, pins: readonly Pin[]): string {
+function groundOfConsent({ member, mode, root, witnessing }: Agreed, pins: readonly Pin[]): string {
   const seen = describeWitnessing(witnessing)
-  return `consented to by ${root.name} (${root.state}, ${member}), ${knownBy(member, pins)}; ${seen}`
+  const how = mode === "standing" ? "consented to by memorandum" : "consented to"
+  return `${how} by ${root.name} (${root.state}, ${member}), ${knownBy(member, pins)}; ${seen}`
 }
 
 function groundOfLink({ link, standing, witnessing }: ProvenLink, pins: readonly Pin[]): string {

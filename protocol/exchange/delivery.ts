@@ -1,24 +1,12 @@
-import { encodeCanonical, type Json } from "../canonical.ts"
+import type { Json } from "../canonical.ts"
 import { labelled } from "../crypto/hash.ts"
 import { decodeHex, decodeUtf8, encodeHex, utf8, writeAscii, writeHex } from "../encoding.ts"
-import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
 import { consentsPerOrder } from "../profiles/consent.ts"
 import { type Consent, decodeConsentValue } from "../release/consent.ts"
-import { decodeGrantValue, type Grant, grantLeaf } from "../release/grant.ts"
-import { grantTreeDepth } from "../release/grant-tree.ts"
 import { decodeOrderValue, type OrderDocument } from "../release/order.ts"
-import {
-  decodeShape,
-  digest,
-  hex,
-  integer,
-  json,
-  list,
-  literal,
-  object,
-  type ShapeOf,
-} from "../shape.ts"
+import { type PlacedGrant, placedFields, placeGrant } from "../release/placed-grant.ts"
+import { decodeShape, digest, hex, integer, json, list, literal, object } from "../shape.ts"
 
 const entryShape = object({ index: integer(0, Number.MAX_SAFE_INTEGER), salt: digest })
 
@@ -26,29 +14,12 @@ const deliveryShape = object({
   consents: list(json, { max: consentsPerOrder }),
   entry: entryShape,
   feed: hex(16),
-  grants: list(
-    object({
-      grant: json,
-      path: list(digest, { min: grantTreeDepth, max: grantTreeDepth }),
-      position: integer(0, (1 << grantTreeDepth) - 1),
-    }),
-    { min: 1, max: limits.grantsPerOrder },
-  ),
+  grants: list(object(placedFields), { min: 1, max: limits.grantsPerOrder }),
   n: integer(1, Number.MAX_SAFE_INTEGER),
   order: json,
   prev: digest,
   type: literal("comity/delivery/v1"),
 })
-type DeliveryFields = ShapeOf<typeof deliveryShape>
-
-/** A grant as it travels: with its exact bytes and its way to the order's root. */
-export type PlacedGrant = {
-  readonly grant: Grant
-  readonly bytes: Uint8Array
-  readonly leaf: Uint8Array
-  readonly position: number
-  readonly path: readonly Uint8Array[]
-}
 
 /** What one recipient gets for one order, without content keys. docs/spec/delivery.md */
 export type Delivery = {
@@ -85,19 +56,6 @@ export function decodeDeliveryValue(value: Json): Delivery {
     entry: { index: fields.entry.index, salt: decodeHex(fields.entry.salt) },
     grants: fields.grants.map(placeGrant),
     consents: fields.consents.map(decodeConsentValue),
-  }
-}
-
-export function placeGrant(fields: DeliveryFields["grants"][number]): PlacedGrant {
-  const grant = decodeGrantValue(fields.grant)
-  const bytes = encodeCanonical(fields.grant as object)
-  if (bytes.length > limits.grantBytes) throw new ProtocolError("grant.malformed")
-  return {
-    grant,
-    bytes,
-    leaf: grantLeaf(bytes),
-    position: fields.position,
-    path: fields.path.map(decodeHex),
   }
 }
 

@@ -8,6 +8,7 @@ import { consentsPerOrder } from "../profiles/consent.ts"
 import { type Consent, decodeConsentValue } from "../release/consent.ts"
 import { grantTreeDepth, isInGrantTree } from "../release/grant-tree.ts"
 import { decodeOrderValue, type OrderDocument } from "../release/order.ts"
+import { type PlacedGrant, placeGrant } from "../release/placed-grant.ts"
 import {
   decodeShape,
   digest,
@@ -20,7 +21,6 @@ import {
   optional,
   type ShapeOf,
 } from "../shape.ts"
-import { type PlacedGrant, placeGrant } from "./delivery.ts"
 
 /**
  * An order given back by a recipient to the member that made it and has lost it: what the recipient got of

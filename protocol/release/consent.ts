@@ -1,4 +1,4 @@
-import { encodeCanonical, ingest, type Json } from "../canonical.ts"
+import { encodeCanonical, ingest, type Json, jsonOf } from "../canonical.ts"
 import { labelled, sha256 } from "../crypto/hash.ts"
 import { decodeHex, encodeHex } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
@@ -7,43 +7,98 @@ import type { Approval } from "../member/policy.ts"
 import { type Member, newestRoot, type Root } from "../member/root.ts"
 import { type ConsentRule, memberFields, membersNamed } from "../profiles/consent.ts"
 import { consentRulesOf, type Profile, signoffOf } from "../profiles/profile.ts"
-import { decodeProven, type Proven, provenFields, verifyProven } from "../proven.ts"
+import {
+  decodeProven,
+  type Proven,
+  type ProvenFields,
+  provenFields,
+  verifyProven,
+} from "../proven.ts"
 import type { Witnessing } from "../quorum.ts"
 import type { ComityRecord } from "../record/record.ts"
 import { decodeShape, literal, object } from "../shape.ts"
 import { findPlace, verifyPermitted } from "../standing.ts"
+import { areInGrantTree } from "./grant-tree.ts"
 import { encodeOrder, type Order, verifyApprovals } from "./order.ts"
+import { type PlacedGrant, placedFields, placeGrant } from "./placed-grant.ts"
 
 /**
  * What another member says to a release: an order of its own, in its own log, under its own policy.
  * docs/spec/consent.md, PROTOCOL.md §5
  */
-const consentShape = object({ ...provenFields, type: literal("comity/consent/v1") })
+const explicitShape = object({ ...provenFields, type: literal("comity/consent/v1") })
+/** The release of a memorandum to the member that releases. docs/decisions/0042-standing-consent.md */
+const standingShape = object({
+  ...provenFields,
+  ...placedFields,
+  type: literal("comity/standing/v1"),
+})
 
 export type Consent = {
   readonly proven: Proven
+  /** of a standing consent the grant of its memorandum; null for an explicit one */
+  readonly placed: PlacedGrant | null
   /** JCS form */
   readonly bytes: Uint8Array
 }
 
-/** @throws `consent.malformed`, `order.malformed`, `signed.malformed` */
+/** @throws `consent.malformed`, `order.malformed`, `grant.malformed`, `signed.malformed` */
 export function decodeConsentValue(value: Json): Consent {
-  const fields = decodeShape(consentShape, value, "consent.malformed")
-  const proven = decodeProven(fields, "consent.malformed")
-  if (proven.order.payload.act !== "consent")
-    throw new ProtocolError("consent.malformed", { detail: "act" })
-  return { proven, bytes: encodeCanonical(value as object) }
+  return isOfType(value, "comity/standing/v1") ? decodeStanding(value) : decodeExplicit(value)
 }
 
-/** @throws `json.*`, and as decodeConsentValue */
+function decodeExplicit(value: Json): Consent {
+  const fields = decodeShape(explicitShape, value, "consent.malformed")
+  return { ...decodeProvenAct(fields, "consent"), placed: null, bytes: encodeObject(value) }
+}
+
+function decodeStanding(value: Json): Consent {
+  const fields = decodeShape(standingShape, value, "consent.malformed")
+  const placed = placeGrant(fields)
+  return { ...decodeProvenAct(fields, "release"), placed, bytes: encodeObject(value) }
+}
+
+function decodeProvenAct(fields: ProvenFields, act: Order["act"]): Pick<Consent, "proven"> {
+  const proven = decodeProven(fields, "consent.malformed")
+  if (proven.order.payload.act !== act)
+    throw new ProtocolError("consent.malformed", { detail: "act" })
+  return { proven }
+}
+
+/** An explicit one, as a file of its own. @throws `json.*`, and as decodeConsentValue */
 export function decodeConsent(bytes: Uint8Array): Consent {
+  return decodeExplicit(ingest(bytes, limits.consentBytes))
+}
+
+/** Of either mode, as it is kept with its order. @throws as decodeConsent */
+export function decodeKeptConsent(bytes: Uint8Array): Consent {
   return decodeConsentValue(ingest(bytes, limits.consentBytes))
+}
+
+export function encodeStanding(
+  proven: ProvenFields,
+  { bytes, path, position }: PlacedGrant,
+): Uint8Array {
+  return encodeCanonical({
+    ...proven,
+    grant: jsonOf(bytes),
+    path: path.map(encodeHex),
+    position,
+    type: "comity/standing/v1",
+  })
 }
 
 /** Whether a JSON file claims to be one: what is in it is for `decodeConsent` to say. */
 export function isConsent(bytes: Uint8Array): boolean {
-  const value = ingest(bytes, limits.evidenceBytes)
-  return (value as { readonly type?: Json } | null)?.type === "comity/consent/v1"
+  return isOfType(ingest(bytes, limits.evidenceBytes), "comity/consent/v1")
+}
+
+function isOfType(value: Json, type: string): boolean {
+  return (value as { readonly type?: Json } | null)?.type === type
+}
+
+function encodeObject(value: Json): Uint8Array {
+  return encodeCanonical(value as object)
 }
 
 /** What a consent order's `subject` is: the digest of the payload that is consented to. PROTOCOL.md §5 */
@@ -51,7 +106,7 @@ export function consentSubject(release: Order): string {
   return encodeHex(sha256(encodeOrder(release)))
 }
 
-/** The `subject` of the order that takes a consent back. docs/decisions/0040-consent-taken-back.md */
+/** The `subject` of the order that takes a consent back, or, of a memorandum's release, its mark. docs/decisions/0040-consent-taken-back.md */
 export function takingBack(consent: Order): string {
   return encodeHex(labelled("comity/taken-back/v1", decodeHex(consentSubject(consent))))
 }
@@ -64,12 +119,16 @@ export function subjectMark(member: string, subject: string): string {
 /** A member that agrees, and by whom it does. */
 export type Agreed = {
   readonly member: string
-  readonly mode: "explicit"
+  readonly mode: "explicit" | "standing"
+  /** what a standing consent is by */
+  readonly memorandum: Memorandum | null
   readonly index: number
   readonly root: Root
   readonly approvals: readonly Approval[]
   readonly witnessing: Witnessing
 }
+
+export type Memorandum = { readonly digest: string; readonly kind: string }
 
 /** What the judge knows beyond the consents that are shown. */
 export type Knowing = {
@@ -97,18 +156,68 @@ export function verifyConsents(
   if (members.some((member, i) => i > 0 && member <= members[i - 1]!))
     throw new ProtocolError("consent.malformed", { detail: "order" })
   return consents.map((consent) => {
-    const agreed = verifyConsentOrder(consent, profile, knowing)
-    const { payload } = consent.proven.order
+    const { placed, proven } = consent
+    const { payload } = proven.order
+    const agreed =
+      placed === null
+        ? verifyConsentOrder(consent, profile, knowing)
+        : verifyStanding(proven, placed, profile, knowing)
+    const isOfAnother = payload.network === release.network && payload.origin !== release.origin
     const isToThis =
-      payload.subject === consentSubject(release) &&
-      payload.network === release.network &&
-      payload.origin !== release.origin &&
-      encodeHex(encodeCanonical(payload.rule)) === encodeHex(encodeCanonical(release.rule))
-    if (!isToThis) throw new ProtocolError("order.unconsented", { detail: "another order" })
+      placed === null ? isConsentTo(payload, release) : isGivenTo(payload, placed, release)
+    if (!isOfAnother || !isToThis)
+      throw new ProtocolError("order.unconsented", { detail: "another order" })
     if (knowing.takenBack.has(subjectMark(agreed.member, takingBack(payload))))
       throw new ProtocolError("order.unconsented", { detail: "taken back" })
     return agreed
   })
+}
+
+function isConsentTo({ rule, subject }: Order, release: Order): boolean {
+  const isSameRule = encodeHex(encodeCanonical(rule)) === encodeHex(encodeCanonical(release.rule))
+  return subject === consentSubject(release) && isSameRule
+}
+
+/** To the member that releases, under terms that let it show this and that last as long as the order. */
+function isGivenTo(
+  { rule }: Order,
+  { grant: { recipient, terms } }: PlacedGrant,
+  release: Order,
+): boolean {
+  return (
+    rule.profile === release.rule.profile &&
+    recipient === release.origin &&
+    terms !== undefined &&
+    terms.evidence !== "recipient" &&
+    (terms.expires === undefined || release.notAfter <= terms.expires)
+  )
+}
+
+/**
+ * The release of a memorandum by the member that made it, in its own log, before anybody asked: nobody else
+ * had to agree to it, or it would not be that member's word alone.
+ *
+ * @throws `consent.malformed`, `grant.path`, `quorum.missing`, and as verifyConsentOrder
+ */
+function verifyStanding(
+  proven: Proven,
+  placed: PlacedGrant,
+  profile: Profile,
+  knowing: Pick<Knowing, "members">,
+): Agreed {
+  const { grant } = placed
+  const { origin, root, rule } = proven.order.payload
+  const isMemorandum =
+    grant.act === "release" &&
+    grant.custody === undefined &&
+    grant.record.origin === origin &&
+    !rule.conditions.includes("consent")
+  if (!isMemorandum) throw new ProtocolError("consent.malformed", { detail: "memorandum" })
+  if (!areInGrantTree([placed], decodeHex(root ?? ""))) throw new ProtocolError("grant.path")
+  const agreed = verifyOwn(proven, profile, knowing)
+  if (!agreed.witnessing.isQuorate) throw new ProtocolError("quorum.missing")
+  const memorandum = { digest: grant.record.digest, kind: rule.kind }
+  return { ...agreed, mode: "standing", memorandum }
 }
 
 /**
@@ -118,10 +227,18 @@ export function verifyConsents(
  * verifyApprovals
  */
 export function verifyConsentOrder(
-  { proven }: Consent,
+  { proven }: Pick<Consent, "proven">,
+  profile: Profile,
+  knowing: Pick<Knowing, "members">,
+): Agreed {
+  return { ...verifyOwn(proven, profile, knowing), mode: "explicit", memorandum: null }
+}
+
+function verifyOwn(
+  proven: Proven,
   profile: Profile,
   { members }: Pick<Knowing, "members">,
-): Agreed {
+): Omit<Agreed, "mode" | "memorandum"> {
   const { order } = proven
   const { logged, witnessing } = verifyProven(proven, "consent.malformed")
   const { origin } = logged
@@ -133,11 +250,11 @@ export function verifyConsentOrder(
   if (Math.max(root.version, witnessing.root.version) !== newest.version)
     throw new ProtocolError("consent.malformed", { detail: "superfluous root version" })
   verifyPermitted(order.payload, root)
-  const { rule, base } = order.payload
+  const { act, rule, base } = order.payload
   const { revoked } = laterOf(newest, members.get(origin.id))
-  const signoff = signoffOf(profile, "consent", rule.kind)
+  const signoff = signoffOf(profile, act, rule.kind)
   const approvals = verifyApprovals(order, root, signoff, { revoked, epoch: base.epoch, index })
-  return { member: origin.id, mode: "explicit", index, root, approvals, witnessing }
+  return { member: origin.id, index, root, approvals, witnessing }
 }
 
 function laterOf(shown: Root, known: Member | undefined): Root {
@@ -158,8 +275,28 @@ export function verifyAgreed(
   const rules = consentRulesOf(profile, record.kind)
   const isExact = agreed.map(({ member }) => member).join() === membersAsked(profile, record).join()
   if (!isExact) throw new ProtocolError("order.unconsented", { detail: "not those it names" })
+  if (!agreed.every((one) => isInMode(profile, record, one)))
+    throw new ProtocolError("order.unconsented", { detail: "not in that way" })
   if (!rules.every((rule) => isGroupWhole(rule, record)))
     throw new ProtocolError("order.unconsented", { detail: "not of the group" })
+}
+
+/** An order of its own does for every mode; a memorandum where the lines and the record name it. */
+export function isInMode(
+  profile: Pick<Profile, "consent">,
+  record: Pick<ComityRecord, "fields" | "kind">,
+  { member, memorandum }: Pick<Agreed, "member" | "memorandum">,
+): boolean {
+  if (memorandum === null) return true
+  return consentRulesOf(profile, record.kind)
+    .filter(({ members }) => membersNamed(record, members).includes(member))
+    .every(
+      ({ basis, mode }) =>
+        mode === "standing" &&
+        basis?.kind === memorandum.kind &&
+        Object.hasOwn(record.fields, basis.field) &&
+        record.fields[basis.field] === memorandum.digest,
+    )
 }
 
 /** The members that a record's release to others needs, sorted; its origin signs the release itself. */

@@ -5,7 +5,6 @@ import { installPrimitives, portablePrimitives } from "../../protocol/crypto/pri
 import { openSealed } from "../../protocol/crypto/seal.ts"
 import { concat, decodeUtf8, equalBytes, utf8 } from "../../protocol/encoding.ts"
 import { type Verdict, verifyEvidence } from "../../protocol/evidence.ts"
-import { placeGrant } from "../../protocol/exchange/delivery.ts"
 import {
   encodeParcelContent,
   joinEpoch,
@@ -20,6 +19,7 @@ import { verifyCheckpoint, verifyCheckpointStrict } from "../../protocol/log/che
 import { verifyKeys } from "../../protocol/member/keys.ts"
 import { logKeyOf, verifyRoots } from "../../protocol/member/root.ts"
 import { decodeOrder, type OrderDocument } from "../../protocol/release/order.ts"
+import { placeGrant } from "../../protocol/release/placed-grant.ts"
 import { entryOf, verifyOrder, verifyRelease } from "../../protocol/verify.ts"
 import { acceptedFlips, exhaustiveTimeout, flips, refusal, refusalOf } from "../support/refusal.ts"
 import { evidenceOf, generalDigest, makeStory, storyOrigin } from "../support/story.ts"

@@ -4,7 +4,7 @@ import { addDraft } from "../../node/drafts.ts"
 import { exportEvidence } from "../../node/evidence.ts"
 import { exportOrder, showOrder } from "../../node/orders.ts"
 import { inbox, show } from "../../node/records.ts"
-import { requestRelease } from "../../node/release.ts"
+import { type ReleaseRequest, requestRelease, requestWithdrawal } from "../../node/release.ts"
 import { publish } from "../../node/sequencer.ts"
 import { sync } from "../../node/subscribe.ts"
 import { parsePin, verifyEvidence } from "../../protocol/evidence.ts"
@@ -252,5 +252,85 @@ describe("consensus of a group", () => {
     for (const node of [xb!, xc!]) await consent(node, exported)
     await sync(xa!.context)
     await expect(publish(xa!.context, order)).rejects.toMatchObject({ code: "order.unconsented" })
+  })
+})
+
+describe("a memorandum", () => {
+  /** XB's memorandum to XA, and what XA's audit found of it, requested for XD and signed. */
+  async function audited(net: TestNetwork, terms: Partial<ReleaseRequest> = {}) {
+    const { xa, xb } = net.nodes as Record<string, TestNode>
+    const source = "title: Memorandum\nprofile: review\nkind: memorandum\nlanguage: en"
+    const memorandum = await addDraft(xb!.context, `---\n${source}\n---\nAudits are shown.\n`)
+    const given = await requestRelease(xb!.context, {
+      records: [memorandum.record],
+      to: ["xa"],
+      ...terms,
+    })
+    await authoriseAndPublish(xb!, given.orders)
+    await sync(xa!.context, "xb")
+    const { digest } = await xa!.context.db
+      .selectFrom("record")
+      .select("digest")
+      .where("id", "=", memorandum.record)
+      .executeTakeFirstOrThrow()
+    const found = report([xb!], "audit-report").replace(
+      "---\nThe",
+      `memorandum: ${digest}\n---\nThe`,
+    )
+    const { record } = await addDraft(xa!.context, found)
+    const { order } = await requestRelease(xa!.context, { records: [record], to: ["xd"] })
+    await authorise(xa!, order)
+    return { memorandum: memorandum.record, record, order }
+  }
+
+  test("is the consent of the member that gave it, and proves it offline", async () => {
+    await using net = await members(["xa", "xb", "xd"])
+    const { xa, xb, xd } = net as Required<typeof net>
+    const { order, record } = await audited(net)
+    expect(await showOrder(xa!.context, order)).toMatchObject({ satisfied: true, missing: [] })
+    await publish(xa!.context, order)
+    await sync(xd!.context, "xa")
+    const { provenance } = await show(xd!.context, record)
+    expect(provenance.map(({ ok }) => ok)).toEqual(Array(8).fill(true))
+    expect(provenance[4]!.text).toContain(`standing consent of ${xb!.context.self.id}`)
+    const { file } = await exportEvidence(xd!.context, record)
+    const { verdict, ground } = verifyEvidence(file, [parsePin(xa!.context.self.id)])
+    expect(verdict).toBe("verified")
+    expect(ground).toContainEqual(expect.stringMatching(/^consented to by memorandum by .*XB/))
+  })
+
+  test("does for nothing from when its withdrawal has arrived", async () => {
+    await using net = await members(["xa", "xb", "xd"])
+    const { xa, xb } = net as Required<typeof net>
+    const { memorandum, order } = await audited(net)
+    const ending = await requestWithdrawal(xb!.context, { record: memorandum, reason: "denounced" })
+    await authoriseAndPublish(xb!, [ending.order])
+    await sync(xa!.context, "xb")
+    expect(await showOrder(xa!.context, order)).toMatchObject({ missing: ["the consent of xb"] })
+    await expect(publish(xa!.context, order)).rejects.toMatchObject({ code: "order.unconsented" })
+  })
+
+  test("does not speak for a member that has taken back what it said to this very order", async () => {
+    await using net = await members(["xa", "xb", "xd"])
+    const { xa, xb } = net as Required<typeof net>
+    const { order } = await audited(net)
+    const given = await consent(xb!, await exportOrder(xa!.context, order))
+    const back = await takeConsentBack(xb!.context, given, "the text names a case")
+    await authoriseAndPublish(xb!, [back.order])
+    await sync(xa!.context, "xb")
+    await expect(publish(xa!.context, order)).rejects.toMatchObject({ code: "order.unconsented" })
+  })
+
+  test("that may not be shown, or ends too soon, is none", async () => {
+    const terms: readonly Partial<ReleaseRequest>[] = [
+      { evidence: "recipient" },
+      { until: "2026-11-26" },
+    ]
+    for (const one of terms) {
+      await using net = await members(["xa", "xb", "xd"])
+      const { xa } = net as Required<typeof net>
+      const { order } = await audited(net, one)
+      await expect(publish(xa!.context, order)).rejects.toMatchObject({ code: "order.unconsented" })
+    }
   })
 })

@@ -11,12 +11,7 @@ import { sealObject } from "../../protocol/crypto/seal.ts"
 import { signEd25519 } from "../../protocol/crypto/sign.ts"
 import { concat, decodeHex, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
-import {
-  deliveryDigest,
-  encodeDelivery,
-  firstPrev,
-  type PlacedGrant,
-} from "../../protocol/exchange/delivery.ts"
+import { deliveryDigest, encodeDelivery, firstPrev } from "../../protocol/exchange/delivery.ts"
 import {
   decodeFrames,
   encodeFrame,
@@ -38,6 +33,7 @@ import { newestRoot } from "../../protocol/member/root.ts"
 import { encodeGrant, type Grant, grantLeaf } from "../../protocol/release/grant.ts"
 import { buildGrantTree } from "../../protocol/release/grant-tree.ts"
 import { decodeOrder, type Order, type OrderDocument } from "../../protocol/release/order.ts"
+import type { PlacedGrant } from "../../protocol/release/placed-grant.ts"
 import { encodeSigned, type SignatureLine, signLine } from "../../protocol/signed.ts"
 import type { TestNetwork, TestNode } from "./network.ts"
 

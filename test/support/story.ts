@@ -5,17 +5,17 @@ import { decodeLinkValue, encodeLink, type Link, type LinkFields } from "../../p
 import { decodeHex, decodeUtf8, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { type EvidenceFields, encodeEvidence } from "../../protocol/evidence.ts"
 import { encodeCard } from "../../protocol/exchange/card.ts"
-import { type PlacedGrant, placeGrant } from "../../protocol/exchange/delivery.ts"
 import { blindedEntry, dummyEntry, entrySalt, openEntry } from "../../protocol/log/entry.ts"
 import type { NoteSigner } from "../../protocol/log/note.ts"
 import { general } from "../../protocol/profiles/general.ts"
 import { encodeProfile, type Profile, profileDigest } from "../../protocol/profiles/profile.ts"
 import type { ProvenFields } from "../../protocol/proven.ts"
 import { type ComityRecord, recordDigest } from "../../protocol/record/record.ts"
-import { consentSubject, decodeConsent } from "../../protocol/release/consent.ts"
+import { consentSubject, decodeConsent, decodeKeptConsent } from "../../protocol/release/consent.ts"
 import { type Grant, grantLeaf } from "../../protocol/release/grant.ts"
 import { buildGrantTree } from "../../protocol/release/grant-tree.ts"
 import { decodeOrder, type Order } from "../../protocol/release/order.ts"
+import { type PlacedGrant, placeGrant } from "../../protocol/release/placed-grant.ts"
 import type { Logged } from "../../protocol/standing.ts"
 import { type Claim, type Holder, ruleConditions } from "../../protocol/verify.ts"
 import { type TestLog, testLog } from "./test-log.ts"
@@ -44,7 +44,13 @@ export type StoryChanges = {
   readonly signers?: readonly Signer[]
   readonly profile?: Profile
   /** who consents, each in a log of its own, and otherwise than it should */
-  readonly consents?: readonly ConsentChanges[]
+  readonly consents?: readonly (ConsentChanges | Memorandum)[]
+}
+
+/** The release of a memorandum by the member that agrees, to the one whose story it is for. */
+export type Memorandum = {
+  readonly memorandum: Story
+  readonly evidence?: Parameters<typeof evidenceOf>[1]
 }
 
 export type ConsentChanges = {
@@ -163,7 +169,11 @@ export async function makeStory(changes: StoryChanges = {}): Promise<Story> {
     ...changes.order,
   })
   const consents = await Promise.all(
-    (changes.consents ?? []).map(async (one) => decodeConsent(await consentOf(order, one))),
+    (changes.consents ?? []).map(async (one) =>
+      "memorandum" in one
+        ? decodeKeptConsent(await standingOf(one.memorandum, one.evidence))
+        : decodeConsent(await consentOf(order, one)),
+    ),
   )
   const document = decodeOrder(await signOrder(origin, order, changes.signers ?? ["p1", "p2"]))
   const digest = decodeHex(document.digest)
@@ -279,6 +289,17 @@ export async function evidenceOf(
     salt: encodeHex(claim.entry.salt),
     ...changes.fields,
   })
+}
+
+/** The same as a standing consent has it. */
+export async function standingOf(
+  story: Story,
+  changes: Parameters<typeof evidenceOf>[1] = {},
+): Promise<Uint8Array> {
+  const { consents, custody, profile, record, ...shown } = JSON.parse(
+    decodeUtf8(await evidenceOf(story, changes)),
+  )
+  return encodeCanonical({ ...shown, type: "comity/standing/v1" })
 }
 
 /** The same without the record: what an onward grant rests on. */

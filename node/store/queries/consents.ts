@@ -2,6 +2,7 @@ import type { Member } from "../../../protocol/member/root.ts"
 import {
   type Consent,
   decodeConsent,
+  decodeKeptConsent,
   subjectMark,
   takingBack,
 } from "../../../protocol/release/consent.ts"
@@ -20,7 +21,7 @@ export async function consentsOf(db: Db, { id, origin, rule }: Order): Promise<r
     .where("order_id", "=", id)
     .orderBy("member")
     .execute()
-  return rows.map(({ bytes }) => decodeConsent(new Uint8Array(bytes)))
+  return rows.map(({ bytes }) => decodeKeptConsent(new Uint8Array(bytes)))
 }
 
 export async function keepConsents(

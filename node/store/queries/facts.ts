@@ -1,7 +1,7 @@
 import { sql } from "kysely"
 import { encodeHex } from "../../../protocol/encoding.ts"
-import type { PlacedGrant } from "../../../protocol/exchange/delivery.ts"
 import type { Grant } from "../../../protocol/release/grant.ts"
+import type { PlacedGrant } from "../../../protocol/release/placed-grant.ts"
 import type { Fact, FactLink } from "../../../protocol/release/precedence.ts"
 import type { Db, Schema } from "../schema.ts"
 import type { LoggedFacts } from "./orders.ts"

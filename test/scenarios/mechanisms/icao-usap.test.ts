@@ -1,4 +1,7 @@
 import { expect, test } from "vitest"
+import { requestWithdrawal } from "../../../node/release.ts"
+import { publish } from "../../../node/sequencer.ts"
+import { sync } from "../../../node/subscribe.ts"
 import {
   agree,
   digestOf,
@@ -13,12 +16,13 @@ import {
   tell,
   write,
 } from "../../support/mechanism.ts"
+import { authoriseAndPublish } from "../../support/network.ts"
 import { codeOf } from "../../support/refusal.ts"
 
 const state = { roles: ["competentAuthority", "operator"] }
 const auditor = { kind: "secretariat", roles: ["teamLeader"] } as const
 
-test("the report goes to the audited State alone; all member States see levels, under its memorandum", async () => {
+test("the report goes to the audited State alone; all member States see levels as long as its memorandum stands", async () => {
   await using net = await membersOf({ xa: state, xb: state, xi: auditor })
   const { xa, xb, xi } = net.nodes
   const memorandum = await tell(xa, [xi], "icao-usap", "memorandum", {
@@ -60,10 +64,26 @@ test("the report goes to the audited State alone; all member States see levels, 
     ...level,
     rating: "72",
   })
-  const [order] = await propose(xi, record, [xb])
-  await agree(xa, order!, xi)
-  await send(xi, [order!], [xb])
+  await share(xi, record, [xb])
   expect(await holds(xa)).toEqual(["Audit report"])
   expect(await holds(xb)).toEqual(["Critical element 7"])
   expect(await holds(xi)).toEqual(["Corrective action plan", "Memorandum of understanding"])
+
+  // Without the memorandum the audited State is asked as anybody is.
+  const later = await write(xi, "icao-usap", "implementation-level", {
+    ...level,
+    rating: "74",
+    title: "Critical element 7, a year later",
+  })
+  const [order] = await propose(xi, later.record, [xb])
+  const { order: ending } = await requestWithdrawal(xa.context, {
+    record: memorandum,
+    reason: "denounced",
+  })
+  await authoriseAndPublish(xa, [ending])
+  await sync(xi.context, "xa")
+  expect(await codeOf(publish(xi.context, order!))).toBe("order.unconsented")
+  await agree(xa, order!, xi)
+  await send(xi, [order!], [xb])
+  expect(await holds(xb)).toEqual(["Critical element 7", "Critical element 7, a year later"])
 })

@@ -6,6 +6,8 @@ import { parsePin, verifyEvidence } from "../../../protocol/evidence.ts"
 import { openEntry } from "../../../protocol/log/entry.ts"
 import { kidOf } from "../../../protocol/member/key.ts"
 import { encodeProfile, profileDigest } from "../../../protocol/profiles/profile.ts"
+import type { ComityRecord } from "../../../protocol/record/record.ts"
+import type { Terms } from "../../../protocol/release/grant.ts"
 import type { Order } from "../../../protocol/release/order.ts"
 import { wordsOf } from "../../../protocol/words.ts"
 import { reviewProfile } from "../../support/review-profile.ts"
@@ -165,6 +167,31 @@ async function cases(): Promise<Cases> {
     })
   const agreed = "a report that two reviewers agreed to"
   const byAnother = (order: Partial<Order>) => reported([{ by: first, order }, { by: last }])
+  // What an audit found, under a memorandum that its member gave to the auditor before.
+  const memorandumOf = (changes: StoryChanges = {}) =>
+    makeStory({
+      origin: first,
+      recipient: reporter,
+      profile: reviewProfile,
+      ...changes,
+      record: { kind: "memorandum", ...changes.record },
+    })
+  const audited = (memorandum: Story, fields: ComityRecord["fields"] = {}, kind = "audit-report") =>
+    reported([{ memorandum }], {
+      record: {
+        fields: {
+          memorandum: memorandum.placed[0]!.grant.record.digest,
+          reviewers: first.id,
+          ...fields,
+        },
+        kind,
+      },
+    })
+  const memorandum = await memorandumOf()
+  const resting = "a report that rests on a memorandum"
+  const underTerms = async (terms: Partial<Terms>) =>
+    audited(await memorandumOf({ grant: { terms: { ...grant.terms!, ...terms } } }))
+  const inStanding = (field: string) => `/bytes/consents/0/${field}`
   // B may pass it on, and gives it to C.
   const free = { ...grant.terms!, onward: "free" }
   const toPass = await make({ grant: { terms: free } })
@@ -202,6 +229,7 @@ async function cases(): Promise<Cases> {
       ],
       [passedOn, await passing()],
       [agreed, await reported()],
+      [resting, await audited(memorandum)],
       ["the same to one of them: nobody is asked", await reported([], { recipient: first })],
       [
         "a facility named, to travel on",
@@ -346,6 +374,69 @@ async function cases(): Promise<Cases> {
         ]),
         "signed.unknown-key",
       ],
+      [
+        "a memorandum that the record does not name",
+        await audited(memorandum, { memorandum: filled(32, 1) }),
+        "order.unconsented",
+      ],
+      [
+        "a memorandum for a kind that asks for an order",
+        await audited(memorandum, {}, "report"),
+        "order.unconsented",
+      ],
+      [
+        "a memorandum of another kind",
+        await audited(
+          await memorandumOf({ record: { fields: { reviewers: first.id }, kind: "report" } }),
+        ),
+        "order.unconsented",
+      ],
+      [
+        "a memorandum given to another member",
+        await audited(await memorandumOf({ recipient })),
+        "order.unconsented",
+      ],
+      [
+        "a memorandum of another member",
+        await audited(await memorandumOf({ origin: last })),
+        "order.unconsented",
+      ],
+      [
+        "a memorandum of one officer",
+        await audited(await memorandumOf({ signers: ["p1"] })),
+        "order.unauthorised",
+      ],
+      [
+        "a memorandum that others may not be shown",
+        await underTerms({ evidence: "recipient" }),
+        "order.unconsented",
+      ],
+      [
+        "a memorandum that ends before the order",
+        await underTerms({ expires: "2026-11-20" }),
+        "order.unconsented",
+      ],
+      [
+        "the withdrawal of a memorandum",
+        edit(resting, [inStanding("order/payload/act"), "withdraw"]),
+        "consent.malformed",
+      ],
+      [
+        "a memorandum whose grant leads elsewhere",
+        edit(resting, [inStanding("position"), 418]),
+        "grant.path",
+      ],
+      [
+        "a memorandum whose entry is not in the log",
+        edit(resting, [inStanding("salt"), filled(32, 1)]),
+        "inclusion.invalid",
+      ],
+      [
+        "a memorandum as a consent",
+        edit(resting, [inStanding("type"), "comity/consent/v1"]),
+        "consent.malformed",
+      ],
+      ["a memorandum without its grant", edit(resting, [inStanding("grant")]), "consent.malformed"],
       [
         "a consent whose entry is not in the log",
         edit(agreed, ["/bytes/consents/0/salt", filled(32, 1)]),
