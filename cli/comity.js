@@ -36,6 +36,23 @@ function useCompileCache() {
     nodeModule.enableCompileCache(join(base, "comity", "compile-cache"))
 }
 
+/**
+ * On a large machine V8 gives what is short-lived 128 MiB, and fills them whenever many requests come. The
+ * size can't be set from inside: the process starts anew, still the same one. docs/decisions/0063
+ */
+const youngGeneration = "--max-semi-space-size=16"
+
+function isServing() {
+  const given = `${process.execArgv.join(" ")} ${process.env.NODE_OPTIONS || ""}`
+  const isSet = /--max[-_]semi[-_]space[-_]size/.test(given)
+  return process.argv.includes("serve") && !isSet && process.platform !== "win32"
+}
+
+function becomeServer() {
+  const args = [process.execPath, ...process.execArgv, youngGeneration, ...process.argv.slice(1)]
+  process.execve(process.execPath, args)
+}
+
 /** Beside us in a clone, beside the package where it is installed. */
 function bundledNode() {
   const name = process.platform === "win32" ? "node.exe" : "node"
@@ -74,8 +91,10 @@ function fail(sentence) {
   process.exitCode = 1
 }
 
-if (isRecent(process.versions.node)) start()
-else {
+if (isRecent(process.versions.node)) {
+  if (isServing()) becomeServer()
+  start()
+} else {
   const node = bundledNode()
   if (node !== null) restartWith(node)
   else

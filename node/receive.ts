@@ -2,13 +2,7 @@ import { sha256 } from "../protocol/crypto/hash.ts"
 import { kemKeyPair } from "../protocol/crypto/kem.ts"
 import { decodeUtf8, encodeHex, equalBytes } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
-import {
-  decodeEntries,
-  type EntriesFrame,
-  type FeedHead,
-  type Frame,
-  parseHead,
-} from "../protocol/exchange/frames.ts"
+import { decodeEntries, type FeedHead, type Frame, parseHead } from "../protocol/exchange/frames.ts"
 import {
   decodeParcelContent,
   joinEpoch,
@@ -91,8 +85,11 @@ export class FeedReader {
   readonly #budget: StreamBudget
   /** secrets of this stream; they are kept for later ones once a parcel has passed every step */
   #epochs: readonly ParcelEpoch[] = []
-  /** of the peer's own log, or, from others' mouths, of a third member */
-  #news: { checkpoint: string; entries: EntriesFrame[]; documents: Uint8Array[] } | null = null
+  /**
+   * Of the peer's own log, or, from others' mouths, of a third member. Its entries stay as they came until
+   * all are there: one that is an object of its own takes six times the room.
+   */
+  #news: { checkpoint: string; entries: Uint8Array[]; documents: Uint8Array[] } | null = null
   #bundles: Bundle[] = []
   #heldBytes = 0
   #decapsulations = 0
@@ -119,7 +116,7 @@ export class FeedReader {
         await this.#takeCheckpoint(decodeUtf8(frame.bytes))
         return
       case "entries":
-        this.#expectNews().entries.push(decodeEntries(frame.bytes))
+        this.#expectNews().entries.push(frame.bytes)
         return
       case "root":
       case "keys":
@@ -197,7 +194,9 @@ export class FeedReader {
 
   /** Judges and stores what is held, and the head behind it, in one transaction. */
   async #flush(head: FeedHead | null = null): Promise<void> {
-    const [heard, bundles] = [this.#news, this.#bundles]
+    const bundles = this.#bundles
+    const heard =
+      this.#news === null ? null : { ...this.#news, entries: this.#news.entries.map(decodeEntries) }
     this.#news = null
     this.#bundles = []
     this.#heldBytes = 0

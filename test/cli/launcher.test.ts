@@ -60,6 +60,33 @@ describe("the launcher", () => {
     expect(JSON.parse(failed.stderr).error.code).toBe("usage.invalid")
   })
 
+  test.skipIf(process.platform === "win32")(
+    "serves with a small young generation, in the same process, unless told otherwise",
+    async () => {
+      const root = scratch()
+      mkdirSync(join(root, "cli"))
+      writeFileSync(join(root, "package.json"), '{"type":"module"}')
+      writeFileSync(
+        join(root, "cli", "main.js"),
+        "export const runProcess = () => console.log(process.pid, process.execArgv, process.argv.slice(2))",
+      )
+      const file = join(root, "cli", "comity.js")
+      writeFileSync(file, readFileSync(launcher, "utf8"))
+      const told = async (args: readonly string[], options?: string) => {
+        const env = { ...process.env, NODE_OPTIONS: options }
+        const child = spawn(process.execPath, [file, ...args], { env })
+        const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
+        return `${stdout.replace(`${child.pid} `, "same ")}${stderr}`
+      }
+      const small = "[ '--max-semi-space-size=16' ]"
+      expect(await told(["--home", "a b", "serve"])).toBe(
+        `same ${small} [ '--home', 'a b', 'serve' ]\n`,
+      )
+      expect(await told(["show"])).toBe("same [] [ 'show' ]\n")
+      expect(await told(["serve"], "--max-semi-space-size=4")).toBe("same [] [ 'serve' ]\n")
+    },
+  )
+
   test("works through a link, as npm installs it", async () => {
     const link = join(scratch(), "comity")
     symlinkSync(launcher, link)

@@ -78,8 +78,10 @@ export async function fuzz(parser: Parser, options: Fuzzing): Promise<FuzzReport
     }
   }
   run.settle()
+  const half = Math.ceil(options.inputs / 2)
   while (run.inputs < options.inputs) {
     await run.take(mutated(parser, pool, draw))
+    if (run.inputs === half) run.settleResident()
     if (run.inputs % 50_000 === 0) options.onProgress?.(run.inputs)
   }
   return { ...run.report(), interesting }
@@ -100,7 +102,8 @@ class Run {
   inputs = 0
   #accepted = 0
   #slowestMs = 0
-  #memory = 0
+  #live = 0
+  #resident = 0
 
   constructor(parser: Parser, options: Fuzzing) {
     this.#parser = parser
@@ -125,7 +128,13 @@ class Run {
 
   /** From here on memory counts: before, code is compiled and caches fill. */
   settle(): void {
-    this.#memory = heldBytes()
+    this.#live = memory().live
+    this.settleResident()
+  }
+
+  /** What the process takes from its machine rises long after what is alive does not, and then no more. */
+  settleResident(): void {
+    this.#resident = memory().resident
   }
 
   #find(input: Uint8Array, what: string): void {
@@ -135,7 +144,9 @@ class Run {
   }
 
   report(): Omit<FuzzReport, "interesting"> {
-    const grownMiB = Math.max(0, Math.round((heldBytes() - this.#memory) / 2 ** 20))
+    const { live, resident } = memory()
+    const grown = Math.max(0, live - this.#live, resident - this.#resident)
+    const grownMiB = Math.round(grown / 2 ** 20)
     if (grownMiB > tooMuchMiB) this.#find(new Uint8Array(0), `memory grows by ${grownMiB} MiB`)
     return {
       parser: this.#parser.name,
@@ -193,11 +204,12 @@ async function leastSpent(parser: Parser, input: Uint8Array): Promise<number> {
 setFlagsFromString("--expose-gc")
 const collectGarbage = runInNewContext("gc") as () => void
 
-function heldBytes(): number {
+/** Bytes: what V8 knows to be in use, and what the process holds, with what V8 knows nothing of. */
+function memory(): { readonly live: number; readonly resident: number } {
   collectGarbage()
-  const { rss, heapTotal, heapUsed } = process.memoryUsage()
+  const { rss, heapTotal, heapUsed, external } = process.memoryUsage()
   // What V8 keeps of emptied pages is its business.
-  return rss - (heapTotal - heapUsed)
+  return { live: heapUsed + external, resident: rss - (heapTotal - heapUsed) }
 }
 
 /** Which blocks of our own code have run. */

@@ -25,6 +25,7 @@ try {
     report.isAlive &&
     report.faults.length === 0 &&
     report.goodAnswered === report.good &&
+    report.peakRssMB < 300 &&
     !Object.keys(report.statuses).some((status) => /^5/.test(status))
   process.exitCode = isGood ? 0 : 1
 } finally {
