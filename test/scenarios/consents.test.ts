@@ -310,6 +310,24 @@ describe("a memorandum", () => {
     await expect(publish(xa!.context, order)).rejects.toMatchObject({ code: "order.unconsented" })
   })
 
+  test("does for nothing once the log tells of a withdrawal whose order is kept back", async () => {
+    await using net = await members(["xa", "xb", "xd"])
+    const { xa, xb } = net as Required<typeof net>
+    const { memorandum, order } = await audited(net)
+    const ending = await requestWithdrawal(xb!.context, { record: memorandum, reason: "denounced" })
+    await authoriseAndPublish(xb!, [ending.order])
+    const { db } = xb!.context
+    const { n } = await db.selectFrom("feed").select("n").executeTakeFirstOrThrow()
+    await db.deleteFrom("delivery").where("n", "=", n).execute()
+    await db
+      .updateTable("feed")
+      .set({ n: n - 1 })
+      .execute()
+    await sync(xa!.context, "xb")
+    expect((await inbox(xa!.context)).records).toMatchObject([{ verdict: "suspended" }])
+    await expect(publish(xa!.context, order)).rejects.toMatchObject({ code: "order.unconsented" })
+  })
+
   test("does not speak for a member that has taken back what it said to this very order", async () => {
     await using net = await members(["xa", "xb", "xd"])
     const { xa, xb } = net as Required<typeof net>
