@@ -68,7 +68,7 @@ class Logs implements Invariant {
       } else if (key.startsWith(`${actor.name} `)) this.#histories.delete(key)
   }
 
-  heard({ from, answer, bytes }: Parameters<NonNullable<Invariant["heard"]>>[0]): void {
+  heard({ from, to, answer, bytes }: Parameters<NonNullable<Invariant["heard"]>>[0]): void {
     const sender = this.#world.named(from)
     if (!sender.isHonest || answer === undefined || answer.isHead) return
     for (const { type, content } of piecesOf(bytes)) {
@@ -76,7 +76,8 @@ class Logs implements Invariant {
       const checkpoint = new TextDecoder().decode(content)
       this.#shown.push({ sender, checkpoint })
       const { member, size } = read(checkpoint)
-      if (member === sender.id)
+      // What a liar alone has seen it keeps to itself, and nobody can ask for it.
+      if (member === sender.id && this.#world.named(to).isHonest)
         this.#world.shownSize.set(sender, Math.max(size, this.#world.shownSize.get(sender) ?? 0))
     }
   }
