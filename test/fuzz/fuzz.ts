@@ -40,6 +40,8 @@ export type FuzzReport = {
 
 const tooSlowMs = 100
 const tooMuchMiB = 32
+/** In fewer inputs than these what a process takes from its machine says nothing: it is still starting. */
+const residentCounts = 10_000
 const mutators = { json: mutateJson, lines: mutateLines, bytes: mutateBytes }
 
 export type Fuzzing = {
@@ -145,7 +147,8 @@ class Run {
 
   report(): Omit<FuzzReport, "interesting"> {
     const { live, resident } = memory()
-    const grown = Math.max(0, live - this.#live, resident - this.#resident)
+    const taken = this.inputs < residentCounts ? 0 : resident - this.#resident
+    const grown = Math.max(0, live - this.#live, taken)
     const grownMiB = Math.round(grown / 2 ** 20)
     if (grownMiB > tooMuchMiB) this.#find(new Uint8Array(0), `memory grows by ${grownMiB} MiB`)
     return {
