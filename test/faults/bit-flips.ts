@@ -259,7 +259,8 @@ async function received(context: Context, { peer, peerImage }: Subject): Promise
   })
   const { records } = await inbox(reader)
   const shown = []
-  for (const { record, withdrawn } of records)
+  // What came within one millisecond and what did not is chance: by their ids they stand as always.
+  for (const { record, withdrawn } of records.toSorted((a, b) => (a.record < b.record ? -1 : 1)))
     shown.push(withdrawn ? record : (await show(reader, record)).content)
   await closeNode(reader)
   return { counts, shown }
