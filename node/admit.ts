@@ -36,6 +36,7 @@ import { stillMissing } from "./orders.ts"
 import { assertWitnessed } from "./overdue.ts"
 import { refuseUnaccompanied } from "./remarks.ts"
 import { knowingOf } from "./store/queries/consents.ts"
+import { heldContents } from "./store/queries/contents.ts"
 import { linksOf } from "./store/queries/custody.ts"
 import { factsAbout, factsTowards, withdrawalsOf } from "./store/queries/facts.ts"
 import { decodeGrants, grantListsOf } from "./store/queries/grants.ts"
@@ -263,14 +264,7 @@ async function refuseUnaccepted(
   const versions = new Set<string>()
   for (const { grant } of placed) if (grant.act === "release") versions.add(grant.record.digest)
   if (versions.size === 0) return
-  const rows = await trx
-    .selectFrom("record")
-    .innerJoin("content", (join) =>
-      join
-        .onRef("content.origin", "=", "record.origin")
-        .onRef("content.id", "=", "record.id")
-        .onRef("content.version", "=", "record.version"),
-    )
+  const rows = await heldContents(trx)
     .select("content.bytes")
     .where("record.profile_id", "=", "liaison")
     .where("record.kind", "=", "group")

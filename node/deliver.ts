@@ -32,7 +32,7 @@ import { NodeError } from "./errors.ts"
 import { gossipFrames, noteTold, type Told } from "./gossip.ts"
 import { type Queued, type QueuedGrant, queuedFor } from "./queue.ts"
 import { StoreDamage } from "./store/damage.ts"
-import { contentKeys, contentsByRow, versionName } from "./store/queries/contents.ts"
+import { contentKeys, contentsByRow, heldContents, versionName } from "./store/queries/contents.ts"
 import { linksOf } from "./store/queries/custody.ts"
 import {
   asFact,
@@ -430,14 +430,7 @@ export async function sealedFor(
   peer: string,
   digest: string,
 ): Promise<Uint8Array | null> {
-  const row = await context.db
-    .selectFrom("record")
-    .innerJoin("content", (join) =>
-      join
-        .onRef("content.origin", "=", "record.origin")
-        .onRef("content.id", "=", "record.id")
-        .onRef("content.version", "=", "record.version"),
-    )
+  const row = await heldContents(context.db)
     .select([
       "record.id",
       "record.version",

@@ -6,6 +6,7 @@ import type { Context } from "./context.ts"
 import { NodeError } from "./errors.ts"
 import { findPeer, nameOf } from "./peers.ts"
 import { liveFactsOf, nameOf as nameOfReference } from "./standing.ts"
+import { recordsWithContent } from "./store/queries/contents.ts"
 import { memberById } from "./store/queries/members.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -166,14 +167,7 @@ const groupKinds = ["group", "group-acceptance", "group-departure"] as const
 
 /** @param db that of the caller's transaction, inside of one */
 export async function groupsKnown(context: Context, db: Db = context.db): Promise<Groups> {
-  const rows = await db
-    .selectFrom("record")
-    .leftJoin("content", (join) =>
-      join
-        .onRef("content.origin", "=", "record.origin")
-        .onRef("content.id", "=", "record.id")
-        .onRef("content.version", "=", "record.version"),
-    )
+  const rows = await recordsWithContent(db)
     .select([
       "record.origin",
       "record.id",

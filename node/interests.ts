@@ -13,6 +13,7 @@ import { nameOf } from "./peers.ts"
 import { type Requested, requestRelease } from "./release.ts"
 import { isFoundBy } from "./search-text.ts"
 import { liveFactsOf, nameOf as nameOfReference } from "./standing.ts"
+import { heldContents } from "./store/queries/contents.ts"
 
 /**
  * What members look for, told to one another by records that officers release. Nothing answers one by
@@ -80,14 +81,7 @@ function isKind(kind: string): kind is InterestView["kind"] {
 
 /** What others look for, and what we told others that we do; the newest version of each that stands. */
 export async function listInterests(context: Context): Promise<readonly InterestView[]> {
-  const rows = await context.db
-    .selectFrom("record")
-    .innerJoin("content", (join) =>
-      join
-        .onRef("content.origin", "=", "record.origin")
-        .onRef("content.id", "=", "record.id")
-        .onRef("content.version", "=", "record.version"),
-    )
+  const rows = await heldContents(context.db)
     .select(["record.origin", "record.id", "record.version", "content.bytes"])
     .where("record.profile_id", "=", "liaison")
     .where("record.kind", "in", ["interest", "request"])

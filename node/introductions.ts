@@ -1,5 +1,6 @@
 import { introduction } from "../protocol/profiles/introduction.ts"
 import { decodeRecord } from "../protocol/record/record.ts"
+import { heldContents } from "./store/queries/contents.ts"
 import type { Db } from "./store/schema.ts"
 
 export type Introduction = {
@@ -14,14 +15,7 @@ export type Introduction = {
  * record is here and its release is neither withdrawn nor disowned.
  */
 export async function introductions(db: Db): Promise<readonly Introduction[]> {
-  const rows = await db
-    .selectFrom("record")
-    .innerJoin("content", (join) =>
-      join
-        .onRef("content.origin", "=", "record.origin")
-        .onRef("content.id", "=", "record.id")
-        .onRef("content.version", "=", "record.version"),
-    )
+  const rows = await heldContents(db)
     .innerJoin("fact", (join) =>
       join
         .onRef("fact.record_origin", "=", "record.origin")

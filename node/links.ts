@@ -3,6 +3,7 @@ import { checkLink } from "../protocol/profiles/linked.ts"
 import { findProfile } from "../protocol/profiles/registry.ts"
 import type { Relation } from "../protocol/record/link.ts"
 import { type ComityRecord, decodeRecord, recordDigest } from "../protocol/record/record.ts"
+import { heldContents } from "./store/queries/contents.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -92,14 +93,7 @@ function arrivingTarget(
 
 /** The record that a link leads to, in the version it names or else the newest; null when it is not here. */
 export async function heldTarget(db: Db, { origin, id, version }: Omit<Target, "relation">) {
-  const row = await db
-    .selectFrom("record")
-    .innerJoin("content", (join) =>
-      join
-        .onRef("content.origin", "=", "record.origin")
-        .onRef("content.id", "=", "record.id")
-        .onRef("content.version", "=", "record.version"),
-    )
+  const row = await heldContents(db)
     .select(["record.digest", "record.version", "content.bytes"])
     .where("record.origin", "=", origin)
     .where("record.id", "=", id)

@@ -9,6 +9,7 @@ import { findProfile } from "../protocol/profiles/registry.ts"
 import { type ComityRecord, decodeRecord } from "../protocol/record/record.ts"
 import { endOf } from "../protocol/release/precedence.ts"
 import type { Context } from "./context.ts"
+import { heldContents } from "./store/queries/contents.ts"
 import { factsAbout } from "./store/queries/facts.ts"
 import type { Db } from "./store/schema.ts"
 
@@ -42,14 +43,7 @@ async function agreementsBetween(
   db: Db,
   parties: readonly string[],
 ): Promise<readonly ComityRecord[]> {
-  const rows = await db
-    .selectFrom("record")
-    .innerJoin("content", (join) =>
-      join
-        .onRef("content.origin", "=", "record.origin")
-        .onRef("content.id", "=", "record.id")
-        .onRef("content.version", "=", "record.version"),
-    )
+  const rows = await heldContents(db)
     .select(["record.digest", "content.bytes"])
     .where("record.kind", "=", "mission-agreement")
     .where("record.origin", "in", parties)

@@ -26,6 +26,7 @@ import {
 } from "./standing.ts"
 import { StoreDamage } from "./store/damage.ts"
 import { consentsOf, knowingOf } from "./store/queries/consents.ts"
+import { recordsWithContent } from "./store/queries/contents.ts"
 import { linksOf, membersOf } from "./store/queries/custody.ts"
 import { type FactRow, factsAbout } from "./store/queries/facts.ts"
 import { placedGrants } from "./store/queries/grants.ts"
@@ -82,25 +83,17 @@ export async function search(
 }
 
 function recordRows(db: Db) {
-  return db
-    .selectFrom("record")
-    .leftJoin("content", (join) =>
-      join
-        .onRef("content.origin", "=", "record.origin")
-        .onRef("content.id", "=", "record.id")
-        .onRef("content.version", "=", "record.version"),
-    )
-    .select([
-      "record.origin",
-      "record.id",
-      "record.version",
-      "record.kind",
-      "record.profile_id",
-      "record.created_at",
-      "content.title",
-      "content.rid",
-      "content.locked",
-    ])
+  return recordsWithContent(db).select([
+    "record.origin",
+    "record.id",
+    "record.version",
+    "record.kind",
+    "record.profile_id",
+    "record.created_at",
+    "content.title",
+    "content.rid",
+    "content.locked",
+  ])
 }
 
 type Row = Awaited<ReturnType<ReturnType<typeof recordRows>["execute"]>>[number]

@@ -36,6 +36,7 @@ import { newestBase } from "./prove.ts"
 import { findRecord } from "./records.ts"
 import { remarksFor } from "./remarks.ts"
 import { tracesIn } from "./state-names.ts"
+import { recordsWithContent } from "./store/queries/contents.ts"
 import { asFact, factsAbout } from "./store/queries/facts.ts"
 import { insertGrants } from "./store/queries/grants.ts"
 import { memberById } from "./store/queries/members.ts"
@@ -487,14 +488,7 @@ async function planWithdrawal(
   version: number,
   recipient: string,
 ): Promise<Planned> {
-  const row = await trx
-    .selectFrom("record")
-    .leftJoin("content", (join) =>
-      join
-        .onRef("content.origin", "=", "record.origin")
-        .onRef("content.id", "=", "record.id")
-        .onRef("content.version", "=", "record.version"),
-    )
+  const row = await recordsWithContent(trx)
     .select(["record.digest", "record.kind", "record.profile_digest", "content.title"])
     .where("record.origin", "=", origin)
     .where("record.id", "=", id)

@@ -9,6 +9,30 @@ export function versionName({ origin, id, version }: Version): string {
   return `${origin} ${id} ${version}`
 }
 
+/** The versions that are or were held, each with its content, null where that is gone. */
+export function recordsWithContent(db: Db) {
+  return db
+    .selectFrom("record")
+    .leftJoin("content", (join) =>
+      join
+        .onRef("content.origin", "=", "record.origin")
+        .onRef("content.id", "=", "record.id")
+        .onRef("content.version", "=", "record.version"),
+    )
+}
+
+/** The same of those alone whose content is here. */
+export function heldContents(db: Db) {
+  return db
+    .selectFrom("record")
+    .innerJoin("content", (join) =>
+      join
+        .onRef("content.origin", "=", "record.origin")
+        .onRef("content.id", "=", "record.id")
+        .onRef("content.version", "=", "record.version"),
+    )
+}
+
 export type NewContent = Omit<Schema["content"], "rid" | "locked">
 
 /** @returns row ids, by `versionName` */
@@ -44,14 +68,7 @@ export async function heldVersions(
 }
 
 const versionRows = prepared((db, origin: string, recordIds: readonly string[]) =>
-  db
-    .selectFrom("record")
-    .leftJoin("content", (join) =>
-      join
-        .onRef("content.origin", "=", "record.origin")
-        .onRef("content.id", "=", "record.id")
-        .onRef("content.version", "=", "record.version"),
-    )
+  recordsWithContent(db)
     .select(["record.id", "record.version", "record.digest", "content.rid", "content.locked"])
     .where("record.origin", "=", origin)
     .where("record.id", "in", recordIds),
