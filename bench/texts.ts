@@ -1,4 +1,4 @@
-import { buildRecord, parseDraft } from "../node/draft.ts"
+import { buildRecord, parseDraft } from "../node/order/draft.ts"
 import { encodeRecord } from "../protocol/record/record.ts"
 
 /** Records for measuring: about 1.9 KB of JCS each, words as unevenly frequent as real ones (Zipf). */

@@ -1,5 +1,5 @@
 import ical, { ICalAlarmType, ICalEventTransparency } from "ical-generator"
-import type { DeadlineView } from "../node/calendar.ts"
+import type { DeadlineView } from "../node/reading/calendar.ts"
 
 const reminderSeconds = 14 * 86_400
 

@@ -4,7 +4,7 @@ import type { Command } from "commander"
 import { type Env, PeerUnreachable } from "../node/env.ts"
 import { NodeError, type NodeErrorCode, nodeErrorCodes } from "../node/errors.ts"
 import type { OperationFailure, OperationName } from "../node/http/operator-app.ts"
-import type { Unlocking } from "../node/keystore.ts"
+import type { Unlocking } from "../node/keys/keystore.ts"
 import { ProtocolError, type ProtocolErrorCode, protocolErrorCodes } from "../protocol/errors.ts"
 import type { CliContext } from "./context.ts"
 
@@ -95,7 +95,7 @@ async function inProcess(context: CliContext, home: string): Promise<NodeClient>
 export async function openLocally(context: CliContext, home: string) {
   const { createHomeNode, hasMember, openHomeKeys, readConfig } = await import("../node/home.ts")
   const { diskFiles } = await import("../node/files.ts")
-  const { acquireLease } = await import("../node/lease.ts")
+  const { acquireLease } = await import("../node/log/lease.ts")
   const files = diskFiles(home)
   if (!hasMember(files))
     throw new NodeError("home.missing", `There is no member in ${home} yet.`, {
@@ -188,7 +188,7 @@ export async function unlockingFor(
     readonly passphraseFile?: string | undefined
   },
 ): Promise<Unlocking> {
-  const { unlock } = await import("../node/unlock.ts")
+  const { unlock } = await import("../node/keys/unlock.ts")
   const { terminal, environment } = context
   const { promptNewSecret, promptSecret } = await import("./prompt.ts")
   const { what, isNew = false, passphraseFile } = options

@@ -1,9 +1,9 @@
 import { basename } from "node:path"
 import type { Command } from "commander"
-import type { Decision } from "../node/decision.ts"
-import type { OfficerKey } from "../node/found.ts"
-import type { Unlocking } from "../node/keystore.ts"
-import type { Identity } from "../node/peers.ts"
+import type { Decision } from "../node/authority/decision.ts"
+import type { OfficerKey } from "../node/authority/found.ts"
+import type { Identity } from "../node/authority/peers.ts"
+import type { Unlocking } from "../node/keys/keystore.ts"
 import type { CliContext } from "./context.ts"
 import { readFileArgument } from "./file-argument.ts"
 import { type NodeClient, openedUnlocking, unlockingFor } from "./node-client.ts"
@@ -60,7 +60,7 @@ export async function decisionBy(
   decision: Decision,
   command: Command,
 ): Promise<Uint8Array> {
-  const { signDecision } = await import("../node/decision.ts")
+  const { signDecision } = await import("../node/authority/decision.ts")
   const { today } = await import("../node/context.ts")
   const { realClock } = await import("../node/real-env.ts")
   const { member, network } = await node.call<Identity>("id.show", {})

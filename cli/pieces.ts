@@ -1,5 +1,5 @@
 import { deflateRawSync, inflateRawSync } from "node:zlib"
-import { maxProposalBytes } from "../node/ceremony.ts"
+import { maxProposalBytes } from "../node/authority/ceremony.ts"
 import { sha256 } from "../protocol/crypto/hash.ts"
 import { encodeHex, equalBytes, utf8 } from "../protocol/encoding.ts"
 import { UsageError } from "./usage-error.ts"

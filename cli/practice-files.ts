@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises"
 import { join } from "node:path"
-import type { DraftView } from "../node/drafts.ts"
+import type { DraftView } from "../node/order/drafts.ts"
 import { decodeUtf8 } from "../protocol/encoding.ts"
 import type { CliContext } from "./context.ts"
 import { readFileArgument } from "./file-argument.ts"
@@ -26,7 +26,7 @@ export async function holdsMany(path: string): Promise<boolean> {
 /** Every practice of a folder, with those of its folders, or of a list, in order of their names. */
 export async function practicesIn(context: CliContext, path: string): Promise<readonly Practice[]> {
   if (path.endsWith(".csv")) {
-    const { draftsOfList } = await import("../node/list-file.ts")
+    const { draftsOfList } = await import("../node/order/list-file.ts")
     return draftsOfList(await readSource(context, path, listBytes))
   }
   const found: Practice[] = []

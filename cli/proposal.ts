@@ -1,4 +1,4 @@
-import type { Proposal } from "../node/ceremony.ts"
+import type { Proposal } from "../node/authority/ceremony.ts"
 import type { RootKey } from "../protocol/member/key.ts"
 import type { CliContext } from "./context.ts"
 import { readFileArgument } from "./file-argument.ts"
@@ -7,7 +7,7 @@ import type { Output } from "./output.ts"
 /** Files of a root ceremony, as commands on any of its machines read and show them. */
 
 export async function readProposalFile(context: CliContext, file: string) {
-  const { maxProposalBytes, readProposal } = await import("../node/ceremony.ts")
+  const { maxProposalBytes, readProposal } = await import("../node/authority/ceremony.ts")
   const { prepareCrypto } = await import("../node/node.ts")
   prepareCrypto()
   const bytes = await readFileArgument(file, maxProposalBytes, context.stdin)
@@ -20,7 +20,7 @@ export async function printProposal(
   proposal: Proposal,
   { isShown, file }: { readonly isShown: boolean; readonly file?: string },
 ): Promise<void> {
-  const { describeChanges, signersOf } = await import("../node/ceremony.ts")
+  const { describeChanges, signersOf } = await import("../node/authority/ceremony.ts")
   const { sha256 } = await import("../protocol/crypto/hash.ts")
   const { encodeHex } = await import("../protocol/encoding.ts")
   const { wordsOf } = await import("../protocol/words.ts")
@@ -51,7 +51,7 @@ export async function publicKeys(
   context: CliContext,
   files: readonly string[],
 ): Promise<readonly RootKey[]> {
-  const { decodePublicRootKey } = await import("../node/root-key.ts")
+  const { decodePublicRootKey } = await import("../node/keys/root-key.ts")
   const { prepareCrypto } = await import("../node/node.ts")
   prepareCrypto()
   const keys = []

@@ -18,10 +18,11 @@ import {
   text,
 } from "../protocol/shape.ts"
 import type { SignatureLine } from "../protocol/signed.ts"
-import { assembleRoot, encodeProposal } from "./ceremony.ts"
+import { assembleRoot, encodeProposal } from "./authority/ceremony.ts"
+import { draftMember, type Founding, type KeySet, sealingKeyOf } from "./authority/found.ts"
+import { type Identity, identityOf } from "./authority/peers.ts"
 import type { Env, Files } from "./env.ts"
 import { NodeError } from "./errors.ts"
-import { draftMember, type Founding, type KeySet, sealingKeyOf } from "./found.ts"
 import {
   assertEmpty,
   defaultConfig,
@@ -31,10 +32,9 @@ import {
   writeConfig,
   writeFirstKeys,
 } from "./home.ts"
-import { loadNodeKeys, type NodeKeys, type StoredKeys } from "./keys.ts"
-import { openKeyFileContent, sealKeyFileContent, type Unlocking } from "./keystore.ts"
+import { loadNodeKeys, type NodeKeys, type StoredKeys } from "./keys/keys.ts"
+import { openKeyFileContent, sealKeyFileContent, type Unlocking } from "./keys/keystore.ts"
 import { prepareCrypto, storeFounded } from "./node.ts"
-import { type Identity, identityOf } from "./peers.ts"
 
 /**
  * A member whose root keys are elsewhere is founded in two steps: here keys are made and version 1 is worded,

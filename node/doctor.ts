@@ -1,15 +1,15 @@
 import { sql } from "kysely"
-import { auditLogs } from "./audit.ts"
-import { unmetLines } from "./authority.ts"
+import { unmetLines } from "./authority/authority.ts"
+import { daysUntil, type Expiry, expiries } from "./authority/expiry.ts"
+import { listWitnesses } from "./authority/name-witnesses.ts"
+import { nameOf } from "./authority/peers.ts"
 import { type Context, dayOf, ownRoot } from "./context.ts"
-import { daysUntil, type Expiry, expiries } from "./expiry.ts"
-import { readHighWater } from "./high-water.ts"
+import { overdue } from "./exchange/overdue.ts"
+import { unanswered } from "./exchange/unanswered.ts"
 import { hasRootKeys, officersHere } from "./home.ts"
-import { listWitnesses } from "./name-witnesses.ts"
-import { overdue } from "./overdue.ts"
-import { nameOf } from "./peers.ts"
+import { auditLogs } from "./log/audit.ts"
+import { readHighWater } from "./log/high-water.ts"
 import { allPeers, keysInForce } from "./store/queries/members.ts"
-import { unanswered } from "./unanswered.ts"
 
 export type Check = {
   readonly check: string

@@ -15,11 +15,6 @@ import {
   optional,
   text,
 } from "../protocol/shape.ts"
-import { keysAt } from "./agent-client.ts"
-import type { Config, Context } from "./context.ts"
-import type { Env, Files } from "./env.ts"
-import { NodeError } from "./errors.ts"
-import { databaseName } from "./files.ts"
 import {
   type Founded,
   type Founding,
@@ -27,13 +22,18 @@ import {
   type OfficerKey,
   publicRootKey,
   type RootPair,
-} from "./found.ts"
-import { loadNodeKeys, type NodeKeys, type StoredKeys, storeNodeKeys } from "./keys.ts"
-import { openKeyFileContent, sealKeyFileContent, type Unlocking } from "./keystore.ts"
+} from "./authority/found.ts"
+import type { Seen } from "./authority/officer.ts"
+import { type Identity, identityOf } from "./authority/peers.ts"
+import type { Config, Context } from "./context.ts"
+import type { Env, Files } from "./env.ts"
+import { NodeError } from "./errors.ts"
+import { databaseName } from "./files.ts"
+import { keysAt } from "./keys/agent-client.ts"
+import { loadNodeKeys, type NodeKeys, type StoredKeys, storeNodeKeys } from "./keys/keys.ts"
+import { openKeyFileContent, sealKeyFileContent, type Unlocking } from "./keys/keystore.ts"
+import { encodePublicRootKey, openRootKey, sealRootKey } from "./keys/root-key.ts"
 import { createNode, prepareCrypto, storeFounded } from "./node.ts"
-import type { Seen } from "./officer.ts"
-import { type Identity, identityOf } from "./peers.ts"
-import { encodePublicRootKey, openRootKey, sealRootKey } from "./root-key.ts"
 
 /**
  * A member's home: what lies in which file. The database holds what the node knows, encrypted under a

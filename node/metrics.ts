@@ -1,12 +1,12 @@
+import { expiries } from "./authority/expiry.ts"
+import { listWitnesses } from "./authority/name-witnesses.ts"
 import type { Context } from "./context.ts"
-import { expiries } from "./expiry.ts"
-import { listInconsistencies } from "./inconsistencies.ts"
-import { listWitnesses } from "./name-witnesses.ts"
-import { outbox } from "./outbox.ts"
-import { staleOf } from "./staleness.ts"
+import { outbox } from "./exchange/outbox.ts"
+import { staleOf } from "./exchange/staleness.ts"
+import { unanswered } from "./exchange/unanswered.ts"
+import { listInconsistencies } from "./log/inconsistencies.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, type Peer } from "./store/queries/members.ts"
-import { unanswered } from "./unanswered.ts"
 
 /** The figures that monitoring watches. Counts, ages and days: whoever reads them learns no name, title or id. */
 export type Metrics = {

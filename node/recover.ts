@@ -6,18 +6,19 @@ import { joinEpoch, openParcel, parcelEnc } from "../protocol/exchange/parcel.ts
 import { decodeReturned, type Returned } from "../protocol/exchange/returned.ts"
 import { leafHash } from "../protocol/log/merkle.ts"
 import { newestRoot } from "../protocol/member/root.ts"
-import { noteHighWater } from "./append.ts"
+import { renewKeys } from "./authority/renew.ts"
 import type { Context, Halt } from "./context.ts"
 import { PeerUnreachable } from "./env.ts"
 import { NodeError } from "./errors.ts"
-import { noteEvent } from "./event.ts"
+import { pushLog } from "./exchange/push.ts"
+import { takeReceipts } from "./exchange/receipts.ts"
 import { databaseName } from "./files.ts"
 import { askPeer } from "./http/peer-client.ts"
-import { compareTrees, openCheckpoint } from "./inconsistency.ts"
-import { areNamedBy } from "./keys.ts"
-import { type LogNews, mirrorLog } from "./mirror.ts"
-import { pushLog } from "./push.ts"
-import { takeReceipts } from "./receipts.ts"
+import { areNamedBy } from "./keys/keys.ts"
+import { noteHighWater } from "./log/append.ts"
+import { noteEvent } from "./log/event.ts"
+import { compareTrees, openCheckpoint } from "./log/inconsistency.ts"
+import { type LogNews, mirrorLog } from "./log/mirror.ts"
 import {
   closeGap,
   type Owed,
@@ -27,7 +28,6 @@ import {
   unopened,
   writeOwed,
 } from "./regain.ts"
-import { renewKeys } from "./renew.ts"
 import { logOf } from "./store/queries/logs.ts"
 import { allPeers, memberById, type Peer, readMeta, writeMeta } from "./store/queries/members.ts"
 

@@ -1,7 +1,7 @@
 import { basename } from "node:path"
 import type { Command } from "commander"
 import type { Hono } from "hono"
-import type { Unlocking } from "../../node/keystore.ts"
+import type { Unlocking } from "../../node/keys/keystore.ts"
 import type { CliContext } from "../context.ts"
 import { readFileArgument, writeFileArgument } from "../file-argument.ts"
 import { connect, openLocally, unlockingFor, unlockingOf } from "../node-client.ts"
@@ -66,7 +66,7 @@ async function advance(context: CliContext, size: string, command: Command): Pro
 
 async function init(context: CliContext, options: InitOptions, command: Command): Promise<void> {
   const output = context.output(command)
-  const { moveToAgent } = await import("../../node/move-keys.ts")
+  const { moveToAgent } = await import("../../node/keys/move-keys.ts")
   const opened = await openLocally(context, context.home(command))
   try {
     const agents = await unlockingFor(context, {
@@ -117,16 +117,16 @@ async function appFor(
   unlocking: Unlocking,
   command: Command,
 ): Promise<Hono> {
-  const { nodeAgent, officerAgent } = await import("../../node/agent.ts")
-  const { openAgentKeys } = await import("../../node/agent-keys.ts")
+  const { nodeAgent, officerAgent } = await import("../../node/keys/agent.ts")
+  const { openAgentKeys } = await import("../../node/keys/agent-keys.ts")
   const { diskFiles } = await import("../../node/files.ts")
-  const { openKeyFileContent } = await import("../../node/keystore.ts")
+  const { openKeyFileContent } = await import("../../node/keys/keystore.ts")
   const content = (await openKeyFileContent(bytes, unlocking)) as { readonly type?: string }
   if (content.type === "comity/agent-keys/v1")
     return nodeAgent(await openAgentKeys(bytes, unlocking), diskFiles(`${file}.state`))
   const { openOfficerKey, readSeen, writeSeen } = await import("../../node/home.ts")
-  const { reviewExport } = await import("../../node/officer.ts")
-  const { readPins } = await import("../../node/pins.ts")
+  const { reviewExport } = await import("../../node/authority/officer.ts")
+  const { readPins } = await import("../../node/keys/pins.ts")
   if (content.type !== "comity/officer-key/v1")
     throw new UsageError(
       "usage.invalid",

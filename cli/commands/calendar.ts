@@ -1,6 +1,6 @@
 import type { Command } from "commander"
-import type { DeadlineView } from "../../node/calendar.ts"
-import type { DraftView } from "../../node/drafts.ts"
+import type { DraftView } from "../../node/order/drafts.ts"
+import type { DeadlineView } from "../../node/reading/calendar.ts"
 import { utf8 } from "../../protocol/encoding.ts"
 import type { CliContext } from "../context.ts"
 import { writeFileArgument } from "../file-argument.ts"

@@ -194,7 +194,7 @@ async function lead(
 /** What was proposed, and lines for those who were there: the paper that goes into the file. */
 async function printSheet(context: CliContext, file: string, output: Output): Promise<void> {
   const { proposal } = await readProposalFile(context, file)
-  const { describeChanges, signersOf } = await import("../../node/ceremony.ts")
+  const { describeChanges, signersOf } = await import("../../node/authority/ceremony.ts")
   const { sha256 } = await import("../../protocol/crypto/hash.ts")
   const { encodeHex } = await import("../../protocol/encoding.ts")
   const { wordsOf } = await import("../../protocol/words.ts")
@@ -229,7 +229,7 @@ async function printSheet(context: CliContext, file: string, output: Output): Pr
 
 /** For machines that share no medium: a camera, or a patient typist, carries the file. */
 async function printCodes(context: CliContext, file: string, output: Output): Promise<void> {
-  const { maxProposalBytes } = await import("../../node/ceremony.ts")
+  const { maxProposalBytes } = await import("../../node/authority/ceremony.ts")
   const { renderUnicodeCompact } = await import("uqr")
   const { cut } = await import("../pieces.ts")
   const bytes = await readFileArgument(file, maxProposalBytes, context.stdin)
@@ -253,7 +253,7 @@ async function joinPieces(
 ): Promise<void> {
   if (to === undefined)
     throw new UsageError("usage.invalid", "--pieces needs -o FILE, where the file goes.")
-  const { maxProposalBytes } = await import("../../node/ceremony.ts")
+  const { maxProposalBytes } = await import("../../node/authority/ceremony.ts")
   const { join } = await import("../pieces.ts")
   const texts = []
   for (const file of files)
@@ -272,7 +272,7 @@ async function joinPieces(
  * @throws `signed.malformed`, `root.malformed`, `json.*`
  */
 async function assertCarried(bytes: Uint8Array): Promise<void> {
-  const { decodeProposal, decodeRootSignature } = await import("../../node/ceremony.ts")
+  const { decodeProposal, decodeRootSignature } = await import("../../node/authority/ceremony.ts")
   const { prepareCrypto } = await import("../../node/node.ts")
   prepareCrypto()
   const isProposal = Buffer.from(bytes).includes('"type":"comity/root-proposal/v1"')

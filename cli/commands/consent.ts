@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { ConsentMade, ConsentTaken } from "../../node/consent.ts"
+import type { ConsentMade, ConsentTaken } from "../../node/order/consent.ts"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { CliContext } from "../context.ts"

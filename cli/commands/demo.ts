@@ -4,9 +4,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Command } from "commander"
+import type { OfficerKey } from "../../node/authority/found.ts"
 import type { Context } from "../../node/context.ts"
 import type { Env } from "../../node/env.ts"
-import type { OfficerKey } from "../../node/found.ts"
 import type { Serving } from "../../node/serve.ts"
 import type { CliContext } from "../context.ts"
 import { type Output, styled } from "../output.ts"
@@ -126,7 +126,7 @@ async function startActor(directory: string, state: (typeof states)[number]): Pr
     import("../../node/serve.ts"),
     import("../../node/node.ts"),
   ])
-  const { acquireLease } = await import("../../node/lease.ts")
+  const { acquireLease } = await import("../../node/log/lease.ts")
   const name = state.toLowerCase()
   const home = join(directory, name)
   const key = await demoKey(directory, realRandom)
@@ -193,9 +193,9 @@ async function release(
 ): Promise<readonly number[]> {
   const [{ addSignature, exportOrder }, { reviewExport, signReview }, { publish }] =
     await Promise.all([
-      import("../../node/orders.ts"),
-      import("../../node/officer.ts"),
-      import("../../node/sequencer.ts"),
+      import("../../node/order/orders.ts"),
+      import("../../node/authority/officer.ts"),
+      import("../../node/log/sequencer.ts"),
     ])
   const day = new Date(env.clock.now()).toISOString().slice(0, 10)
   const indexes: number[] = []
@@ -226,14 +226,14 @@ async function readPractices(): Promise<ReadonlyMap<string, readonly string[]>> 
 
 async function tellStory(story: Story, directory: string, actors: readonly Actor[]): Promise<void> {
   const [xa, xb, xc] = actors as readonly [Actor, Actor, Actor]
-  const { addDraft } = await import("../../node/drafts.ts")
-  const { addPeer, ownCard, verifyPeer } = await import("../../node/peers.ts")
-  const { requestRelease, requestWithdrawal } = await import("../../node/release.ts")
-  const { sync } = await import("../../node/subscribe.ts")
-  const { inbox, search, show } = await import("../../node/records.ts")
-  const { why } = await import("../../node/why.ts")
-  const { receiptsOf } = await import("../../node/receipts.ts")
-  const { exportEvidence } = await import("../../node/evidence.ts")
+  const { addDraft } = await import("../../node/order/drafts.ts")
+  const { addPeer, ownCard, verifyPeer } = await import("../../node/authority/peers.ts")
+  const { requestRelease, requestWithdrawal } = await import("../../node/order/release.ts")
+  const { sync } = await import("../../node/exchange/subscribe.ts")
+  const { inbox, search, show } = await import("../../node/reading/records.ts")
+  const { why } = await import("../../node/exchange/why.ts")
+  const { receiptsOf } = await import("../../node/exchange/receipts.ts")
+  const { exportEvidence } = await import("../../node/log/evidence.ts")
   const { parsePin, verifyEvidence } = await import("../../protocol/evidence.ts")
   const { wordsOf } = await import("../../protocol/words.ts")
 
@@ -300,7 +300,7 @@ async function tellStory(story: Story, directory: string, actors: readonly Actor
     "XC, which was not chosen for one of them, has nothing of it, not even by its digest",
     async () => {
       const { askPeer } = await import("../../node/http/peer-client.ts")
-      const { findPeer } = await import("../../node/peers.ts")
+      const { findPeer } = await import("../../node/authority/peers.ts")
       const sealed = await xa.node.db
         .selectFrom("record")
         .select("sealed_digest")

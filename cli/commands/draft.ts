@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { DraftView } from "../../node/drafts.ts"
+import type { DraftView } from "../../node/order/drafts.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import type { CliContext } from "../context.ts"
 import { exitCodes } from "../errors.ts"
@@ -56,7 +56,7 @@ Examples:
     .option("--profile <id>", "profile, where the file names none")
     .action(async (file: string, { profile }: { profile?: string }, command: Command) => {
       const source = await readSource(context, file)
-      const { checkDraft } = await import("../../node/drafts.ts")
+      const { checkDraft } = await import("../../node/order/drafts.ts")
       const id = profile === undefined ? undefined : await knownProfile(profile)
       const view = checkDraft(source, id)
       const output = context.output(command)

@@ -1,6 +1,6 @@
 import type { Command } from "commander"
-import type { Identity } from "../../node/peers.ts"
-import type { Contact } from "../../node/renew.ts"
+import type { Identity } from "../../node/authority/peers.ts"
+import type { Contact } from "../../node/authority/renew.ts"
 import { decodeBase64 } from "../../protocol/encoding.ts"
 import type { CliContext } from "../context.ts"
 import { writeFileArgument } from "../file-argument.ts"

@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { InconsistencyView } from "../../node/inconsistencies.ts"
+import type { InconsistencyView } from "../../node/log/inconsistencies.ts"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { CliContext } from "../context.ts"

@@ -76,7 +76,7 @@ async function init(context: CliContext, options: InitOptions, command: Command)
     await Promise.all([
       import("../../node/home.ts"),
       import("../../node/files.ts"),
-      import("../../node/lease.ts"),
+      import("../../node/log/lease.ts"),
       import("../../node/real-env.ts"),
     ])
   // Before a passphrase is chosen for nothing.
@@ -105,7 +105,7 @@ async function init(context: CliContext, options: InitOptions, command: Command)
       const file = options.output ?? ""
       await writeFileArgument(file, proposal, context.stdout)
       if (file === "-") return
-      const { readProposal } = await import("../../node/ceremony.ts")
+      const { readProposal } = await import("../../node/authority/ceremony.ts")
       await printProposal(output, readProposal(proposal), { isShown: false, file })
       output.note(`Begun. Root keys sign ${file}; then: comity key publish ${file} SIGNATURE…`)
       return

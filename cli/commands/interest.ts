@@ -1,6 +1,6 @@
 import type { Command } from "commander"
-import type { Asked, InterestView } from "../../node/interests.ts"
-import type { Requested } from "../../node/release.ts"
+import type { Asked, InterestView } from "../../node/order/interests.ts"
+import type { Requested } from "../../node/order/release.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
 import { namesIn, printAsked, printRequested } from "./release.ts"

@@ -1,7 +1,7 @@
 import { basename, dirname, join } from "node:path"
 import type { Command } from "commander"
-import type { RootPair } from "../../node/found.ts"
-import type { Unlocking } from "../../node/keystore.ts"
+import type { RootPair } from "../../node/authority/found.ts"
+import type { Unlocking } from "../../node/keys/keystore.ts"
 import type { CliContext } from "../context.ts"
 import { readFileArgument, writeFileArgument } from "../file-argument.ts"
 import { unlockingFor, unlockingOf } from "../node-client.ts"
@@ -128,7 +128,7 @@ async function backup(
       hint: "At least two shares are needed to give the key back.",
     })
   const output = context.output(command)
-  const { splitRootKey } = await import("../../node/shares.ts")
+  const { splitRootKey } = await import("../../node/keys/shares.ts")
   const { diskFiles } = await import("../../node/files.ts")
   const pair = await openPair(context, file, options.passphraseFile)
   const name = basename(file, ".json")
@@ -153,7 +153,7 @@ async function restore(
   options: RestoreOptions,
   command: Command,
 ): Promise<void> {
-  const { joinShares } = await import("../../node/shares.ts")
+  const { joinShares } = await import("../../node/keys/shares.ts")
   const { prepareCrypto } = await import("../../node/node.ts")
   prepareCrypto()
   const shares = []
@@ -174,7 +174,7 @@ async function changePassphrase(
   command: Command,
 ): Promise<void> {
   const { diskFiles } = await import("../../node/files.ts")
-  const { openKeyFile, sealKeyFile } = await import("../../node/keystore.ts")
+  const { openKeyFile, sealKeyFile } = await import("../../node/keys/keystore.ts")
   const { realRandom } = await import("../../node/real-env.ts")
   const files = given.length > 0 ? given : [join(context.home(command), "keys.json")]
   const unlocking = await unlockingOf(context)
@@ -192,7 +192,7 @@ async function changePassphrase(
 }
 
 async function raw(context: CliContext, file: string, command: Command): Promise<void> {
-  const { deriveRawKey } = await import("../../node/keystore.ts")
+  const { deriveRawKey } = await import("../../node/keys/keystore.ts")
   const passphrase = await unlockingOf(context)
   if (typeof passphrase !== "string")
     throw new UsageError("usage.invalid", "The home opens with a raw key already.")
@@ -211,7 +211,7 @@ export async function openPair(
   file: string,
   passphraseFile: string | undefined,
 ) {
-  const { openRootKey } = await import("../../node/root-key.ts")
+  const { openRootKey } = await import("../../node/keys/root-key.ts")
   const { prepareCrypto } = await import("../../node/node.ts")
   prepareCrypto()
   const bytes = await readFileArgument(file, keyFileBytes, context.stdin)
@@ -221,9 +221,9 @@ export async function openPair(
 /** Both halves, named by the beginning of their kid. */
 async function writePair(pair: RootPair, unlocking: Unlocking, directory: string) {
   const { diskFiles } = await import("../../node/files.ts")
-  const { publicRootKey } = await import("../../node/found.ts")
+  const { publicRootKey } = await import("../../node/authority/found.ts")
   const { realRandom } = await import("../../node/real-env.ts")
-  const { encodePublicRootKey, sealRootKey } = await import("../../node/root-key.ts")
+  const { encodePublicRootKey, sealRootKey } = await import("../../node/keys/root-key.ts")
   const { kidOf } = await import("../../protocol/member/key.ts")
   const { wordsOf } = await import("../../protocol/words.ts")
   const files = diskFiles(directory)

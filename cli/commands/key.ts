@@ -1,7 +1,7 @@
 import type { Command } from "commander"
-import type { listKeys } from "../../node/authority.ts"
-import type { Wishes } from "../../node/propose.ts"
-import type { Exposed } from "../../node/renew.ts"
+import type { listKeys } from "../../node/authority/authority.ts"
+import type { Wishes } from "../../node/authority/propose.ts"
+import type { Exposed } from "../../node/authority/renew.ts"
 import { encodeBase64 } from "../../protocol/encoding.ts"
 import type { SignatureLine } from "../../protocol/signed.ts"
 import { assertConfirmed } from "../confirm.ts"
@@ -163,8 +163,10 @@ async function sign(
 ): Promise<void> {
   const output = context.output(command)
   const { proposal } = await readProposalFile(context, file)
-  const { encodeRootSignature, signersOf, signProposal } = await import("../../node/ceremony.ts")
-  const { publicRootKey } = await import("../../node/found.ts")
+  const { encodeRootSignature, signersOf, signProposal } = await import(
+    "../../node/authority/ceremony.ts"
+  )
+  const { publicRootKey } = await import("../../node/authority/found.ts")
   const { kidOf } = await import("../../protocol/member/key.ts")
   if (!output.isJson) await printProposal(output, proposal, { isShown: false })
   await assertConfirmed(context, options.yes === true, "Sign this version of the root document?")
@@ -188,7 +190,9 @@ async function publish(
 ): Promise<void> {
   const output = context.output(command)
   const { bytes, proposal } = await readProposalFile(context, file)
-  const { assembleRoot, assertEnough, decodeRootSignature } = await import("../../node/ceremony.ts")
+  const { assembleRoot, assertEnough, decodeRootSignature } = await import(
+    "../../node/authority/ceremony.ts"
+  )
   const { limits } = await import("../../protocol/limits.ts")
   const lines = []
   for (const one of signatures)
@@ -234,7 +238,7 @@ async function complete(
   const home = context.home(command)
   const { completeHome, readBegun } = await import("../../node/begin.ts")
   const { diskFiles } = await import("../../node/files.ts")
-  const { acquireLease } = await import("../../node/lease.ts")
+  const { acquireLease } = await import("../../node/log/lease.ts")
   const begun = await readBegun(diskFiles(home), await unlockingOf(context))
   const { cipher, url = null } = begun
   const lease = acquireLease(home)

@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { LocalMark } from "../../node/local-marks.ts"
+import type { LocalMark } from "../../node/authority/local-marks.ts"
 import { encodeBase64 } from "../../protocol/encoding.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
@@ -51,7 +51,7 @@ async function map(
   command: Command,
 ): Promise<void> {
   assertOfficer(options)
-  const { markSubject } = await import("../../node/local-marks.ts")
+  const { markSubject } = await import("../../node/authority/local-marks.ts")
   const { markings } = await import("../../protocol/record/marking.ts")
   const marking = oneOf("marking", given, markings)
   await using node = await connect(context, command)

@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { Hooks } from "../../node/notify.ts"
+import type { Hooks } from "../../node/exchange/notify.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
 import type { Output } from "../output.ts"

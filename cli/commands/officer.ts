@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { OfficerView } from "../../node/authority.ts"
+import type { OfficerView } from "../../node/authority/authority.ts"
 import type { CliContext } from "../context.ts"
 import { readFileArgument, writeFileArgument } from "../file-argument.ts"
 import { connect, unlockingFor } from "../node-client.ts"
@@ -82,9 +82,9 @@ async function make(context: CliContext, options: NewOptions, command: Command):
   const output = context.output(command)
   const [{ makeOfficerKey }, { officerFile, sealOfficerKey }, { requestEnrolment }] =
     await Promise.all([
-      import("../../node/found.ts"),
+      import("../../node/authority/found.ts"),
       import("../../node/home.ts"),
-      import("../../node/enrol.ts"),
+      import("../../node/authority/enrol.ts"),
     ])
   const { realClock, realRandom } = await import("../../node/real-env.ts")
   const { diskFiles } = await import("../../node/files.ts")

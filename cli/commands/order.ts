@@ -1,8 +1,8 @@
 import type { Command } from "commander"
-import type { OfficerKey } from "../../node/found.ts"
-import type { Review } from "../../node/officer.ts"
-import type { OrderSummary, OrderView } from "../../node/orders.ts"
-import type { PeerView } from "../../node/peers.ts"
+import type { OfficerKey } from "../../node/authority/found.ts"
+import type { Review } from "../../node/authority/officer.ts"
+import type { PeerView } from "../../node/authority/peers.ts"
+import type { OrderSummary, OrderView } from "../../node/order/orders.ts"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import type { SignatureLine } from "../../protocol/signed.ts"
 import { assertConfirmed } from "../confirm.ts"
@@ -196,8 +196,8 @@ async function signHere(
   const output = context.output(command)
   const { diskFiles } = await import("../../node/files.ts")
   const { readSeen, writeSeen } = await import("../../node/home.ts")
-  const { reviewExport } = await import("../../node/officer.ts")
-  const { hasPins, readPins } = await import("../../node/pins.ts")
+  const { reviewExport } = await import("../../node/authority/officer.ts")
+  const { hasPins, readPins } = await import("../../node/keys/pins.ts")
   const files = diskFiles(context.home(command))
   const seen = readSeen(files)
   await using node = await connect(context, command)
@@ -225,7 +225,7 @@ async function signByAgent(
   socket: string,
   command: Command,
 ): Promise<void> {
-  const { askAgent } = await import("../../node/agent-client.ts")
+  const { askAgent } = await import("../../node/keys/agent-client.ts")
   await using node = await connect(context, command)
   const exported = await node.call<{ export: string }>("order.export", { order: id })
   const signed = await askAgent(socket, "/order", exported)
@@ -249,8 +249,8 @@ async function signFile(
   const output = context.output(command)
   const { diskFiles } = await import("../../node/files.ts")
   const { readSeen, writeSeen } = await import("../../node/home.ts")
-  const { reviewExport } = await import("../../node/officer.ts")
-  const { readPins } = await import("../../node/pins.ts")
+  const { reviewExport } = await import("../../node/authority/officer.ts")
+  const { readPins } = await import("../../node/keys/pins.ts")
   const { prepareCrypto } = await import("../../node/node.ts")
   prepareCrypto()
   const files = diskFiles(context.home(command))
@@ -276,7 +276,7 @@ async function refuse(
   options: RefuseOptions,
   command: Command,
 ): Promise<void> {
-  const { signDecision } = await import("../../node/decision.ts")
+  const { signDecision } = await import("../../node/authority/decision.ts")
   const { today } = await import("../../node/context.ts")
   const { realClock } = await import("../../node/real-env.ts")
   const day = today({ env: { clock: realClock } })
@@ -284,7 +284,7 @@ async function refuse(
   const output = context.output(command)
   if (isFile(what)) {
     assertOfficer(options)
-    const { reviewExport } = await import("../../node/officer.ts")
+    const { reviewExport } = await import("../../node/authority/officer.ts")
     const { prepareCrypto } = await import("../../node/node.ts")
     prepareCrypto()
     const bytes = await readExport(context, what)
@@ -362,7 +362,7 @@ export async function decide(
   options: { readonly role?: string; readonly yes?: boolean },
   command: Command,
 ): Promise<SignatureLine> {
-  const { signatureMeaning, signReview } = await import("../../node/officer.ts")
+  const { signatureMeaning, signReview } = await import("../../node/authority/officer.ts")
   const { realClock } = await import("../../node/real-env.ts")
   const output = context.output(command)
   printReview(output, review)

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs"
 import type { Command } from "commander"
-import type { Identity, PeerView } from "../../node/peers.ts"
-import type { Requested } from "../../node/release.ts"
+import type { Identity, PeerView } from "../../node/authority/peers.ts"
+import type { Requested } from "../../node/order/release.ts"
 import { encodeBase64 } from "../../protocol/encoding.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { CliContext } from "../context.ts"
@@ -218,8 +218,8 @@ async function statementOf(
   command: Command,
 ): Promise<Uint8Array | null> {
   if (options.as === undefined && options.key === undefined) return null
-  const { compared } = await import("../../node/peers.ts")
-  const { signStatement } = await import("../../node/statement.ts")
+  const { compared } = await import("../../node/authority/peers.ts")
+  const { signStatement } = await import("../../node/authority/statement.ts")
   const { today } = await import("../../node/context.ts")
   const { realClock } = await import("../../node/real-env.ts")
   assertOfficer(options)

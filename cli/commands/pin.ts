@@ -36,7 +36,7 @@ Examples:
     .option("--passphrase-file <file>", "the officer's passphrase (default: asked)")
     .action(async (options: PinOptions, command: Command) => {
       const { files, unlocking } = await opened(context, options, command)
-      const { readPins } = await import("../../node/pins.ts")
+      const { readPins } = await import("../../node/keys/pins.ts")
       print(context, command, await readPins(files, unlocking))
     })
   pin
@@ -46,7 +46,7 @@ Examples:
     .option("--passphrase-file <file>", "the officer's passphrase (default: asked)")
     .action(async (name: string, options: PinOptions, command: Command) => {
       const { files, unlocking } = await opened(context, options, command)
-      const { removePin } = await import("../../node/pins.ts")
+      const { removePin } = await import("../../node/keys/pins.ts")
       const { realRandom } = await import("../../node/real-env.ts")
       print(context, command, await removePin(files, unlocking, name, realRandom))
     })
@@ -70,7 +70,7 @@ async function add(
 ): Promise<void> {
   const member = await memberOf(context, what, options)
   const { files, unlocking } = await opened(context, options, command)
-  const { addPin } = await import("../../node/pins.ts")
+  const { addPin } = await import("../../node/keys/pins.ts")
   const { realRandom } = await import("../../node/real-env.ts")
   print(context, command, await addPin(files, unlocking, { member, name }, realRandom))
 }

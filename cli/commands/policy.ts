@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { showPolicy } from "../../node/authority.ts"
+import type { showPolicy } from "../../node/authority/authority.ts"
 import type { CliContext } from "../context.ts"
 import { exitCodes } from "../errors.ts"
 import { connect } from "../node-client.ts"

@@ -116,7 +116,7 @@ async function adoptedProfiles(context: CliContext, command: Command): Promise<L
 
 /** Of those that come with this version, else the file of that name. */
 async function profileNamed(context: CliContext, name: string): Promise<AdoptableProfile> {
-  const { namedProfile } = await import("../../node/profiles.ts")
+  const { namedProfile } = await import("../../node/authority/profiles.ts")
   try {
     return namedProfile(name)
   } catch (cause) {
@@ -243,7 +243,7 @@ async function printProfile(output: Output, profile: Profile, digest: string): P
 }
 
 async function checkProfile(context: CliContext, file: string, command: Command): Promise<void> {
-  const { reviewProfile } = await import("../../node/profiles.ts")
+  const { reviewProfile } = await import("../../node/authority/profiles.ts")
   const output = context.output(command)
   const { profile, digest } = await profileIn(await fileOf(context, file))
   const findings = reviewProfile(profile)

@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { Wishes } from "../../node/propose.ts"
+import type { Wishes } from "../../node/authority/propose.ts"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import type { CliContext } from "../context.ts"
 import { readFileArgument, writeFileArgument } from "../file-argument.ts"
@@ -178,7 +178,7 @@ export async function propose(
     ...(enrol === undefined ? {} : { enrol }),
   })
   const bytes = decodeBase64(text)
-  const { readProposal } = await import("../../node/ceremony.ts")
+  const { readProposal } = await import("../../node/authority/ceremony.ts")
   const output = context.output(command)
   await writeFileArgument(file, bytes, context.stdout)
   if (file === "-") return

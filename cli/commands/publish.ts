@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { HandedOver } from "../../node/outbox.ts"
+import type { HandedOver } from "../../node/exchange/outbox.ts"
 import type { CliContext } from "../context.ts"
 import { exitCodes, wordsOf } from "../errors.ts"
 import { connect } from "../node-client.ts"

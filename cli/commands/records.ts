@@ -1,6 +1,6 @@
 import type { Command } from "commander"
-import type { Links, LinkView } from "../../node/linked.ts"
-import type { RecordView, Shown } from "../../node/records.ts"
+import type { Links, LinkView } from "../../node/order/linked.ts"
+import type { RecordView, Shown } from "../../node/reading/records.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
 import { type Output, styled } from "../output.ts"

@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { Opened, RegisterLine } from "../../node/register.ts"
+import type { Opened, RegisterLine } from "../../node/authority/register.ts"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
 import { assertConfirmed } from "../confirm.ts"
 import type { CliContext } from "../context.ts"
@@ -161,7 +161,7 @@ async function share(
   command: Command,
 ): Promise<void> {
   assertOfficer(options)
-  const { readRequest } = await import("../../node/register.ts")
+  const { readRequest } = await import("../../node/authority/register.ts")
   const { prepareCrypto } = await import("../../node/node.ts")
   prepareCrypto()
   const request = readRequest(await readFileArgument(file, fileBytes, context.stdin))
@@ -175,11 +175,11 @@ async function share(
 
 async function shareOf(
   context: CliContext,
-  request: Parameters<typeof import("../../node/register.ts").giveShares>[0],
+  request: Parameters<typeof import("../../node/authority/register.ts").giveShares>[0],
   options: OfficerOptions,
   command: Command,
 ): Promise<Uint8Array> {
-  const { giveShares } = await import("../../node/register.ts")
+  const { giveShares } = await import("../../node/authority/register.ts")
   const { today } = await import("../../node/context.ts")
   const { realClock } = await import("../../node/real-env.ts")
   const { key } = await officerKeyOf(context, options, command)
@@ -197,7 +197,7 @@ async function open(
   const statements: Uint8Array[] = []
   for (const file of files) statements.push(await readFileArgument(file, fileBytes, context.stdin))
   if (as.length > 0) {
-    const { readRequest } = await import("../../node/register.ts")
+    const { readRequest } = await import("../../node/authority/register.ts")
     const asked = await node.call<{ request: string }>("register.request", { person, reason })
     const request = readRequest(decodeBase64(asked.request))
     for (const officer of as)

@@ -1,6 +1,6 @@
 import type { Command } from "commander"
-import type { RecordView } from "../../node/records.ts"
-import type { SavedSearch } from "../../node/saved.ts"
+import type { RecordView } from "../../node/reading/records.ts"
+import type { SavedSearch } from "../../node/reading/saved.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
 import { printRecords } from "./records.ts"

@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { Synced } from "../../node/subscribe.ts"
+import type { Synced } from "../../node/exchange/subscribe.ts"
 import type { CliContext } from "../context.ts"
 import { type ExitCode, exitCodes, wordsOf } from "../errors.ts"
 import { connect } from "../node-client.ts"

@@ -1,6 +1,6 @@
 import type { Command } from "commander"
-import { csvCell } from "../../node/csv-cell.ts"
-import type { Trends } from "../../node/trends.ts"
+import { csvCell } from "../../node/reading/csv-cell.ts"
+import type { Trends } from "../../node/reading/trends.ts"
 import { utf8 } from "../../protocol/encoding.ts"
 import type { CliContext } from "../context.ts"
 import { writeFileArgument } from "../file-argument.ts"

@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { Requested } from "../../node/release.ts"
+import type { Requested } from "../../node/order/release.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
 import { namesIn, printRequested } from "./release.ts"

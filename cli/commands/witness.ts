@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { Witnesses } from "../../node/name-witnesses.ts"
+import type { Witnesses } from "../../node/authority/name-witnesses.ts"
 import { decodeBase64 } from "../../protocol/encoding.ts"
 import { assertConfirmed } from "../confirm.ts"
 import type { CliContext } from "../context.ts"
@@ -137,9 +137,9 @@ async function change(
 
 /** The root keys of this home sign in this process: the node never sees them. */
 async function signHere(context: CliContext, bytes: Uint8Array, command: Command) {
-  const { readProposal, signProposal } = await import("../../node/ceremony.ts")
+  const { readProposal, signProposal } = await import("../../node/authority/ceremony.ts")
   const { diskFiles } = await import("../../node/files.ts")
-  const { publicRootKey } = await import("../../node/found.ts")
+  const { publicRootKey } = await import("../../node/authority/found.ts")
   const { readRootKeys } = await import("../../node/home.ts")
   const { kidOf } = await import("../../protocol/member/key.ts")
   const { prepareCrypto } = await import("../../node/node.ts")

@@ -1,7 +1,7 @@
-import { safeAttachmentName } from "../../node/attachment-name.ts"
 import { renderMarkdown } from "../../node/console/markdown.ts"
-import { csvCell } from "../../node/csv-cell.ts"
-import { searchQuery } from "../../node/search-text.ts"
+import { safeAttachmentName } from "../../node/order/attachment-name.ts"
+import { csvCell } from "../../node/reading/csv-cell.ts"
+import { searchQuery } from "../../node/reading/search-text.ts"
 import { parseLanguage, parseTime } from "../../protocol/time.ts"
 import { type Op, textField } from "./fields.ts"
 

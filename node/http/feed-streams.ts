@@ -6,8 +6,8 @@ import {
   framesHeader,
 } from "../../protocol/exchange/frames.ts"
 import type { Context } from "../context.ts"
-import { type FeedPosition, feedFrames, feedHead, proofsWanted } from "../deliver.ts"
-import { gossipFrames, noteTold, type Told } from "../gossip.ts"
+import { type FeedPosition, feedFrames, feedHead, proofsWanted } from "../exchange/deliver.ts"
+import { gossipFrames, noteTold, type Told } from "../log/gossip.ts"
 import { servedPeer } from "../store/queries/members.ts"
 
 const heartbeatMs = 30_000

@@ -5,59 +5,17 @@ import { ProtocolError } from "../../protocol/errors.ts"
 import { limits } from "../../protocol/limits.ts"
 import { acts, conditions, type PolicyLine } from "../../protocol/member/policy.ts"
 import { markings } from "../../protocol/record/marking.ts"
-import { publishRoot } from "../amend.ts"
-import { advanceLog } from "../append.ts"
-import { auditLogs } from "../audit.ts"
-import { listKeys, listOfficers, showPolicy, unmetLines } from "../authority.ts"
-import { backUp } from "../backup.ts"
-import { calendar, meetDeadline, setMilestone } from "../calendar.ts"
-import { giveConsent, makeConsent, takeConsent, takeConsentBack } from "../consent.ts"
-import type { Context } from "../context.ts"
-import {
-  acceptGroup,
-  addToGroup,
-  createGroup,
-  inviteToGroup,
-  leaveGroup,
-  listGroups,
-  passGroup,
-  removeFromGroup,
-  showGroup,
-} from "../convene.ts"
-import { verifyDecision } from "../decision.ts"
-import { doctor } from "../doctor.ts"
-import { addDraft, addDrafts, editDraft, listDrafts, removeDraft, showDraft } from "../drafts.ts"
-import { PeerUnreachable } from "../env.ts"
-import { NodeError } from "../errors.ts"
-import { exportEvidence, exportProof } from "../evidence.ts"
-import { endHold, holdRecord, listHolds, openHeld } from "../hold.ts"
-import {
-  continueWith,
-  explain,
-  listInconsistencies,
-  showInconsistency,
-} from "../inconsistencies.ts"
-import { askersOf, listInterests, stateInterest } from "../interests.ts"
-import { introduce } from "../introduce.ts"
-import { decideLocalMark, readLocalMarks } from "../local-marks.ts"
-import { logConsistency, logHead, logPolicy, logProof, logTiles } from "../log.ts"
-import { metrics } from "../metrics.ts"
+import { publishRoot } from "../authority/amend.ts"
+import { listKeys, listOfficers, showPolicy, unmetLines } from "../authority/authority.ts"
+import { verifyDecision } from "../authority/decision.ts"
+import { introduce } from "../authority/introduce.ts"
+import { decideLocalMark, readLocalMarks } from "../authority/local-marks.ts"
 import {
   listWitnesses,
   proposeWitnesses,
   setWitnessHours,
   type WitnessChange,
-} from "../name-witnesses.ts"
-import { type Hooks, hooksOf, setHooks } from "../notify.ts"
-import {
-  addSignature,
-  cancelOrder,
-  exportOrder,
-  listOrders,
-  refuseOrder,
-  showOrder,
-} from "../orders.ts"
-import { handOverAll, handOverNow, outbox } from "../outbox.ts"
+} from "../authority/name-witnesses.ts"
 import {
   addPeer,
   addPeerByUrl,
@@ -74,13 +32,9 @@ import {
   showPeer,
   updatePeer,
   verifyPeer,
-} from "../peers.ts"
-import { adoptProfile, listProfiles } from "../profiles.ts"
-import { propose, type Wishes } from "../propose.ts"
-import { receiptsOf } from "../receipts.ts"
-import { findRecord, inbox, search, show } from "../records.ts"
-import { recover, resumeAnyway } from "../recover.ts"
-import { giveUp } from "../regain.ts"
+} from "../authority/peers.ts"
+import { adoptProfile, listProfiles } from "../authority/profiles.ts"
+import { propose, type Wishes } from "../authority/propose.ts"
 import {
   addEntry,
   listEntries,
@@ -88,17 +42,70 @@ import {
   registerLog,
   requestOpening,
   resealEntries,
-} from "../register.ts"
-import { requestRelease, requestWithdrawal } from "../release.ts"
-import { replaceKem, rotateKem, setContact } from "../renew.ts"
-import { forgetSearch, runSaved, savedSearches, saveSearch } from "../saved.ts"
-import { type Saying, say } from "../say.ts"
-import { publish } from "../sequencer.ts"
-import { follow, sync } from "../subscribe.ts"
-import { translate } from "../translate.ts"
-import { trends } from "../trends.ts"
-import { unanswered } from "../unanswered.ts"
-import { why } from "../why.ts"
+} from "../authority/register.ts"
+import { replaceKem, rotateKem, setContact } from "../authority/renew.ts"
+import { backUp } from "../backup.ts"
+import type { Context } from "../context.ts"
+import { doctor } from "../doctor.ts"
+import { PeerUnreachable } from "../env.ts"
+import { NodeError } from "../errors.ts"
+import { endHold, holdRecord, listHolds, openHeld } from "../exchange/hold.ts"
+import { type Hooks, hooksOf, setHooks } from "../exchange/notify.ts"
+import { handOverAll, handOverNow, outbox } from "../exchange/outbox.ts"
+import { receiptsOf } from "../exchange/receipts.ts"
+import { follow, sync } from "../exchange/subscribe.ts"
+import { unanswered } from "../exchange/unanswered.ts"
+import { why } from "../exchange/why.ts"
+import { advanceLog } from "../log/append.ts"
+import { auditLogs } from "../log/audit.ts"
+import { exportEvidence, exportProof } from "../log/evidence.ts"
+import {
+  continueWith,
+  explain,
+  listInconsistencies,
+  showInconsistency,
+} from "../log/inconsistencies.ts"
+import { logConsistency, logHead, logPolicy, logProof, logTiles } from "../log/log.ts"
+import { publish } from "../log/sequencer.ts"
+import { metrics } from "../metrics.ts"
+import { giveConsent, makeConsent, takeConsent, takeConsentBack } from "../order/consent.ts"
+import {
+  acceptGroup,
+  addToGroup,
+  createGroup,
+  inviteToGroup,
+  leaveGroup,
+  listGroups,
+  passGroup,
+  removeFromGroup,
+  showGroup,
+} from "../order/convene.ts"
+import {
+  addDraft,
+  addDrafts,
+  editDraft,
+  listDrafts,
+  removeDraft,
+  showDraft,
+} from "../order/drafts.ts"
+import { askersOf, listInterests, stateInterest } from "../order/interests.ts"
+import {
+  addSignature,
+  cancelOrder,
+  exportOrder,
+  listOrders,
+  refuseOrder,
+  showOrder,
+} from "../order/orders.ts"
+import { requestRelease, requestWithdrawal } from "../order/release.ts"
+import { type Saying, say } from "../order/say.ts"
+import { translate } from "../order/translate.ts"
+import { calendar, meetDeadline, setMilestone } from "../reading/calendar.ts"
+import { findRecord, inbox, search, show } from "../reading/records.ts"
+import { forgetSearch, runSaved, savedSearches, saveSearch } from "../reading/saved.ts"
+import { trends } from "../reading/trends.ts"
+import { recover, resumeAnyway } from "../recover.ts"
+import { giveUp } from "../regain.ts"
 
 /**
  * What the member's own people can ask of the node: one operation a verb, JSON in, JSON out, bytes as

@@ -15,16 +15,22 @@ import { openEntry } from "../../protocol/log/entry.ts"
 import { formatTlogProof } from "../../protocol/log/tlog-proof.ts"
 import { rootVersion } from "../../protocol/member/root.ts"
 import type { Context } from "../context.ts"
-import { assertSealable, feedHead, logFrames, parseFeedQuery, sealedFor } from "../deliver.ts"
-import { returnedFrames } from "../give-back.ts"
-import { nodeKid, nodeSigner } from "../keys.ts"
-import { logTile, newestCheckpoint } from "../log.ts"
-import { hasPassedOn } from "../pass-on.ts"
-import { takePushed } from "../push.ts"
-import { noteAsked } from "../reader.ts"
+import {
+  assertSealable,
+  feedHead,
+  logFrames,
+  parseFeedQuery,
+  sealedFor,
+} from "../exchange/deliver.ts"
+import { returnedFrames } from "../exchange/give-back.ts"
+import { hasPassedOn } from "../exchange/pass-on.ts"
+import { takePushed } from "../exchange/push.ts"
+import { noteAsked } from "../exchange/reader.ts"
+import { nodeKid, nodeSigner } from "../keys/keys.ts"
+import { logTile, newestCheckpoint } from "../log/log.ts"
+import { addCheckpoint, witnessedCheckpoint } from "../log/witness.ts"
 import { fromNodes, logOf, placesOf } from "../store/queries/logs.ts"
 import { keysInForce } from "../store/queries/members.ts"
-import { addCheckpoint, witnessedCheckpoint } from "../witness.ts"
 import { Crowd } from "./crowd.ts"
 import { FeedStreams } from "./feed-streams.ts"
 import { signResponse, type VerifiedRequest } from "./message-signature.ts"

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
-import { buildRecord, parseDraft } from "../../node/draft.ts"
+import { buildRecord, parseDraft } from "../../node/order/draft.ts"
 
 const folder = join(import.meta.dirname, "..", "..", "demo", "practices")
 const practices = readdirSync(folder).map((file) => ({

@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs"
 import { join, relative } from "node:path"
 import { afterAll, expect, test, vi } from "vitest"
-import { openKeyFileContent } from "../../node/keystore.ts"
+import { openKeyFileContent } from "../../node/keys/keystore.ts"
 import { openSqlite } from "../../node/store/sqlite.ts"
 import { decodeHex } from "../../protocol/encoding.ts"
 import { authorise, Homes, type TestHome } from "../support/home.ts"

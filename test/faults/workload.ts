@@ -1,6 +1,6 @@
-import { addDraft } from "../../node/drafts.ts"
+import { sync } from "../../node/exchange/subscribe.ts"
+import { addDraft } from "../../node/order/drafts.ts"
 import { logOf } from "../../node/store/queries/logs.ts"
-import { sync } from "../../node/subscribe.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
 import { rangeRoot } from "../../protocol/log/compact-range.ts"
 import { type History, Violation } from "./history.ts"

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest"
 import { formatCalendar } from "../../cli/icalendar.ts"
-import { calendar, meetDeadline, setMilestone } from "../../node/calendar.ts"
-import { addDraft } from "../../node/drafts.ts"
-import { requestRelease } from "../../node/release.ts"
-import { say } from "../../node/say.ts"
-import { sync } from "../../node/subscribe.ts"
+import { sync } from "../../node/exchange/subscribe.ts"
+import { addDraft } from "../../node/order/drafts.ts"
+import { requestRelease } from "../../node/order/release.ts"
+import { say } from "../../node/order/say.ts"
+import { calendar, meetDeadline, setMilestone } from "../../node/reading/calendar.ts"
 import { authoriseAndPublish, network, type TestNode } from "../support/network.ts"
 
 const report = `---

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest"
-import { proposeRoot, publishRoot, type RootChanges } from "../../node/amend.ts"
-import { readProposal, signProposal } from "../../node/ceremony.ts"
+import { proposeRoot, publishRoot, type RootChanges } from "../../node/authority/amend.ts"
+import { readProposal, signProposal } from "../../node/authority/ceremony.ts"
+import { sync } from "../../node/exchange/subscribe.ts"
+import { publish } from "../../node/log/sequencer.ts"
 import {
   acceptGroup,
   addToGroup,
@@ -8,13 +10,11 @@ import {
   inviteToGroup,
   passGroup,
   showGroup,
-} from "../../node/convene.ts"
-import { addDraft } from "../../node/drafts.ts"
-import { cancelOrder } from "../../node/orders.ts"
-import { inbox } from "../../node/records.ts"
-import { type Requested, requestRelease, requestWithdrawal } from "../../node/release.ts"
-import { publish } from "../../node/sequencer.ts"
-import { sync } from "../../node/subscribe.ts"
+} from "../../node/order/convene.ts"
+import { addDraft } from "../../node/order/drafts.ts"
+import { cancelOrder } from "../../node/order/orders.ts"
+import { type Requested, requestRelease, requestWithdrawal } from "../../node/order/release.ts"
+import { inbox } from "../../node/reading/records.ts"
 import { practiceText } from "../support/hostile.ts"
 import { authorise, authoriseAndPublish, network, type TestNode } from "../support/network.ts"
 import { codeOf } from "../support/refusal.ts"

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest"
-import { addDraft } from "../../node/drafts.ts"
-import { checkHeldLinks } from "../../node/links.ts"
-import { inbox, search, show } from "../../node/records.ts"
-import { requestRelease } from "../../node/release.ts"
-import { say } from "../../node/say.ts"
-import { publish } from "../../node/sequencer.ts"
-import { sync } from "../../node/subscribe.ts"
-import { translate } from "../../node/translate.ts"
+import { sync } from "../../node/exchange/subscribe.ts"
+import { publish } from "../../node/log/sequencer.ts"
+import { addDraft } from "../../node/order/drafts.ts"
+import { checkHeldLinks } from "../../node/order/links.ts"
+import { requestRelease } from "../../node/order/release.ts"
+import { say } from "../../node/order/say.ts"
+import { translate } from "../../node/order/translate.ts"
+import { inbox, search, show } from "../../node/reading/records.ts"
 import { findProfileById } from "../../protocol/profiles/registry.ts"
 import { decodeRecord } from "../../protocol/record/record.ts"
 import { agreeMission } from "../support/mechanism.ts"
@@ -271,7 +271,7 @@ test("a translation is signed off as its original is, and shows as one of an old
   ])
   expect((await search(xb.context, "personnes")).records).toHaveLength(1)
 
-  const { editDraft } = await import("../../node/drafts.ts")
+  const { editDraft } = await import("../../node/order/drafts.ts")
   await editDraft(xa.context, record, `${practice}And to no one else.\n`)
   const next = await requestRelease(xa.context, { records: [record], to: ["xb"] })
   await authoriseAndPublish(xa, next.orders)

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest"
-import { addDraft } from "../../node/drafts.ts"
-import { inbox } from "../../node/records.ts"
-import { requestRelease } from "../../node/release.ts"
-import { sync } from "../../node/subscribe.ts"
+import { sync } from "../../node/exchange/subscribe.ts"
+import { addDraft } from "../../node/order/drafts.ts"
+import { requestRelease } from "../../node/order/release.ts"
+import { inbox } from "../../node/reading/records.ts"
 import { decodeUtf8, utf8 } from "../../protocol/encoding.ts"
 import { type Frame, formatHead, parseHead } from "../../protocol/exchange/frames.ts"
 import {

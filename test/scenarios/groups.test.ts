@@ -1,4 +1,7 @@
 import { expect, test } from "vitest"
+import { receiptsOf } from "../../node/exchange/receipts.ts"
+import { sync } from "../../node/exchange/subscribe.ts"
+import { publish } from "../../node/log/sequencer.ts"
 import {
   acceptGroup,
   addToGroup,
@@ -8,13 +11,10 @@ import {
   passGroup,
   removeFromGroup,
   showGroup,
-} from "../../node/convene.ts"
-import { addDraft, draftById, freezeDraft } from "../../node/drafts.ts"
-import { receiptsOf } from "../../node/receipts.ts"
-import { inbox } from "../../node/records.ts"
-import { type Requested, requestRelease } from "../../node/release.ts"
-import { publish } from "../../node/sequencer.ts"
-import { sync } from "../../node/subscribe.ts"
+} from "../../node/order/convene.ts"
+import { addDraft, draftById, freezeDraft } from "../../node/order/drafts.ts"
+import { type Requested, requestRelease } from "../../node/order/release.ts"
+import { inbox } from "../../node/reading/records.ts"
 import { groupFields } from "../../protocol/record/group.ts"
 import {
   ForgedFeed,

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest"
-import { addDraft } from "../../node/drafts.ts"
-import { handOverAll, keepHandingOver, outbox } from "../../node/outbox.ts"
-import { blockPeer, pushToPeer } from "../../node/peers.ts"
-import { receiptsOf } from "../../node/receipts.ts"
-import { inbox } from "../../node/records.ts"
-import { requestRelease, requestWithdrawal } from "../../node/release.ts"
-import { publish } from "../../node/sequencer.ts"
-import { sync } from "../../node/subscribe.ts"
-import { why } from "../../node/why.ts"
+import { blockPeer, pushToPeer } from "../../node/authority/peers.ts"
+import { handOverAll, keepHandingOver, outbox } from "../../node/exchange/outbox.ts"
+import { receiptsOf } from "../../node/exchange/receipts.ts"
+import { sync } from "../../node/exchange/subscribe.ts"
+import { why } from "../../node/exchange/why.ts"
+import { publish } from "../../node/log/sequencer.ts"
+import { addDraft } from "../../node/order/drafts.ts"
+import { requestRelease, requestWithdrawal } from "../../node/order/release.ts"
+import { inbox } from "../../node/reading/records.ts"
 import {
   ForgedFeed,
   forgeOrder,

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest"
-import { addDraft, draftById, freezeDraft } from "../../node/drafts.ts"
-import { askersOf, listInterests, stateInterest } from "../../node/interests.ts"
-import { requestRelease, requestWithdrawal } from "../../node/release.ts"
-import { searchContent } from "../../node/search.ts"
-import { isFoundBy, searchQuery } from "../../node/search-text.ts"
-import { sync } from "../../node/subscribe.ts"
+import { sync } from "../../node/exchange/subscribe.ts"
+import { addDraft, draftById, freezeDraft } from "../../node/order/drafts.ts"
+import { askersOf, listInterests, stateInterest } from "../../node/order/interests.ts"
+import { requestRelease, requestWithdrawal } from "../../node/order/release.ts"
+import { searchContent } from "../../node/reading/search.ts"
+import { isFoundBy, searchQuery } from "../../node/reading/search-text.ts"
 import {
   ForgedFeed,
   forgeOrder,

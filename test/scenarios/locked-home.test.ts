@@ -1,23 +1,23 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { expect, test } from "vitest"
-import { openAgentKeys } from "../../node/agent-keys.ts"
-import { proposeRoot } from "../../node/amend.ts"
-import { diskFiles } from "../../node/files.ts"
-import { initHome, openHome, openOfficerKey } from "../../node/home.ts"
-import { moveToAgent } from "../../node/move-keys.ts"
-import { closeNode } from "../../node/node.ts"
-import { addPin } from "../../node/pins.ts"
-import { realEnv } from "../../node/real-env.ts"
+import { proposeRoot } from "../../node/authority/amend.ts"
 import {
   addEntry,
   giveShares,
   openEntries,
   readRequest,
   requestOpening,
-} from "../../node/register.ts"
-import { rotateKem, setContact } from "../../node/renew.ts"
-import { openRootKey } from "../../node/root-key.ts"
+} from "../../node/authority/register.ts"
+import { rotateKem, setContact } from "../../node/authority/renew.ts"
+import { diskFiles } from "../../node/files.ts"
+import { initHome, openHome, openOfficerKey } from "../../node/home.ts"
+import { openAgentKeys } from "../../node/keys/agent-keys.ts"
+import { moveToAgent } from "../../node/keys/move-keys.ts"
+import { addPin } from "../../node/keys/pins.ts"
+import { openRootKey } from "../../node/keys/root-key.ts"
+import { closeNode } from "../../node/node.ts"
+import { realEnv } from "../../node/real-env.ts"
 import { scratch } from "../support/scratch.ts"
 
 /**

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest"
-import { editDraft } from "../../node/drafts.ts"
-import { requestRelease, requestWithdrawal } from "../../node/release.ts"
-import { say } from "../../node/say.ts"
-import { publish } from "../../node/sequencer.ts"
-import { sync } from "../../node/subscribe.ts"
+import { sync } from "../../node/exchange/subscribe.ts"
+import { publish } from "../../node/log/sequencer.ts"
+import { editDraft } from "../../node/order/drafts.ts"
+import { requestRelease, requestWithdrawal } from "../../node/order/release.ts"
+import { say } from "../../node/order/say.ts"
 import {
   acceptMission,
   agreeMission,

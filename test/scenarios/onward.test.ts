@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest"
-import { addDraft } from "../../node/drafts.ts"
-import { exportEvidence } from "../../node/evidence.ts"
-import { inbox, show } from "../../node/records.ts"
-import { requestRelease, requestWithdrawal } from "../../node/release.ts"
-import { publish } from "../../node/sequencer.ts"
-import { sync } from "../../node/subscribe.ts"
+import { sync } from "../../node/exchange/subscribe.ts"
+import { exportEvidence } from "../../node/log/evidence.ts"
+import { publish } from "../../node/log/sequencer.ts"
+import { addDraft } from "../../node/order/drafts.ts"
+import { requestRelease, requestWithdrawal } from "../../node/order/release.ts"
+import { inbox, show } from "../../node/reading/records.ts"
 import { parsePin, verifyEvidence } from "../../protocol/evidence.ts"
 import {
   acquaint,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { addPeerByUrl } from "../../node/peers.ts"
+import { addPeerByUrl } from "../../node/authority/peers.ts"
 import { encodeCanonical } from "../../protocol/canonical.ts"
 import { utf8 } from "../../protocol/encoding.ts"
 import { network, type TestNode } from "../support/network.ts"

@@ -1,7 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { doctor } from "../../node/doctor.ts"
-import { addDraft } from "../../node/drafts.ts"
-import { introduce } from "../../node/introduce.ts"
+import { introduce } from "../../node/authority/introduce.ts"
 import {
   addPeer,
   blockPeer,
@@ -11,12 +9,14 @@ import {
   showPeer,
   updatePeer,
   verifyPeer,
-} from "../../node/peers.ts"
-import { inbox } from "../../node/records.ts"
-import { requestRelease, requestWithdrawal } from "../../node/release.ts"
-import { setContact } from "../../node/renew.ts"
-import { signStatement } from "../../node/statement.ts"
-import { sync } from "../../node/subscribe.ts"
+} from "../../node/authority/peers.ts"
+import { setContact } from "../../node/authority/renew.ts"
+import { signStatement } from "../../node/authority/statement.ts"
+import { doctor } from "../../node/doctor.ts"
+import { sync } from "../../node/exchange/subscribe.ts"
+import { addDraft } from "../../node/order/drafts.ts"
+import { requestRelease, requestWithdrawal } from "../../node/order/release.ts"
+import { inbox } from "../../node/reading/records.ts"
 import { kidOf } from "../../protocol/member/key.ts"
 import { wordsIn, wordsOf } from "../../protocol/words.ts"
 import { amend, documentOf, knownVersion, release } from "../support/ceremony.ts"

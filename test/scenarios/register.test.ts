@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { makeOfficerKey, type OfficerKey } from "../../node/found.ts"
+import { makeOfficerKey, type OfficerKey } from "../../node/authority/found.ts"
 import {
   addEntry,
   giveShares,
@@ -9,7 +9,7 @@ import {
   registerLog,
   requestOpening,
   resealEntries,
-} from "../../node/register.ts"
+} from "../../node/authority/register.ts"
 import { amend } from "../support/ceremony.ts"
 import { officerKey } from "../support/hostile.ts"
 import { network, type TestNode } from "../support/network.ts"

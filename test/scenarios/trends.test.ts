@@ -1,9 +1,9 @@
 import { expect, test } from "vitest"
 import { formatTrends } from "../../cli/commands/trends.ts"
-import { addDraft } from "../../node/drafts.ts"
-import { requestRelease } from "../../node/release.ts"
-import { sync } from "../../node/subscribe.ts"
-import { trends } from "../../node/trends.ts"
+import { sync } from "../../node/exchange/subscribe.ts"
+import { addDraft } from "../../node/order/drafts.ts"
+import { requestRelease } from "../../node/order/release.ts"
+import { trends } from "../../node/reading/trends.ts"
 import { acquaint, authoriseAndPublish, network, type TestNode } from "../support/network.ts"
 
 const practice = (title: string, area: string, year: string) => `---

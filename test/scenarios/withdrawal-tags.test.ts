@@ -1,12 +1,12 @@
 import { expect, test } from "vitest"
-import { addDraft } from "../../node/drafts.ts"
-import { exportEvidence } from "../../node/evidence.ts"
-import { cancelOrder, showOrder } from "../../node/orders.ts"
-import { inbox, search, show } from "../../node/records.ts"
-import { requestRelease, requestWithdrawal } from "../../node/release.ts"
-import { fillSlot, nextSlot, publish } from "../../node/sequencer.ts"
+import { sync } from "../../node/exchange/subscribe.ts"
+import { exportEvidence } from "../../node/log/evidence.ts"
+import { fillSlot, nextSlot, publish } from "../../node/log/sequencer.ts"
+import { addDraft } from "../../node/order/drafts.ts"
+import { cancelOrder, showOrder } from "../../node/order/orders.ts"
+import { requestRelease, requestWithdrawal } from "../../node/order/release.ts"
+import { inbox, search, show } from "../../node/reading/records.ts"
 import { logOf } from "../../node/store/queries/logs.ts"
-import { sync } from "../../node/subscribe.ts"
 import { practiceText } from "../support/hostile.ts"
 import { authorise, authoriseAndPublish, network, type TestNode } from "../support/network.ts"
 import { codeOf } from "../support/refusal.ts"
@@ -156,7 +156,7 @@ test("every tag of a record with several versions is entered in the end", async 
   const { xa, xb } = net.nodes as Record<"xa" | "xb", TestNode>
   const record = await draftOf(xa, "One")
   await release(xa, record, ["xb"])
-  const { editDraft } = await import("../../node/drafts.ts")
+  const { editDraft } = await import("../../node/order/drafts.ts")
   await editDraft(xa.context, record, practiceText("Two"))
   await release(xa, record, ["xb"])
   await withdraw(xa, record)

@@ -1,7 +1,7 @@
+import type { OfficerKey } from "../../node/authority/found.ts"
+import { type Review, reviewExport, type Seen, signReview } from "../../node/authority/officer.ts"
 import { type Context, dayOf } from "../../node/context.ts"
-import type { OfficerKey } from "../../node/found.ts"
-import { type Review, reviewExport, type Seen, signReview } from "../../node/officer.ts"
-import { addSignature, exportOrder } from "../../node/orders.ts"
+import { addSignature, exportOrder } from "../../node/order/orders.ts"
 import { Turn } from "../../node/turn.ts"
 import type { Intent, Truth } from "./truth.ts"
 

@@ -38,13 +38,13 @@ export const plants: readonly Plant[] = [
     breaks: "S2",
     edits: [
       {
-        file: "node/sequencer.ts",
+        file: "node/log/sequencer.ts",
         from: "queue.push({ orderId, resolve, reject })",
         to: `queue.push({ orderId, resolve, reject })
     Object.assign(globalThis, { [\`told \${orderId}\`]: resolve })`,
       },
       {
-        file: "node/sequencer.ts",
+        file: "node/log/sequencer.ts",
         from: "return { order: id, index, size: 0, queued }",
         to: `const told = { order: id, index, size: 0, queued }
   globalThis[\`told \${orderId}\`]?.(told)
@@ -57,7 +57,7 @@ export const plants: readonly Plant[] = [
     breaks: "S11 L3",
     edits: [
       {
-        file: "node/sequencer.ts",
+        file: "node/log/sequencer.ts",
         from: "const after = await appendOwn(context, trx, filler.entries)",
         to: `const after = await appendOwn(context, trx, filler.entries)
     noteHighWater(context, after)`,
@@ -162,7 +162,7 @@ export const plants: readonly Plant[] = [
     breaks: "S9",
     edits: [
       {
-        file: "node/mirror.ts",
+        file: "node/log/mirror.ts",
         from: 'if (!equalBytes(rangeRoot(range), checkpoint.root)) throw new ProtocolError("checkpoint.forked")',
         to: "void equalBytes",
       },
@@ -173,7 +173,7 @@ export const plants: readonly Plant[] = [
     breaks: "L8",
     edits: [
       {
-        file: "node/inconsistency.ts",
+        file: "node/log/inconsistency.ts",
         from: 'if (ours === null || equalBytes(ours, checkpoint.root)) return "consistent"',
         to: 'if (ours !== undefined) return "consistent"',
       },
@@ -184,7 +184,7 @@ export const plants: readonly Plant[] = [
     breaks: "L1",
     edits: [
       {
-        file: "node/deliver.ts",
+        file: "node/exchange/deliver.ts",
         from: "const page = await queuedFor(context, peer, after,",
         to: `const isEdge = after > 0 && after % 32 === 0 && after + 1 < head.n
     const page = await queuedFor(context, peer, isEdge ? after + 1 : after,`,
@@ -196,7 +196,7 @@ export const plants: readonly Plant[] = [
     breaks: "L1",
     edits: [
       {
-        file: "node/feed-query.ts",
+        file: "node/exchange/feed-query.ts",
         from: "after: String(source.n),",
         to: "after: String(source.n > 0 ? source.n + 1 : 0),",
       },
@@ -207,7 +207,7 @@ export const plants: readonly Plant[] = [
     breaks: "S6",
     edits: [
       {
-        file: "node/take.ts",
+        file: "node/exchange/take.ts",
         from: `if (delivery.n !== expected.n) taken.gap = "delivery.gap"
     else if (delivery.prev !== expected.prev) taken.gap = "delivery.fork"`,
         to: "void expected",
@@ -241,7 +241,7 @@ export const plants: readonly Plant[] = [
     breaks: "S8",
     edits: [
       {
-        file: "node/deliver.ts",
+        file: "node/exchange/deliver.ts",
         from: "if (content === undefined || isEnded || isDoubtful) return []",
         to: "if (content === undefined || isDoubtful) return []",
       },
@@ -250,14 +250,16 @@ export const plants: readonly Plant[] = [
   {
     name: "sealed-for-anyone",
     breaks: "S3",
-    edits: [{ file: "node/deliver.ts", from: "if (!isLive) return null", to: "void isLive" }],
+    edits: [
+      { file: "node/exchange/deliver.ts", from: "if (!isLive) return null", to: "void isLive" },
+    ],
   },
   {
     name: "search-keeps-words",
     breaks: "S8",
     edits: [
       {
-        file: "node/take.ts",
+        file: "node/exchange/take.ts",
         from: "await unindexRecord(trx, rid, new Uint8Array(bytes))",
         to: "void unindexRecord",
       },
@@ -268,7 +270,7 @@ export const plants: readonly Plant[] = [
     breaks: "S18",
     edits: [
       {
-        file: "node/receipts.ts",
+        file: "node/exchange/receipts.ts",
         from: 'throw new ProtocolError("receipt.invalid", { detail: "not delivered" })',
         to: "void items",
       },
@@ -279,7 +281,7 @@ export const plants: readonly Plant[] = [
     breaks: "L5",
     edits: [
       {
-        file: "node/subscribe.ts",
+        file: "node/exchange/subscribe.ts",
         from: "retry = Math.min(retry * 2, longestRetryMs)",
         to: "retry = longestRetryMs / longestRetryMs",
       },

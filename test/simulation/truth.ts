@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import type { Published, Scheduled } from "../../node/sequencer.ts"
+import type { Published, Scheduled } from "../../node/log/sequencer.ts"
 import type { Place } from "./books.ts"
 import { personsNeeded } from "./founding.ts"
 

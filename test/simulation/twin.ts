@@ -1,7 +1,7 @@
 import type { Context } from "../../node/context.ts"
 import { NodeError } from "../../node/errors.ts"
+import { publish } from "../../node/log/sequencer.ts"
 import { createNode } from "../../node/node.ts"
-import { publish } from "../../node/sequencer.ts"
 import type { Scene } from "./action.ts"
 import { Disk } from "./disk.ts"
 import { Life } from "./life.ts"

@@ -1,8 +1,13 @@
-import { proposeRoot, publishRoot, type RootChanges } from "../../node/amend.ts"
-import { assembleRoot, decodeProposal, readProposal, signProposal } from "../../node/ceremony.ts"
-import { addDraft } from "../../node/drafts.ts"
-import { publicRootKey, type RootPair } from "../../node/found.ts"
-import { requestRelease } from "../../node/release.ts"
+import { proposeRoot, publishRoot, type RootChanges } from "../../node/authority/amend.ts"
+import {
+  assembleRoot,
+  decodeProposal,
+  readProposal,
+  signProposal,
+} from "../../node/authority/ceremony.ts"
+import { publicRootKey, type RootPair } from "../../node/authority/found.ts"
+import { addDraft } from "../../node/order/drafts.ts"
+import { requestRelease } from "../../node/order/release.ts"
 import { memberById } from "../../node/store/queries/members.ts"
 import { newestRoot } from "../../protocol/member/root.ts"
 import { practiceText } from "./hostile.ts"

@@ -1,3 +1,6 @@
+import { type Founded, foundMember } from "../../node/authority/found.ts"
+import { reviewExport, signReview } from "../../node/authority/officer.ts"
+import { addPeer, ownCard, verifyPeer } from "../../node/authority/peers.ts"
 import { type Config, type Context, dayOf } from "../../node/context.ts"
 import {
   type Env,
@@ -6,14 +9,11 @@ import {
   PeerUnreachable,
   type Transport,
 } from "../../node/env.ts"
-import { type Founded, foundMember } from "../../node/found.ts"
 import { peerApp } from "../../node/http/peer-app.ts"
+import { type Published, publish } from "../../node/log/sequencer.ts"
 import { memoryFiles } from "../../node/memory-env.ts"
 import { closeNode, createNode, prepareCrypto, storeFounded } from "../../node/node.ts"
-import { reviewExport, signReview } from "../../node/officer.ts"
-import { addSignature, exportOrder } from "../../node/orders.ts"
-import { addPeer, ownCard, verifyPeer } from "../../node/peers.ts"
-import { type Published, publish } from "../../node/sequencer.ts"
+import { addSignature, exportOrder } from "../../node/order/orders.ts"
 import { memoryDatabase } from "../../node/store/sqlite.ts"
 import { wordsOf } from "../../protocol/words.ts"
 import { seededRandom } from "./world.ts"

@@ -1,7 +1,7 @@
 import { connect } from "node:net"
 import { isFrames, signRequest, verifyResponse } from "../../node/http/message-signature.ts"
 import { parseSignatureInput, signatureBase } from "../../node/http/signature-base.ts"
-import { nodeKid, nodeSigner, publicSigningKey } from "../../node/keys.ts"
+import { nodeKid, nodeSigner, publicSigningKey } from "../../node/keys/keys.ts"
 import { concat, decodeBase64url, encodeBase64, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import type { TestNode } from "./network.ts"
 

@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib"
 import { signResponse } from "../../../node/http/message-signature.ts"
-import { makeNodeKeys, nodeKid, nodeSigner } from "../../../node/keys.ts"
+import { makeNodeKeys, nodeKid, nodeSigner } from "../../../node/keys/keys.ts"
 import { logOf } from "../../../node/store/queries/logs.ts"
 import { framesMediaType } from "../../../protocol/exchange/frames.ts"
 import {

@@ -1,5 +1,5 @@
 import { signRequest } from "../../../node/http/message-signature.ts"
-import { nodeKid, nodeSigner } from "../../../node/keys.ts"
+import { nodeKid, nodeSigner } from "../../../node/keys/keys.ts"
 import { encodeHex } from "../../../protocol/encoding.ts"
 import type { Target } from "./stage.ts"
 import type { Villain } from "./villain.ts"

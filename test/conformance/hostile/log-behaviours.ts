@@ -1,4 +1,3 @@
-import { commitEntries } from "../../../node/append.ts"
 import {
   type Founded,
   foundMember,
@@ -7,8 +6,9 @@ import {
   publicRootKey,
   type RootPair,
   signKeys,
-} from "../../../node/found.ts"
-import { logSigners, makeNodeKeys } from "../../../node/keys.ts"
+} from "../../../node/authority/found.ts"
+import { logSigners, makeNodeKeys } from "../../../node/keys/keys.ts"
+import { commitEntries } from "../../../node/log/append.ts"
 import { entriesFrom, logOf } from "../../../node/store/queries/logs.ts"
 import { encodeCanonical } from "../../../protocol/canonical.ts"
 import { sha256 } from "../../../protocol/crypto/hash.ts"

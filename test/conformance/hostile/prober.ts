@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises"
+import { findPeer } from "../../../node/authority/peers.ts"
 import { askPeer } from "../../../node/http/peer-client.ts"
-import { findPeer } from "../../../node/peers.ts"
 import { cardOf, know, startVillain, type Villain } from "./villain.ts"
 
 /**

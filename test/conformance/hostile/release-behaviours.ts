@@ -1,4 +1,4 @@
-import { foundMember, makeOfficerKey } from "../../../node/found.ts"
+import { foundMember, makeOfficerKey } from "../../../node/authority/found.ts"
 import { encodeCanonical } from "../../../protocol/canonical.ts"
 import { sha256 } from "../../../protocol/crypto/hash.ts"
 import { sealObject } from "../../../protocol/crypto/seal.ts"

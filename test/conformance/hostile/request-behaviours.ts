@@ -1,5 +1,5 @@
 import { connect } from "node:net"
-import { makeNodeKeys, nodeKid, nodeSigner } from "../../../node/keys.ts"
+import { makeNodeKeys, nodeKid, nodeSigner } from "../../../node/keys/keys.ts"
 import { concat, encodeHex, utf8 } from "../../../protocol/encoding.ts"
 import { encodeFrame, framesHeader, framesMediaType } from "../../../protocol/exchange/frames.ts"
 import { encodeReceipts, type ReceiptItem } from "../../../protocol/exchange/receipt.ts"

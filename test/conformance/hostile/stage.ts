@@ -1,5 +1,5 @@
-import { addDraft, freezeDraft } from "../../../node/drafts.ts"
-import { requestRelease } from "../../../node/release.ts"
+import { addDraft, freezeDraft } from "../../../node/order/drafts.ts"
+import { requestRelease } from "../../../node/order/release.ts"
 import { logOf } from "../../../node/store/queries/logs.ts"
 import { memberById } from "../../../node/store/queries/members.ts"
 import { encodeHex } from "../../../protocol/encoding.ts"

@@ -1,4 +1,4 @@
-import { receiptsOf } from "../../../node/receipts.ts"
+import { receiptsOf } from "../../../node/exchange/receipts.ts"
 import { answerBehaviours } from "./answer-behaviours.ts"
 import type { Behaviour } from "./behaviour.ts"
 import { feedBehaviours } from "./feed-behaviours.ts"

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest"
-import { takeConsentBack } from "../../../node/consent.ts"
-import { showOrder } from "../../../node/orders.ts"
-import { publish } from "../../../node/sequencer.ts"
-import { sync } from "../../../node/subscribe.ts"
+import { sync } from "../../../node/exchange/subscribe.ts"
+import { publish } from "../../../node/log/sequencer.ts"
+import { takeConsentBack } from "../../../node/order/consent.ts"
+import { showOrder } from "../../../node/order/orders.ts"
 import { cns } from "../../../protocol/profiles/cns.ts"
 import { dueOn } from "../../../protocol/profiles/cycle.ts"
 import {

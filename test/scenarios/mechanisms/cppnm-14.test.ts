@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { search } from "../../../node/records.ts"
+import { search } from "../../../node/reading/records.ts"
 import { errorsIn, holds, membersOf, tell, write } from "../../support/mechanism.ts"
 
 const party = { roles: ["foreignMinistry", "competentAuthority"] }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
-import { requestRelease } from "../../../node/release.ts"
-import { publish } from "../../../node/sequencer.ts"
+import { publish } from "../../../node/log/sequencer.ts"
+import { requestRelease } from "../../../node/order/release.ts"
 import { errorsIn, holds, mayAsk, membersOf, share, tell, write } from "../../support/mechanism.ts"
 import { signAs } from "../../support/network.ts"
 import { codeOf } from "../../support/refusal.ts"

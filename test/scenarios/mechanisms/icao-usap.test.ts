@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
-import { requestWithdrawal } from "../../../node/release.ts"
-import { publish } from "../../../node/sequencer.ts"
-import { sync } from "../../../node/subscribe.ts"
+import { sync } from "../../../node/exchange/subscribe.ts"
+import { publish } from "../../../node/log/sequencer.ts"
+import { requestWithdrawal } from "../../../node/order/release.ts"
 import {
   agree,
   digestOf,

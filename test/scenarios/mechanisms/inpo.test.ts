@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
-import { exportEvidence } from "../../../node/evidence.ts"
-import { search, show } from "../../../node/records.ts"
+import { exportEvidence } from "../../../node/log/evidence.ts"
+import { search, show } from "../../../node/reading/records.ts"
 import { errorsIn, holds, mayAsk, membersOf, share, tell, write } from "../../support/mechanism.ts"
 import { codeOf } from "../../support/refusal.ts"
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { publish } from "../../../node/sequencer.ts"
+import { publish } from "../../../node/log/sequencer.ts"
 import { dueOn } from "../../../protocol/profiles/cycle.ts"
 import { jointConvention } from "../../../protocol/profiles/joint-convention.ts"
 import {

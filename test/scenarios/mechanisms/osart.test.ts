@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
-import { inbox } from "../../../node/records.ts"
-import { publish } from "../../../node/sequencer.ts"
+import { publish } from "../../../node/log/sequencer.ts"
+import { inbox } from "../../../node/reading/records.ts"
 import {
   agree,
   agreeMission,

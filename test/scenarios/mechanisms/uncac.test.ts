@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
-import { refuseOrder, showOrder } from "../../../node/orders.ts"
-import { publish } from "../../../node/sequencer.ts"
+import { publish } from "../../../node/log/sequencer.ts"
+import { refuseOrder, showOrder } from "../../../node/order/orders.ts"
 import {
   agree,
   decided,

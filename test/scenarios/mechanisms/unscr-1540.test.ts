@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
-import { search, show } from "../../../node/records.ts"
-import { requestRelease } from "../../../node/release.ts"
-import { publish } from "../../../node/sequencer.ts"
+import { publish } from "../../../node/log/sequencer.ts"
+import { requestRelease } from "../../../node/order/release.ts"
+import { search, show } from "../../../node/reading/records.ts"
 import {
   agree,
   errorsIn,

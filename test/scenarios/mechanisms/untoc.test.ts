@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
-import { requestRelease } from "../../../node/release.ts"
-import { publish } from "../../../node/sequencer.ts"
+import { publish } from "../../../node/log/sequencer.ts"
+import { requestRelease } from "../../../node/order/release.ts"
 import {
   agree,
   errorsIn,

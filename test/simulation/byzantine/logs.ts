@@ -1,4 +1,4 @@
-import { logSigners } from "../../../node/keys.ts"
+import { logSigners } from "../../../node/keys/keys.ts"
 import { entriesFrom, fromNodes, logOf } from "../../../node/store/queries/logs.ts"
 import { utf8 } from "../../../protocol/encoding.ts"
 import { encodeEntries, type Frame } from "../../../protocol/exchange/frames.ts"

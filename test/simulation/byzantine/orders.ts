@@ -1,4 +1,4 @@
-import { addDraft, freezeDraft } from "../../../node/drafts.ts"
+import { addDraft, freezeDraft } from "../../../node/order/drafts.ts"
 import { encodeCanonical } from "../../../protocol/canonical.ts"
 import { sha256 } from "../../../protocol/crypto/hash.ts"
 import { sealObject } from "../../../protocol/crypto/seal.ts"

@@ -1,5 +1,5 @@
 import { askPeer } from "../../../node/http/peer-client.ts"
-import { nodeKid, nodeSigner } from "../../../node/keys.ts"
+import { nodeKid, nodeSigner } from "../../../node/keys/keys.ts"
 import { peerById } from "../../../node/store/queries/members.ts"
 import { concat, encodeHex, utf8 } from "../../../protocol/encoding.ts"
 import { encodeFrame, framesHeader, framesMediaType } from "../../../protocol/exchange/frames.ts"

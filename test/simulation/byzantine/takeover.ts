@@ -1,4 +1,4 @@
-import { sync } from "../../../node/subscribe.ts"
+import { sync } from "../../../node/exchange/subscribe.ts"
 import { type Frame, framesMediaType, readFrames } from "../../../protocol/exchange/frames.ts"
 import { framesBody } from "../../support/hostile.ts"
 import type { Scene } from "../action.ts"

@@ -1,5 +1,5 @@
-import { proposeRoot, publishRoot } from "../../../node/amend.ts"
-import { readProposal, signProposal } from "../../../node/ceremony.ts"
+import { proposeRoot, publishRoot } from "../../../node/authority/amend.ts"
+import { readProposal, signProposal } from "../../../node/authority/ceremony.ts"
 import { kidOf } from "../../../protocol/member/key.ts"
 import type { Action } from "../action.ts"
 

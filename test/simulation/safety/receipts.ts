@@ -1,5 +1,5 @@
-import type { ReceiptView } from "../../../node/receipts.ts"
-import type { Why } from "../../../node/why.ts"
+import type { ReceiptView } from "../../../node/exchange/receipts.ts"
+import type { Why } from "../../../node/exchange/why.ts"
 import type { Actor } from "../actor.ts"
 import type { World } from "../world.ts"
 import { Facts } from "./facts.ts"

@@ -1,5 +1,5 @@
-import { search } from "../../../node/records.ts"
-import { follow, type Synced, sync } from "../../../node/subscribe.ts"
+import { follow, type Synced, sync } from "../../../node/exchange/subscribe.ts"
+import { search } from "../../../node/reading/records.ts"
 import type { Action, Scene } from "../action.ts"
 import { canary } from "./texts.ts"
 

@@ -1,0 +1,83 @@
+import { ProtocolError } from "../../protocol/errors.ts"
+import { consentRulesOf, type Profile } from "../../protocol/profiles/profile.ts"
+import type { ComityRecord } from "../../protocol/record/record.ts"
+import {
+  type Consent,
+  consentSubject,
+  decodeKeptConsent,
+  encodeStanding,
+  isInMode,
+  verifyConsents,
+} from "../../protocol/release/consent.ts"
+import type { Order } from "../../protocol/release/order.ts"
+import type { Context } from "../context.ts"
+import { proveOrder } from "../log/prove-order.ts"
+import { claimOf, liveFacts } from "../reading/records.ts"
+import { givenConsent, knowingOf } from "../store/queries/consents.ts"
+import type { Db } from "../store/schema.ts"
+
+/**
+ * What a member has said to this order; where it has said nothing, the memorandum that all its records
+ * name, if it has given us one that stands. One that was said and taken back is not made good by it.
+ */
+export async function findConsent(
+  context: Context,
+  member: string,
+  order: Order,
+  records: readonly ComityRecord[],
+  profile: Profile,
+): Promise<Consent | null> {
+  const given = await givenConsent(context.db, member, consentSubject(order))
+  return given ?? (await standingConsent(context, member, order, records, profile))
+}
+
+async function standingConsent(
+  context: Context,
+  member: string,
+  release: Order,
+  records: readonly ComityRecord[],
+  profile: Profile,
+): Promise<Consent | null> {
+  const { db, self } = context
+  const named = new Set(
+    records.flatMap(({ fields, kind }) =>
+      consentRulesOf(profile, kind).flatMap(({ basis, mode }) =>
+        mode === "standing" && basis !== undefined ? [fields[basis.field] ?? ""] : [],
+      ),
+    ),
+  )
+  if (named.size === 0) return null
+  const rows = await db
+    .selectFrom("record")
+    .select(["origin", "id", "version"])
+    .where("origin", "=", member)
+    .where("digest", "in", [...named])
+    .execute()
+  for (const row of rows) {
+    const live = await liveFacts(context, row)
+    const fact = live.find(({ recipient }) => recipient === self.id)
+    if (fact?.standing !== "verified" || fact.order_origin !== member) continue
+    const { entry, log, logged, order, placed, proof } = await claimOf(context, fact)
+    const at = { index: fact.idx, salt: entry.salt }
+    const { fields } = await proveOrder(db, { order, entry: at, logged, log, proof })
+    const consent = decodeKeptConsent(encodeStanding(fields, placed))
+    if (await isEnough(db, consent, release, records, profile)) return consent
+  }
+  return null
+}
+
+async function isEnough(
+  db: Db,
+  consent: Consent,
+  release: Order,
+  records: readonly ComityRecord[],
+  profile: Profile,
+): Promise<boolean> {
+  try {
+    const agreed = verifyConsents([consent], release, profile, await knowingOf(db, [consent]))
+    return records.every((record) => agreed.every((one) => isInMode(profile, record, one)))
+  } catch (cause) {
+    if (cause instanceof ProtocolError) return false
+    throw cause
+  }
+}

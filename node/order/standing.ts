@@ -1,0 +1,120 @@
+import { comparePlace, type Fact, winner } from "../../protocol/release/precedence.ts"
+import type { Context } from "../context.ts"
+import { asFact, type FactRow, factsTowards, hasChain } from "../store/queries/facts.ts"
+import { pendingOrders } from "../store/queries/proofs.ts"
+import type { Db } from "../store/schema.ts"
+
+export type RecordReference = {
+  readonly origin: string
+  readonly id: string
+  readonly version: number
+}
+
+/**
+ * How a record stands here. `pending` waits for its origin's witnesses, `suspended` is withdrawn for
+ * everybody as a tag in the origin's log says, though the order has not come, `repudiated` is annulled by a
+ * newer root document of its origin.
+ */
+export type Standing = "verified" | "pending" | "suspended" | "repudiated"
+
+/** A release that no withdrawal has ended, and how it stands. */
+export type LiveFact = FactRow & { readonly standing: Standing }
+
+/** The releases that hold up each of these records here, the one that counts first; many at once. */
+export async function liveFactsOf(
+  context: Context,
+  references: readonly RecordReference[],
+): Promise<ReadonlyMap<string, readonly LiveFact[]>> {
+  const { db } = context
+  const ids = [...new Set(references.map(({ id }) => id))]
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom("fact")
+    .selectAll()
+    .where("record_id", "in", ids)
+    .orderBy("idx")
+    .execute()
+  const byRecord = Map.groupBy(rows, (row) => `${row.record_origin} ${row.record_id}`)
+  const tags = await tagPlaces(db, ids)
+  const pending = await pendingOrders(db, [...new Set(rows.map((row) => row.order_origin))])
+  const found = new Map<string, readonly LiveFact[]>()
+  for (const reference of references) {
+    const { origin, id, version } = reference
+    const name = nameOf(reference)
+    const about = byRecord.get(`${origin} ${id}`) ?? []
+    const judge = (fact: FactRow): LiveFact => {
+      if (fact.repudiated === 1) return { ...fact, standing: "repudiated" }
+      const isTagged =
+        origin !== context.self.id &&
+        (tags.get(name) ?? []).some((tag) => comparePlace(originBase(fact), tag) <= 0)
+      if (isTagged) return { ...fact, standing: "suspended" }
+      const isPending = pending.has(`${fact.order_origin} ${fact.order_id}`)
+      return { ...fact, standing: isPending ? "pending" : "verified" }
+    }
+    const live = [...Map.groupBy(about, ({ recipient }) => recipient)].flatMap(([to, group]) =>
+      bestOf(group, factsTowards(about, reference, to), version, judge),
+    )
+    found.set(
+      name,
+      live.sort((a, b) => rank[a.standing] - rank[b.standing]),
+    )
+  }
+  return found
+}
+
+/** The base that the record's origin set: of its own release, whoever passed it on. */
+function originBase(row: FactRow): { readonly epoch: number; readonly size: number } {
+  const { chain: [first] = [], baseEpoch, baseSize } = asFact(row)
+  return { epoch: first?.baseEpoch ?? baseEpoch, size: first?.baseSize ?? baseSize }
+}
+
+const rank = { verified: 0, pending: 1, suspended: 2, repudiated: 3 } as const
+
+export function nameOf({ origin, id, version }: RecordReference): string {
+  return `${origin} ${id} ${version}`
+}
+
+/** Of one recipient's facts the release that gives the terms, the best standing first. */
+function bestOf(
+  group: readonly FactRow[],
+  known: readonly Fact[],
+  version: number,
+  judge: (fact: FactRow) => LiveFact,
+): readonly LiveFact[] {
+  const releases = group
+    .filter((row) => row.act === "release" && row.version === version && hasChain(row))
+    .map(judge)
+  const withdrawals = known.filter(({ act }) => act === "withdraw")
+  for (const standing of ["verified", "pending", "suspended", "repudiated"] as const) {
+    const these = releases.filter((fact) => fact.standing === standing)
+    const best = winner([...these.map(asFact), ...withdrawals], version)
+    if (best !== null) return these.filter((fact) => fact.order_id === best.orderId)
+  }
+  return []
+}
+
+/** Where the log of its origin has the withdrawal tag of a record's content key. */
+async function tagPlaces(db: Db, ids: readonly string[]) {
+  const rows = await db
+    .selectFrom("content")
+    .innerJoin("log", "log.member", "content.origin")
+    .innerJoin("log_entry", (join) =>
+      join.onRef("log_entry.log", "=", "log.id").onRef("log_entry.entry", "=", "content.tag"),
+    )
+    .select(["content.origin", "content.id", "content.version", "log.epoch", "log_entry.idx"])
+    .where("content.id", "in", ids)
+    .execute()
+  const places = new Map<string, { readonly epoch: number; readonly size: number }[]>()
+  for (const { epoch, idx, ...reference } of rows) {
+    const name = nameOf(reference)
+    places.set(name, [...(places.get(name) ?? []), { epoch, size: idx }])
+  }
+  return places
+}
+
+/** How a record stands for us: by our own grant, or, where it is ours, by any. */
+export function standingOf(context: Context, facts: readonly LiveFact[], origin: string): Standing {
+  const isOurs = origin === context.self.id
+  const ours = facts.find(({ recipient }) => isOurs || recipient === context.self.id)
+  return ours?.standing ?? "verified"
+}
