@@ -44,14 +44,18 @@ class Parcels implements Invariant {
   heard({ from, to, path, answer, bytes }: Parameters<NonNullable<Invariant["heard"]>>[0]): void {
     const sender = this.#world.named(from)
     if (answer === undefined || answer.isHead || !sender.isHonest || path !== "/feed") return
-    for (const { type, content } of piecesOf(bytes))
-      if (type === "parcel")
-        this.#sent.push({
-          from: sender,
-          to: this.#world.named(to),
-          bytes: content.slice(),
-          at: this.#world.scheduler.now,
-        })
+    const recipient = this.#world.named(to)
+    for (const { type, content } of piecesOf(bytes)) {
+      if (type !== "parcel") continue
+      // Only the honest are looked at, and a hostile member's restore loses its seeds as anyone's does.
+      this.#learnSeeds(recipient)
+      this.#sent.push({
+        from: sender,
+        to: recipient,
+        bytes: content.slice(),
+        at: this.#world.scheduler.now,
+      })
+    }
   }
 
   look(actor: Actor): void {
