@@ -39,11 +39,7 @@ export type Wanted = {
   readonly honest?: boolean
 }
 
-export function drawScenario(
-  seed: number,
-  repertoire: Repertoire,
-  wanted: Wanted = {},
-): Scenario {
+export function drawScenario(seed: number, repertoire: Repertoire, wanted: Wanted = {}): Scenario {
   const random = new Random(`options ${seed}`)
   const number = random.between(3, 7)
   const drawn = drawOptions(random, wanted.members ?? number, repertoire)

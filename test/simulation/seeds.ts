@@ -19,9 +19,7 @@ const cpuUsage = process.cpuUsage.bind(process)
 export async function run(asked: Asked): Promise<Told> {
   const { repertoire, simulate } = await import("./simulate.ts")
   const scenario =
-    "scenario" in asked
-      ? asked.scenario
-      : drawScenario(asked.seed, repertoire, asked.wanted)
+    "scenario" in asked ? asked.scenario : drawScenario(asked.seed, repertoire, asked.wanted)
   const before = cpuUsage()
   const outcome = await simulate(scenario)
   const { user, system } = cpuUsage(before)
