@@ -150,7 +150,11 @@ class Run {
     const taken = this.inputs < residentCounts ? 0 : resident - this.#resident
     const grown = Math.max(0, live - this.#live, taken)
     const grownMiB = inMiB(grown)
-    if (grownMiB > tooMuchMiB) this.#find(new Uint8Array(0), `memory grows by ${grownMiB} MiB, ${inMiB(live - this.#live)} of it alive`)
+    if (grownMiB > tooMuchMiB)
+      this.#find(
+        new Uint8Array(0),
+        `memory grows by ${grownMiB} MiB, ${inMiB(live - this.#live)} of it alive`,
+      )
     return {
       parser: this.#parser.name,
       inputs: this.inputs,
