@@ -7,7 +7,9 @@ import {
   takingBack,
 } from "../../../protocol/release/consent.ts"
 import type { Order } from "../../../protocol/release/order.ts"
+import { objectionsTo, objectionTag } from "../../../protocol/release/silence.ts"
 import type { Db } from "../schema.ts"
+import { hasEntry } from "./logs.ts"
 import { memberById } from "./members.ts"
 
 /** The consents that came with an order, or that it was logged with. */
@@ -52,12 +54,29 @@ export async function givenConsent(
   return row === undefined ? null : decodeConsent(new Uint8Array(row.bytes))
 }
 
-/** What is known here of the members that consented, and of what they took back since. */
+/** Whether the member has said so to us, or its log, as far as it is held here, to everybody. */
+export async function hasObjected(
+  db: Db,
+  member: string,
+  subjects: readonly string[],
+): Promise<boolean> {
+  for (const subject of subjects)
+    if ((await givenConsent(db, member, subject)) !== null) return true
+  return hasEntry(db, member, subjects.map(objectionTag))
+}
+
+/** What is known here of the members that consented, and of what they took back, or objected to, since. */
 export async function knowingOf(db: Db, consents: readonly Consent[]) {
   const members = new Map<string, Member>()
   const takenBack = new Set<string>()
-  for (const { proven } of consents) {
+  for (const { placed, proven, silence } of consents) {
     const { payload } = proven.order
+    const broken =
+      placed === null || silence === null
+        ? []
+        : objectionsTo(placed, silence.transmittal.record.digest)
+    if (await hasObjected(db, payload.origin, broken))
+      for (const one of broken) takenBack.add(subjectMark(payload.origin, one))
     const member = await memberById(db, payload.origin)
     if (member !== null) members.set(member.id, member)
     const subject = takingBack(payload)
