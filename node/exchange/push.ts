@@ -153,7 +153,7 @@ async function takeHeld(context: Context, peer: Peer, body: Uint8Array): Promise
 export async function askHeld(
   context: Context,
   peer: Peer,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<FeedPosition> {
   return takeHeld(context, peer, await post(context, peer, [], signal))
 }

@@ -7,7 +7,7 @@ import { refreshRoots } from "../authority/refresh.ts"
 import type { Context } from "../context.ts"
 import { PeerUnreachable } from "../env.ts"
 import { afterFailedWrite, NodeError, signerStopped } from "../errors.ts"
-import { askPeer } from "../http/peer-client.ts"
+import { askPeer, PeerRefusal } from "../http/peer-client.ts"
 import { askWitnesses } from "../log/cosign.ts"
 import { noteEvent } from "../log/event.ts"
 import { freshen } from "../log/freshen.ts"
@@ -21,7 +21,7 @@ import { fetchSealed } from "./fetch-sealed.ts"
 import { assertNotHeld } from "./held.ts"
 import { noteOverdue } from "./overdue.ts"
 import { followOrigins } from "./pass-on.ts"
-import { tellConcerned, tellPeer } from "./push.ts"
+import { askHeld, pushLog, tellConcerned, tellPeer } from "./push.ts"
 import { FeedReader, type Received, receive } from "./receive.ts"
 import { sendReceipts } from "./send-receipts.ts"
 import { staleWhy } from "./staleness.ts"
@@ -58,22 +58,38 @@ export async function sync(
 }
 
 async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
-  return turnOf(context, peer.member).take(async () => {
-    const none = { name: peer.name, received: 0, already: 0, refused: 0, failed: 0 }
-    try {
-      if (context.stopped?.code === afterFailedWrite.code) throw signerStopped()
-      await assertNotHeld(context, peer)
-      const received = await pull(context, peer)
-      await freshen(context, peer)
-      await followOrigins(context, peer)
-      await tellPeer(context, peer)
-      return { ...none, ...received }
-    } catch (cause) {
-      return { ...none, failed: 1, ...(await failureOf(context, peer, cause)) }
-    } finally {
-      await tellConcerned(context)
-    }
-  })
+  const none = { name: peer.name, received: 0, already: 0, refused: 0, failed: 0 }
+  const read = () => turnOf(context, peer.member).take(() => readPeer(context, peer))
+  try {
+    const received = await read().catch(async (cause: unknown) => {
+      if (!isOutOfTouch(cause)) throw cause
+      await pushLog(context, peer, await askHeld(context, peer))
+      return read()
+    })
+    return { ...none, ...received }
+  } catch (cause) {
+    return { ...none, failed: 1, ...(await failureOf(context, peer, cause)) }
+  } finally {
+    await tellConcerned(context)
+  }
+}
+
+/**
+ * A peer that has not read us for longer than a KEM key lives has nothing to seal to, so it serves nothing;
+ * and if that goes for both, neither would ever learn the other's new key. Our log brings ours.
+ */
+function isOutOfTouch(cause: unknown): boolean {
+  return cause instanceof PeerRefusal && cause.theirs === "keys.expired"
+}
+
+async function readPeer(context: Context, peer: Peer): Promise<Received> {
+  if (context.stopped?.code === afterFailedWrite.code) throw signerStopped()
+  await assertNotHeld(context, peer)
+  const received = await pull(context, peer)
+  await freshen(context, peer)
+  await followOrigins(context, peer)
+  await tellPeer(context, peer)
+  return received
 }
 
 async function pull(context: Context, peer: Peer): Promise<Received> {
