@@ -82,12 +82,17 @@ export function registerConsent(program: Command, context: CliContext): void {
         record,
         reason,
       })
-      for (const one of made) printMade(output, one)
+      output.document({ made })
+      for (const one of made) sayMade(output, one)
     })
 }
 
 function printMade(output: Output, made: ConsentMade): void {
   output.document(made)
+  sayMade(output, made)
+}
+
+function sayMade(output: Output, made: ConsentMade): void {
   output.line(`order ${made.order}`)
   output.note(
     `It needs ${String(made.needs)} officers: comity order sign ${made.order.slice(0, 12)} --as PERSON`,

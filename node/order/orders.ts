@@ -224,10 +224,13 @@ function dayOf(line: SignatureLine): string {
 function describeSilence(procedure: Procedure | null): string {
   if (procedure === null) return ""
   const { from, state } = procedure
-  if (state === "objected") return ", which has objected"
-  return state === "running"
-    ? `, or its silence: officers may sign from ${from} on`
-    : `, or that its witnesses say on ${from} or later that it has been silent`
+  return {
+    objected: ", which has objected",
+    over: `, or that its witnesses say on ${from} or later that it has been silent`,
+    running: `, or its silence: officers may sign from ${from} on`,
+    "too-long": ": more was logged there since its agreement than silence can be shown with",
+    unwitnessed: ": it names no witnesses who could say that it was silent",
+  }[state]
 }
 
 /** Not logged yet: a key that is revoked at all will not count. */

@@ -1,8 +1,9 @@
+import { ProtocolError } from "../../protocol/errors.ts"
 import { decodeReceipts } from "../../protocol/exchange/receipt.ts"
 import { parseCheckpoint } from "../../protocol/log/checkpoint-body.ts"
 import { rangeFrom } from "../../protocol/log/compact-range.ts"
 import { parseNote } from "../../protocol/log/note.ts"
-import { newestRoot } from "../../protocol/member/root.ts"
+import { newestRoot, rootVersion } from "../../protocol/member/root.ts"
 import { consentRulesOf, type Profile } from "../../protocol/profiles/profile.ts"
 import { judgeQuorum, versionsFor } from "../../protocol/quorum.ts"
 import type { ComityRecord } from "../../protocol/record/record.ts"
@@ -14,6 +15,7 @@ import {
 } from "../../protocol/release/consent.ts"
 import type { Grant } from "../../protocol/release/grant.ts"
 import { objectionsTo, signableFrom } from "../../protocol/release/silence.ts"
+import { versionInForce } from "../../protocol/standing.ts"
 import { type Context, today } from "../context.ts"
 import { proveUnder } from "../log/prove-order.ts"
 import { claimOf, liveFacts } from "../reading/records.ts"
@@ -28,7 +30,8 @@ import { entriesFrom, fromNodes } from "../store/queries/logs.ts"
 export type Procedure = {
   /** the first day on which our officers may sign */
   readonly from: string
-  readonly state: "running" | "over" | "objected"
+  /** `unwitnessed`: its member names no witnesses; `too-long`: there is more of its log than a consent holds */
+  readonly state: "running" | "over" | "objected" | "unwitnessed" | "too-long"
   /** null before its end, and until the member's witnesses have said so */
   readonly consent: Consent | null
 }
@@ -54,11 +57,18 @@ export async function procedureWith(
   const { fact, claim } = agreement
   const days = daysOfSilence(profile, record.kind, fact.rule_kind)
   const from = signableFrom(transmittal.day, claim.order, days)
+  const none = (state: Procedure["state"]) => ({ from, state, consent: null })
   if (await hasObjected(db, member, objectionsTo(claim.placed, given.digest)))
-    return { from, state: "objected", consent: null }
-  if (today(context) < from) return { from, state: "running", consent: null }
-  const consent = await consentFrom(context, agreement, transmittal)
-  return { from, state: "over", consent }
+    return none("objected")
+  if (claim.root.quorum === 0) return none("unwitnessed")
+  if (today(context) < from) return none("running")
+  try {
+    return { from, state: "over", consent: await consentFrom(context, agreement, transmittal) }
+  } catch (cause) {
+    const isTooLong = cause instanceof ProtocolError && cause.code === "json.too-large"
+    if (!isTooLong) throw cause
+    return none("too-long")
+  }
 }
 
 /** What the record names as the agreement, as its member released it to us and has not ended it. */
@@ -84,9 +94,12 @@ async function agreementOf(
     const fact = live.find(({ recipient }) => recipient === self.id)
     if (fact?.standing !== "verified" || fact.order_origin !== member) continue
     const claim = await claimOf(context, fact)
+    const { origin, rootIndexes } = claim.logged
     // Whoever has closed can say nothing any more: that is not silence.
-    if (newestRoot(claim.logged.origin).payload.closing !== undefined) continue
-    return { fact, claim }
+    if (newestRoot(origin).payload.closing !== undefined) continue
+    const version = versionInForce(origin, claim.log.epoch, rootIndexes, claim.entry.index)
+    const root = rootVersion(origin, version)!.payload
+    return { fact, claim: { ...claim, root } }
   }
   return null
 }

@@ -1,17 +1,29 @@
 import { expect, test } from "vitest"
+import { reviewExport } from "../../node/authority/officer.ts"
 import { renewKeys } from "../../node/authority/renew.ts"
 import { sync } from "../../node/exchange/subscribe.ts"
 import { why } from "../../node/exchange/why.ts"
 import { exportEvidence } from "../../node/log/evidence.ts"
 import { publish } from "../../node/log/sequencer.ts"
 import { makeObjection } from "../../node/order/objection.ts"
-import { showOrder } from "../../node/order/orders.ts"
+import { exportOrder, showOrder } from "../../node/order/orders.ts"
 import { requestWithdrawal } from "../../node/order/release.ts"
 import { inbox, show } from "../../node/reading/records.ts"
+import { encodeCanonical } from "../../protocol/canonical.ts"
+import { decodeUtf8 } from "../../protocol/encoding.ts"
 import { parsePin, verifyEvidence } from "../../protocol/evidence.ts"
-import { agreeMission, digestOf, membersOf, named, propose, tell } from "../support/mechanism.ts"
+import {
+  agreeMission,
+  digestOf,
+  membersOf,
+  named,
+  propose,
+  tell,
+  share as transmit,
+  write,
+} from "../support/mechanism.ts"
 import { authoriseAndPublish, type TestNetwork, type TestNode } from "../support/network.ts"
-import { codeOf } from "../support/refusal.ts"
+import { codeOf, refusal } from "../support/refusal.ts"
 import { nameWitnesses } from "../support/witnessing.ts"
 
 const host = { roles: ["operator", "regulator"] }
@@ -54,16 +66,15 @@ async function pass(net: TestNetwork, days: number): Promise<void> {
   await everybodyReads(net)
 }
 
-/** What the team found, as the host has it: the clock runs. */
+/** What the team found, as the host has it, with more of the same: the clock runs. */
 async function transmitted({ nodes: { xa, xt }, digest }: Mission, title = "Synthetic finding") {
-  const record = await tell(xt, [xa], "osart", "encouragement", {
-    agreement: digest,
-    areas: ["1"],
-    host: named(xa),
-    title,
-  })
+  const found = { agreement: digest, areas: ["1"], host: named(xa) }
+  const records: string[] = []
+  for (const one of [title, `${title}, and what else there was`])
+    records.push((await write(xt, "osart", "encouragement", { ...found, title: one })).record)
+  await transmit(xt, records, [xa])
   await sync(xa.context, "xt")
-  return record
+  return records[0]!
 }
 
 async function object(net: Mission, record: string) {
@@ -83,6 +94,9 @@ test("a host that agreed to it is silent for 90 days, and the team's officers re
   await using net = await mission()
   const { xa, xt, xc } = net.nodes
   const record = await transmitted(net)
+  expect((await show(xa.context, record)).notes).toContain(
+    `from 2027-02-22 on its origin may release it on our silence, as we agreed; before: comity consent object ${record.slice(0, 12)} --reason TEXT`,
+  )
 
   const [early = ""] = await share(net, record)
   expect((await showOrder(xt.context, early)).missing).toEqual([
@@ -132,11 +146,12 @@ test("a host that agreed to it is silent for 90 days, and the team's officers re
 
 test("an objection on the last day stops it: at the team's sequencer, and at whoever reads the host's log", async () => {
   await using net = await mission()
-  const { xt, xc } = net.nodes
+  const { xa, xt, xc } = net.nodes
   const record = await transmitted(net)
   await pass(net, 90)
   const [made] = await object(net, record)
   expect(made).toMatchObject({ about: record, needs: 2 })
+  expect((await show(xa.context, record)).notes.join()).not.toContain("silence")
   await pass(net, 2)
   const [order = ""] = await share(net, record)
   expect((await showOrder(xt.context, order)).missing).toEqual([
@@ -182,6 +197,52 @@ test("a host that is away is not silent: its witness has nothing to say", async 
   const [order = ""] = await share(net, record)
   expect((await showOrder(xt.context, order)).missing).toEqual([
     "the consent of xa, or that its witnesses say on 2027-02-22 or later that it has been silent",
+  ])
+  expect(await codeOf(publish(xt.context, order))).toBe("order.unconsented")
+})
+
+test("officers see to what they object, as their own machine found it", async () => {
+  await using net = await mission()
+  const { xa } = net.nodes
+  const record = await transmitted(net)
+  const [made] = await makeObjection(xa.context, record, "names a person")
+  const exported = await exportOrder(xa.context, made!.order)
+  const reviewed = (change: (about: { [field: string]: unknown }) => void) => {
+    const fields = JSON.parse(decodeUtf8(exported))
+    change(fields.about)
+    return () =>
+      reviewExport(
+        encodeCanonical(fields),
+        new Map([[net.nodes.xt.context.self.id, "the team"]]),
+        null,
+      )
+  }
+  expect(reviewed(() => {})().notes).toEqual([
+    "objects to the release of “Synthetic finding” by the team: our silence stands for nothing",
+  ])
+  const other = "ab".repeat(32)
+  expect(refusal(reviewed((about) => (about.record = other)))).toBe("order.unconsented")
+  expect(
+    refusal(reviewed((about) => ((about.content as { title: string }).title = "Another"))),
+  ).toBe("record.mismatch")
+  const [toAll] = await makeObjection(xa.context, net.agreement, "ended")
+  const { notes } = reviewExport(await exportOrder(xa.context, toAll!.order), new Map(), null)
+  expect(notes[0]).toMatch(
+    /^objects to whatever words: .* would release on our silence from now on$/,
+  )
+})
+
+test("a host that names no witnesses can't be silent", async () => {
+  await using net = await membersOf({ xa: host, xt: team, xc: host })
+  const { xa, xt } = net.nodes
+  await agreeMission(xa, xt, "osart")
+  const agreement = await agreeToSilence(xa, xt, "OSART 2026")
+  const all = Object.assign(net, { agreement, digest: await digestOf(xa, agreement) })
+  const record = await transmitted(all)
+  await pass(net, 91)
+  const [order = ""] = await share(all, record)
+  expect((await showOrder(xt.context, order)).missing).toEqual([
+    "the consent of xa: it names no witnesses who could say that it was silent",
   ])
   expect(await codeOf(publish(xt.context, order))).toBe("order.unconsented")
 })

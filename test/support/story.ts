@@ -77,6 +77,8 @@ export type Silent = {
   readonly cosigners?: readonly (readonly [signers: readonly NoteSigner[], at: string])[]
   readonly receipt?: Partial<ReceiptItem>
   readonly receiptOf?: Partial<Receipts>
+  /** in the same batch */
+  readonly beside?: readonly ReceiptItem[]
   readonly transmittal?: Partial<Record<keyof Grant, unknown>>
   /** of the entries, those that are shown */
   readonly shown?: (entries: readonly Uint8Array[]) => readonly Uint8Array[]
@@ -369,7 +371,7 @@ export async function tacitOf(
   } as ReceiptItem
   const batch = {
     from: host.id,
-    items: [item],
+    items: [item, ...(changes.beside ?? [])],
     network: host.network,
     to: releasing.id,
     type: "comity/receipts/v1",

@@ -3,7 +3,7 @@ import { utf8 } from "../../../protocol/encoding.ts"
 import { blindedEntry } from "../../../protocol/log/entry.ts"
 import { encodeProfile, profileDigest } from "../../../protocol/profiles/profile.ts"
 import { recordDigest } from "../../../protocol/record/record.ts"
-import { subjectMark } from "../../../protocol/release/consent.ts"
+import { daysOfSilence, subjectMark } from "../../../protocol/release/consent.ts"
 import { objectionSubject, objectionTag, signableFrom } from "../../../protocol/release/silence.ts"
 import { verifyOrder, verifyRelease } from "../../../protocol/verify.ts"
 import { refusal } from "../../support/refusal.ts"
@@ -175,6 +175,9 @@ describe("the receipt", () => {
     expect(await judged({ receiptOf: { to: recipient.id } })).toBe("receipt.invalid")
     expect(await judged({ receiptOf: { from: recipient.id } })).toBe("receipt.invalid")
     expect(await judged({ receiptBy: team })).toBe("signed.unknown-key")
+    const another = { day: "2026-11-23", leaf: other, order: "ab".repeat(16) } as const
+    const beside = [{ ...another, state: "delivered" as const }]
+    expect(await judged({ beside })).toBe("receipt.invalid")
   })
 
   test("is of the record that is released, and of no other version of it", async () => {
@@ -184,6 +187,7 @@ describe("the receipt", () => {
     const ofAThird = { record: { ...record, origin: host.id } }
     expect(await judged({ transmittal: ofAThird })).toBe("consent.malformed")
     expect(await judged({ transmittal: { recipient: w1.id } })).toBe("consent.malformed")
+    expect(await judged({ transmittal: { custody: "ab".repeat(32) } })).toBe("consent.malformed")
     const withdrawn = { act: "withdraw", sealed: [], terms: undefined }
     expect(await judged({ transmittal: withdrawn })).toBe("consent.malformed")
   })
@@ -207,6 +211,22 @@ describe("the agreement", () => {
       "order.unauthorised",
     )
   })
+})
+
+test("the term is the longest that a line for this kind and agreement asks for", () => {
+  const [line] = reviewProfile.consent!.filter(({ mode }) => mode === "tacit")
+  const lines = (...days: readonly number[]) => ({
+    consent: [
+      ...days.map((one) => ({ ...line!, days: one })),
+      { ...line!, basis: { field: "agreement", kind: "another-agreement" }, days: 300 },
+      { ...line!, kind: "report", days: 300 },
+    ],
+  })
+  const daysOf = (...days: readonly number[]) =>
+    daysOfSilence(lines(...days), "mission-report", "tacit-agreement")
+  expect(daysOf(90)).toBe(90)
+  expect(daysOf(30, 60, 45)).toBe(60)
+  expect(refusal(() => daysOf())).toBe("order.unconsented")
 })
 
 test("whole days lie between the later of receipt and agreement, and the first signature", () => {

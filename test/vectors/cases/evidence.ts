@@ -607,6 +607,20 @@ async function cases(): Promise<Cases> {
         "receipt.invalid",
       ],
       [
+        "silence, and a receipt with another beside it",
+        await kept({
+          beside: [
+            {
+              day: "2026-11-23",
+              leaf: filled(32, 1),
+              order: filled(16, 1),
+              state: "delivered",
+            },
+          ],
+        }),
+        "receipt.invalid",
+      ],
+      [
         "silence about another record",
         await kept({
           transmittal: {
