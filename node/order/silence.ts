@@ -19,9 +19,10 @@ import { versionInForce } from "../../protocol/standing.ts"
 import { type Context, today } from "../context.ts"
 import { proveUnder } from "../log/prove-order.ts"
 import { claimOf, liveFacts } from "../reading/records.ts"
-import { hasObjected } from "../store/queries/consents.ts"
+import { hasObjected, isRevoked } from "../store/queries/consents.ts"
 import { placedGrants } from "../store/queries/grants.ts"
 import { entriesFrom, fromNodes } from "../store/queries/logs.ts"
+import { memberById } from "../store/queries/members.ts"
 
 /**
  * A silence procedure that a member agreed to with us for one mission, about one record that it has: how far
@@ -130,9 +131,12 @@ async function transmittalTo({ db, self }: Context, member: string, given: Given
     .orderBy("receipt_in.day")
     .orderBy("fact.idx")
     .execute()
+  const known = await memberById(db, member)
   for (const row of rows) {
     const receipt = new Uint8Array(row.bytes)
-    if (decodeReceipts(receipt).payload.items.length !== 1) continue
+    const document = decodeReceipts(receipt)
+    const isAlone = document.payload.items.length === 1
+    if (!isAlone || known === null || isRevoked(known, document)) continue
     const [placed] = await placedGrants(db, [row])
     if (placed?.grant.record.digest === given.digest) return { day: row.day, receipt, placed }
   }

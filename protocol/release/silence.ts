@@ -11,7 +11,7 @@ import { leafHash } from "../log/merkle.ts"
 import { parseNote } from "../log/note.ts"
 import { kidOf } from "../member/key.ts"
 import { verifyNodeSignature } from "../member/keys.ts"
-import type { InLog } from "../proven.ts"
+import { type InLog, objectBytes } from "../proven.ts"
 import type { Witnessing } from "../quorum.ts"
 import { digest, json, list, text } from "../shape.ts"
 import { decodeGrantValue, type Grant, grantLeaf } from "./grant.ts"
@@ -54,19 +54,28 @@ export function decodeSilence(fields: SilenceFields): Silence {
   return {
     before: fields.before.map(decodeHex),
     entries: splitEntries(fields.entries),
-    receipt: decodeReceipts(encodeCanonical(fields.receipt as object)),
+    receipt: decodeReceipts(objectBytes(fields.receipt, "consent.malformed")),
     transmittal,
     leaf: encodeHex(grantLeaf(encodeCanonical(fields.transmittal as object))),
   }
 }
 
+/** @throws `consent.malformed` for what is no base64url, or no entries */
 function splitEntries(joined: string): readonly Uint8Array[] {
-  const bytes = decodeBase64url(joined)
+  const bytes = decodeEntries(joined)
   const entries: Uint8Array[] = []
   for (let at = 0; at < bytes.length; at += entryBytes)
     entries.push(bytes.subarray(at, at + entryBytes))
   if (!entries.every(isEntry)) throw new ProtocolError("consent.malformed", { detail: "entries" })
   return entries
+}
+
+function decodeEntries(joined: string): Uint8Array {
+  try {
+    return decodeBase64url(joined)
+  } catch (cause) {
+    throw new ProtocolError("consent.malformed", { detail: "entries", cause })
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import { reviewExport } from "../../node/authority/officer.ts"
 import { renewKeys } from "../../node/authority/renew.ts"
 import { sync } from "../../node/exchange/subscribe.ts"
 import { why } from "../../node/exchange/why.ts"
+import { nodeKid } from "../../node/keys/keys.ts"
 import { exportEvidence } from "../../node/log/evidence.ts"
 import { publish } from "../../node/log/sequencer.ts"
 import { makeObjection } from "../../node/order/objection.ts"
@@ -24,7 +25,7 @@ import {
 } from "../support/mechanism.ts"
 import { authoriseAndPublish, type TestNetwork, type TestNode } from "../support/network.ts"
 import { codeOf, refusal } from "../support/refusal.ts"
-import { nameWitnesses } from "../support/witnessing.ts"
+import { amend, nameWitnesses } from "../support/witnessing.ts"
 
 const host = { roles: ["operator", "regulator"] }
 const team = { kind: "team", roles: ["teamLeader"] } as const
@@ -245,6 +246,24 @@ test("a host that names no witnesses can't be silent", async () => {
     "the consent of xa: it names no witnesses who could say that it was silent",
   ])
   expect(await codeOf(publish(xt.context, order))).toBe("order.unconsented")
+})
+
+test("a host that revokes its node's key stands by no receipt of it: at the team, and at recipients", async () => {
+  await using net = await mission()
+  const { xa, xt, xc } = net.nodes
+  const record = await transmitted(net)
+  await pass(net, 91)
+  const [order = ""] = await share(net, record)
+  const kid = nodeKid(xa.context.keys)
+  const revoke = [{ kid, from: { epoch: 1, size: 0 } }]
+  await amend(xa, { renew: ["node"], revoke })
+  // The recipient has read of it, the team's server has not.
+  await sync(xc.context, "xa")
+  await publish(xt.context, order)
+  expect((await sync(xc.context, "xt")).peers).toMatchObject([{ received: 0, refused: 1 }])
+  await sync(xt.context, "xa")
+  const [again = ""] = await share(net, record)
+  expect((await showOrder(xt.context, again)).missing).toEqual(["the consent of xa"])
 })
 
 test("a host that ends its agreement before the term is asked again", async () => {

@@ -1,4 +1,5 @@
-import type { Member } from "../../../protocol/member/root.ts"
+import type { ReceiptsDocument } from "../../../protocol/exchange/receipt.ts"
+import { type Member, newestRoot } from "../../../protocol/member/root.ts"
 import {
   type Consent,
   decodeConsent,
@@ -65,20 +66,27 @@ export async function hasObjected(
   return hasEntry(db, member, subjects.map(objectionTag))
 }
 
+/** Whether the member no longer stands by the key of its receipt: anybody may have signed it. */
+export function isRevoked(member: Member, { signatures }: ReceiptsDocument): boolean {
+  const { revoked } = newestRoot(member).payload
+  return signatures.some(({ header }) => revoked.some(({ kid }) => kid === header.kid))
+}
+
 /** What is known here of the members that consented, and of what they took back, or objected to, since. */
 export async function knowingOf(db: Db, consents: readonly Consent[]) {
   const members = new Map<string, Member>()
   const takenBack = new Set<string>()
   for (const { placed, proven, silence } of consents) {
     const { payload } = proven.order
+    const member = await memberById(db, payload.origin)
+    if (member !== null) members.set(member.id, member)
     const broken =
       placed === null || silence === null
         ? []
         : objectionsTo(placed, silence.transmittal.record.digest)
-    if (await hasObjected(db, payload.origin, broken))
+    const isDoubtful = member !== null && silence !== null && isRevoked(member, silence.receipt)
+    if (isDoubtful || (await hasObjected(db, payload.origin, broken)))
       for (const one of broken) takenBack.add(subjectMark(payload.origin, one))
-    const member = await memberById(db, payload.origin)
-    if (member !== null) members.set(member.id, member)
     const subject = takingBack(payload)
     if ((await givenConsent(db, payload.origin, subject)) !== null)
       takenBack.add(subjectMark(payload.origin, subject))

@@ -639,6 +639,16 @@ async function cases(): Promise<Cases> {
         edit(silent, [inStanding("type"), "comity/standing/v1"]),
         "consent.malformed",
       ],
+      [
+        "silence with entries in another alphabet",
+        edit(silent, [inStanding("entries"), "+/+/"]),
+        "consent.malformed",
+      ],
+      [
+        "silence without a receipt",
+        edit(silent, [inStanding("receipt"), null]),
+        "consent.malformed",
+      ],
       ["silence without entries", edit(silent, [inStanding("entries")]), "consent.malformed"],
       [
         "silence with entries of another length",
