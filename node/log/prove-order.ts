@@ -31,16 +31,22 @@ export async function proveOrder(db: Db, held: Held): Promise<Provable> {
   return { fields: await proveUnder(db, held, shown), witnessing: shown.witnessing }
 }
 
-/** The same under a checkpoint of the caller's: one that covers the order, and that is held here. */
+/**
+ * The same under a checkpoint of the caller's: one that covers the order, and that is held here.
+ *
+ * @param until the root version that must be shown at least
+ */
 export async function proveUnder(
   db: Db,
   { order, entry, logged, log }: Omit<Held, "proof">,
   { size, note, witnessing }: NonNullable<Awaited<ReturnType<typeof proofOf>>>,
+  until = 0,
 ): Promise<ProvenFields> {
   const { index } = entry
   // Nothing superfluous: lines of other witnesses than those it is judged by are not in it.
   const checkpoint = keepLines(note, [witnessing.root])
   const inForce = versionInForce(logged.origin, log.epoch, logged.rootIndexes, index)
+  const newest = Math.max(inForce, witnessing.root.version, until)
   const prove = (at: number) => fromNodes(db, log.id, (read) => proveInclusionFrom(read, at, size))
   const base = order.payload.base.size
   const baseProof =
@@ -49,7 +55,7 @@ export async function proveUnder(
     base: baseProof.map(encodeHex),
     order: jsonOf(order.bytes),
     proof: formatTlogProof({ index, proof: await prove(index), checkpoint }),
-    roots: await rootsUpTo(logged, log.epoch, Math.max(inForce, witnessing.root.version), prove),
+    roots: await rootsUpTo(logged, log.epoch, newest, prove),
     salt: encodeHex(entry.salt),
   }
 }

@@ -14,7 +14,7 @@ import {
   encodeTacit,
 } from "../../protocol/release/consent.ts"
 import type { Grant } from "../../protocol/release/grant.ts"
-import { objectionsTo, signableFrom } from "../../protocol/release/silence.ts"
+import { objectionsTo, receiptVersion, signableFrom } from "../../protocol/release/silence.ts"
 import { versionInForce } from "../../protocol/standing.ts"
 import { type Context, today } from "../context.ts"
 import { proveUnder } from "../log/prove-order.ts"
@@ -159,7 +159,10 @@ async function consentFrom(
   if (size <= entry.index || size > log.range.size || versions.length === 0) return null
   const witnessing = judgeQuorum(log.cosigned, versions)
   const shown = { size, note: log.cosigned, witnessing }
-  const fields = await proveUnder(db, { order, entry, logged, log }, shown)
+  const until = receiptVersion(decodeReceipts(receipt), logged.origin)
+  // Its node key is newer than what of its log the witnesses have seen.
+  if (!((logged.rootIndexes[until - 1] ?? size) < size)) return null
+  const fields = await proveUnder(db, { order, entry, logged, log }, shown, until)
   const behind = entry.index + 1
   const { hashes } = await fromNodes(db, log.id, (read) => rangeFrom(read, behind))
   const entries = await entriesFrom(db, log.id, behind, size - behind)

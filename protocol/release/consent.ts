@@ -25,6 +25,7 @@ import { type PlacedGrant, placedFields, placeGrant } from "./placed-grant.ts"
 import {
   decodeSilence,
   objectionsTo,
+  receiptVersion,
   type Silence,
   type Silent,
   silenceFields,
@@ -271,7 +272,7 @@ function verifyBeforehand(
     !rule.conditions.includes("consent")
   if (!isMemorandum) throw new ProtocolError("consent.malformed", { detail: "memorandum" })
   if (!areInGrantTree([placed], decodeHex(root ?? ""))) throw new ProtocolError("grant.path")
-  const { agreed, inLog } = verifyOwn(proven, profile, knowing)
+  const { agreed, inLog } = verifyOwn(proven, profile, knowing, silence)
   if (!agreed.witnessing.isQuorate) throw new ProtocolError("quorum.missing")
   const memorandum = { digest: grant.record.digest, kind: rule.kind }
   if (silence === null) return { ...agreed, mode: "standing", memorandum, silent: null }
@@ -332,6 +333,7 @@ function verifyOwn(
   proven: Proven,
   profile: Profile,
   { members }: Pick<Knowing, "members">,
+  silence: Silence | null = null,
 ): { readonly agreed: Omit<Agreed, "mode" | "memorandum" | "silent">; readonly inLog: InLog } {
   const { order } = proven
   const inLog = verifyProven(proven, "consent.malformed")
@@ -342,7 +344,8 @@ function verifyOwn(
   if (order.payload.network !== origin.network) throw new ProtocolError("network.mismatch")
   const { index, root } = findPlace(order.payload, logged)
   const newest = newestRoot(origin).payload
-  if (Math.max(root.version, witnessing.root.version) !== newest.version)
+  const received = silence === null ? 0 : receiptVersion(silence.receipt, origin)
+  if (Math.max(root.version, witnessing.root.version, received) !== newest.version)
     throw new ProtocolError("consent.malformed", { detail: "superfluous root version" })
   verifyPermitted(order.payload, root)
   const { act, rule, base } = order.payload

@@ -11,6 +11,7 @@ import { leafHash } from "../log/merkle.ts"
 import { parseNote } from "../log/note.ts"
 import { kidOf } from "../member/key.ts"
 import { verifyNodeSignature } from "../member/keys.ts"
+import { type Member, rootVersion } from "../member/root.ts"
 import { type InLog, objectBytes } from "../proven.ts"
 import type { Witnessing } from "../quorum.ts"
 import { digest, json, list, text } from "../shape.ts"
@@ -155,11 +156,8 @@ export function verifySilence(
   if (entries.some((entry) => tags.some((tag) => equalBytes(entry, tag))))
     throw new ProtocolError("order.unconsented", { detail: "objected to" })
 
-  const received = receivedOn(silence, receipt, logged.origin.id, release)
-  verifyByNode(
-    receipt,
-    logged.origin.documents.map(({ payload }) => payload),
-  )
+  const received = receivedOn(silence, receipt, origin.id, release)
+  verifyByNode(receipt, origin)
   const from = signableFrom(received, order, days)
   verifyTerm(witnessing, release.origin, Date.parse(from) / 1000)
   return { record: transmittal.record.digest, from }
@@ -185,14 +183,24 @@ function receivedOn(
   return item.day
 }
 
-/** By the node key of any of the versions shown: which one was in force on that day, a log does not say. */
-function verifyByNode(
-  { signatures }: ReceiptsDocument,
-  roots: readonly Witnessing["root"][],
-): void {
+/**
+ * The first root version that names the node key of a receipt, 0 where none does. Which one was in force on
+ * its day, a log does not say.
+ */
+export function receiptVersion(
+  { signatures }: Pick<ReceiptsDocument, "signatures">,
+  { documents }: Pick<Member, "documents">,
+): number {
   const kid = signatures[0]?.header.kid
-  const root = roots.findLast(({ nodeKey }) => kidOf(nodeKey) === kid) ?? roots.at(-1)!
-  verifyNodeSignature(signatures, root)
+  const first = documents.find(({ payload }) => kidOf(payload.nodeKey) === kid)
+  return first?.payload.version ?? 0
+}
+
+/** @throws `signed.unknown-key`, `signed.superfluous`, `signed.invalid` */
+function verifyByNode(receipt: ReceiptsDocument, origin: Member): void {
+  const root = rootVersion(origin, receiptVersion(receipt, origin))
+  if (root === null) throw new ProtocolError("signed.unknown-key")
+  verifyNodeSignature(receipt.signatures, root.payload)
 }
 
 /** A quorum without the member that wants to release, each of whom saw the log when the term was over. */

@@ -80,6 +80,8 @@ export type Silent = {
   /** in the same batch */
   readonly beside?: readonly ReceiptItem[]
   readonly transmittal?: Partial<Record<keyof Grant, unknown>>
+  /** logged behind the agreement, and shown */
+  readonly laterRoots?: readonly Uint8Array[]
   /** of the entries, those that are shown */
   readonly shown?: (entries: readonly Uint8Array[]) => readonly Uint8Array[]
   readonly before?: readonly Uint8Array[]
@@ -356,6 +358,8 @@ export async function tacitOf(
       ...changes.transmittal,
     } as Grant),
   )
+  const { laterRoots = [] } = changes
+  const later = laterRoots.map((document) => log.append(openEntry(sha256(document))))
   log.append(...(after?.(agreement, released.record.digest) ?? []))
   const size = log.entries.length
   let note = await log.checkpoint(size)
@@ -380,12 +384,27 @@ export async function tacitOf(
   const payload = encodeReceipts(batch)
   const { before = beforeOf(log.entries.slice(0, index + 1)), receiptBy = host } = changes
   const entries = log.entries.slice(index + 1, size)
-  return encodeTacit({ ...fields, proof: log.proof(index, note, size) }, agreement.placed[0]!, {
-    before,
-    entries: changes.shown?.(entries) ?? entries,
-    receipt: await signByNode(receiptBy, "comity-receipts+jws", payload),
-    transmittal: sent,
-  })
+  return encodeTacit(
+    {
+      ...fields,
+      proof: log.proof(index, note, size),
+      roots: [
+        ...fields.roots,
+        ...laterRoots.map((document, i) => ({
+          document: jsonOf(document),
+          index: later[i]!,
+          path: log.inclusion(later[i]!, size).map(encodeHex),
+        })),
+      ],
+    },
+    agreement.placed[0]!,
+    {
+      before,
+      entries: changes.shown?.(entries) ?? entries,
+      receipt: await signByNode(receiptBy, "comity-receipts+jws", payload),
+      transmittal: sent,
+    },
+  )
 }
 
 function beforeOf(entries: readonly Uint8Array[]): readonly Uint8Array[] {

@@ -11,6 +11,7 @@ import { reviewProfile } from "../../support/review-profile.ts"
 import { makeStory, type Silent, type Story, type StoryChanges } from "../../support/story.ts"
 import {
   makeMember,
+  nextRoot,
   officer,
   type TestMember,
   witnessEntry,
@@ -178,6 +179,16 @@ describe("the receipt", () => {
     const another = { day: "2026-11-23", leaf: other, order: "ab".repeat(16) } as const
     const beside = [{ ...another, state: "delivered" as const }]
     expect(await judged({ beside })).toBe("receipt.invalid")
+  })
+
+  test("is by a node key of any root version in that log, and no version is shown for nothing", async () => {
+    const renewed = await nextRoot(host, { newNodeKey: true })
+    const again = await nextRoot(renewed, { newNodeKey: true })
+    const laterRoots = renewed.roots.slice(1)
+    expect(await judged({ laterRoots, receiptBy: renewed })).toBeNull()
+    expect(await judged({ laterRoots, receiptBy: host })).toBe("consent.malformed")
+    expect(await judged({ laterRoots, receiptBy: again })).toBe("consent.malformed")
+    expect(await judged({ receiptBy: renewed })).toBe("signed.unknown-key")
   })
 
   test("is of the record that is released, and of no other version of it", async () => {

@@ -206,6 +206,7 @@ async function cases(): Promise<Cases> {
       },
     })
   const host = await hostOf([b, c], 2)
+  const hostLater = await nextRoot(host, { newNodeKey: true })
   const silenceOver = "2027-02-22"
   const seenAt = (
     at: string,
@@ -282,6 +283,10 @@ async function cases(): Promise<Cases> {
       [agreed, await reported()],
       [resting, await audited(memorandum)],
       [silent, await kept()],
+      [
+        "the same, received under a node key of a later root version",
+        await kept({ laterRoots: hostLater.roots.slice(1), receiptBy: hostLater }),
+      ],
       [
         "the same, though the host objects to another record",
         await kept({ after: objecting(() => filled(32, 7)) }),
@@ -647,6 +652,11 @@ async function cases(): Promise<Cases> {
       [
         "silence without a receipt",
         edit(silent, [inStanding("receipt"), null]),
+        "consent.malformed",
+      ],
+      [
+        "silence with a root version that nothing needs",
+        await kept({ laterRoots: hostLater.roots.slice(1) }),
         "consent.malformed",
       ],
       ["silence without entries", edit(silent, [inStanding("entries")]), "consent.malformed"],
