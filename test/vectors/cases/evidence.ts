@@ -220,30 +220,36 @@ async function cases(): Promise<Cases> {
       ...changes,
       record: { kind: "tacit-agreement", ...changes.record },
     })
-  const kept = async (
-    silent: Partial<Silent> = {},
+  const silent = "a report that its host said nothing against"
+  const silentStory = async (
+    silence: Partial<Silent> = {},
     changes: StoryChanges = {},
     day = silenceOver,
-  ): Promise<Input> => {
-    const agreement = silent.agreement ?? (await agreementOf())
-    return reported([{ agreement, cosigners: seenAt(silenceOver), ...silent }], {
+  ): Promise<Story> => {
+    const agreement = silence.agreement ?? (await agreementOf())
+    const { grant: agreed } = agreement.placed[0]!
+    return make({
+      origin: reporter,
+      profile: reviewProfile,
       record: {
-        fields: {
-          agreement: agreement.placed[0]!.grant.record.digest,
-          host: agreement.origin.id,
-        },
+        fields: { agreement: agreed.record.digest, host: agreement.origin.id },
         kind: "mission-report",
       },
+      consents: [{ agreement, cosigners: seenAt(silenceOver), ...silence }],
       signers: ["p1", "p2"].map((person) => ({ officer: officer(reporter, person), day })),
       ...changes,
     })
   }
+  const silentOne = await silentStory()
+  const silentFile = fieldsOf(await evidenceOf(silentOne))
+  /** What of the file is other than in the one that stands. */
+  const kept = async (...of: Parameters<typeof silentStory>): Promise<Input> =>
+    edit(silent, ...differences(silentFile, fieldsOf(await evidenceOf(await silentStory(...of)))))
   const objecting =
     (to: (agreement: Story, record: string) => string): NonNullable<Silent["after"]> =>
     (agreement, record) => [
       objectionTag(objectionSubject(agreement.placed[0]!.leaf, to(agreement, record))),
     ]
-  const silent = "a report that its host said nothing against"
   // B may pass it on, and gives it to C.
   const free = { ...grant.terms!, onward: "free" }
   const toPass = await make({ grant: { terms: free } })
@@ -282,7 +288,7 @@ async function cases(): Promise<Cases> {
       [passedOn, await passing()],
       [agreed, await reported()],
       [resting, await audited(memorandum)],
-      [silent, await kept()],
+      [silent, await at(silentOne)],
       [
         "the same, received under a node key of a later root version",
         await kept({ laterRoots: hostLater.roots.slice(1), receiptBy: hostLater }),
