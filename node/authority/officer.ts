@@ -28,6 +28,7 @@ import {
 } from "../../protocol/release/grant.ts"
 import { buildGrantTree } from "../../protocol/release/grant-tree.ts"
 import { encodeOrder, type Order, orderShape } from "../../protocol/release/order.ts"
+import { objectionSubject } from "../../protocol/release/silence.ts"
 import {
   decodeShape,
   digest,
@@ -88,12 +89,24 @@ const exportShape = object({
   type: literal("comity/order-export/v1"),
 })
 
-/** A consent, with the export of the release that it is to, or with the consent that it takes back. */
+/**
+ * A consent, with the export of the release that it is to, or with the consent that it takes back; an
+ * objection with the agreement by which our silence would stand for one.
+ */
 const consentExportShape = object({
   ...historyFields,
   about: either(
     exportShape,
-    object({ consent: orderShape, type: literal("comity/taking-back/v1") }),
+    either(
+      object({ consent: orderShape, type: literal("comity/taking-back/v1") }),
+      object({
+        agreement: json,
+        /** what it says, while we hold it */
+        content: optional(json),
+        record: digest,
+        type: literal("comity/objecting/v1"),
+      }),
+    ),
   ),
   type: literal("comity/consent-export/v1"),
 })
@@ -164,6 +177,11 @@ function reviewConsent(
 ): Review {
   const { member, order } = ownerOf(fields)
   const { about } = fields
+  if (about.type === "comity/objecting/v1") {
+    const notes = reviewObjection(order, about, pins)
+    const now = checkLog(fields, member, order, seen)
+    return { member, order, payload: encodeOrder(order), lines: [], notes, seen: now }
+  }
   const isBack = about.type === "comity/taking-back/v1"
   const release = isBack ? null : reviewRelease(about, pins, null)
   const subject = isBack ? takingBack(about.consent) : consentSubject(release!.order)
@@ -187,6 +205,33 @@ function reviewConsent(
       : [`consents to release ${to.id} of ${whose}`, ...release!.notes],
     seen: checkLog(fields, member, order, seen),
   }
+}
+
+type Objecting = Extract<
+  ShapeOf<typeof consentExportShape>["about"],
+  { readonly type: "comity/objecting/v1" }
+>
+
+/** To which record, under which agreement of ours; its title where it came along. */
+function reviewObjection(
+  order: Order,
+  { agreement, content, record }: Objecting,
+  pins: ReadonlyMap<string, string>,
+): readonly string[] {
+  const grant = decodeGrantValue(agreement)
+  const leaf = grantLeaf(encodeGrant(grant))
+  const isAbout =
+    order.act === "consent" &&
+    order.subject === objectionSubject(leaf, record) &&
+    grant.record.origin === order.origin
+  if (!isAbout) throw new ProtocolError("order.unconsented", { detail: "subject" })
+  const known = pins.get(grant.recipient) ?? `words: ${wordsOf(grant.recipient)}`
+  if (record === grant.record.digest)
+    return [`objects to whatever ${known} would release on our silence from now on`]
+  const exact = content === undefined ? null : encodeCanonical(content as object)
+  if (exact !== null && recordDigest(exact) !== record) throw new ProtocolError("record.mismatch")
+  const title = exact === null ? `record ${record}` : `“${decodeRecord(exact).title}”`
+  return [`objects to the release of ${title} by ${known}: our silence stands for nothing`]
 }
 
 function isEqual(a: Order["rule"], b: Order["rule"]): boolean {

@@ -89,6 +89,7 @@ import {
   showDraft,
 } from "../order/drafts.ts"
 import { askersOf, listInterests, stateInterest } from "../order/interests.ts"
+import { makeObjection } from "../order/objection.ts"
 import {
   addSignature,
   cancelOrder,
@@ -532,6 +533,10 @@ export const operations = {
   "consent.back": operation(
     z.strictObject({ order: id, reason: text }),
     (context, { order, reason }) => takeConsentBack(context, order, reason),
+  ),
+  "consent.object": operation(
+    z.strictObject({ record: id, reason: text }),
+    async (context, { record, reason }) => ({ made: await makeObjection(context, record, reason) }),
   ),
   publish: operation(z.strictObject({ order: id }), async (context, { order }) => {
     const { order: full } = await showOrder(context, order)

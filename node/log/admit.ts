@@ -12,6 +12,7 @@ import {
   membersAsked,
   verifyAgreed,
   verifyConsents,
+  verifySignedAfter,
 } from "../../protocol/release/consent.ts"
 import { type Grant, grantLeaf, signedGrant } from "../../protocol/release/grant.ts"
 import { buildGrantTree } from "../../protocol/release/grant-tree.ts"
@@ -120,6 +121,7 @@ export async function admit(
     await assertOurs(context, trx, grant)
   }
   const { consents, agreed } = await findConsents({ ...context, db: trx }, payload, placed, profile)
+  verifySignedAfter(order, agreed)
   const whole: Standing = { ...standing, consents: agreed }
   await refuseEnded(trx, whole, placed)
   await refuseUnaccepted(context, trx, placed)
@@ -189,16 +191,21 @@ async function findConsents(
 ): Promise<{ readonly consents: readonly Consent[]; readonly agreed: readonly Agreed[] }> {
   if (!order.rule.conditions.includes("consent")) return { consents: [], agreed: [] }
   const { db } = context
-  const records = await Promise.all(placed.map(({ grant }) => recordOf(db, grant.record)))
-  const asked = records.flatMap((record) => membersAsked(profile, record))
+  const released = await Promise.all(
+    placed.map(async ({ grant: { record: given } }) => ({
+      record: await recordOf(db, given),
+      given,
+    })),
+  )
+  const asked = released.flatMap(({ record }) => membersAsked(profile, record))
   const consents: Consent[] = []
   for (const member of [...new Set(asked)].toSorted()) {
-    const given = await findConsent(context, member, order, records, profile)
+    const given = await findConsent(context, member, order, released, profile)
     if (given === null) throw new ProtocolError("order.unconsented", { detail: member })
     consents.push(given)
   }
   const agreed = verifyConsents(consents, order, profile, await knowingOf(db, consents))
-  for (const record of records) verifyAgreed(profile, record, agreed)
+  for (const { record, given } of released) verifyAgreed(profile, record, given.digest, agreed)
   return { consents, agreed }
 }
 

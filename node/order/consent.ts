@@ -66,7 +66,7 @@ export async function makeConsent(context: Context, exported: Uint8Array): Promi
         subject,
         origin: order.origin,
         recipients: recipients.join(" "),
-        takes_back: 0,
+        says: "consent",
         export: exported,
       })
       .execute()
@@ -120,7 +120,7 @@ export async function takeConsentBack(
     const about = encodeCanonical({ consent, type: "comity/taking-back/v1" } as object)
     await trx
       .insertInto("consent_asked")
-      .values({ order_id: id, subject, origin, recipients, takes_back: 1, export: about })
+      .values({ order_id: id, subject, origin, recipients, says: "back", export: about })
       .execute()
     const made = madeOf(context, id, subject, consent)
     return { ...made, origin }
@@ -222,15 +222,15 @@ export async function consentsFor(db: Db, peer: string): Promise<readonly string
     .leftJoin("told", (join) =>
       join.onRef("told.subject", "=", "consent_asked.order_id").on("told.peer", "=", peer),
     )
-    .select(["order_id", "origin", "recipients", "takes_back"])
+    .select(["order_id", "origin", "recipients", "says"])
     .where("release_order.state", "=", "logged")
     .where("told.state", "is", null)
     .orderBy("release_order.created_at")
     .execute()
   return rows
     .filter(
-      ({ origin, recipients, takes_back }) =>
-        origin === peer || (takes_back === 1 && recipients.split(" ").includes(peer)),
+      ({ origin, recipients, says }) =>
+        origin === peer || (says === "back" && recipients.split(" ").includes(peer)),
     )
     .map(({ order_id }) => order_id)
 }

@@ -15,6 +15,7 @@ import { type Stale, staleOf } from "../exchange/staleness.ts"
 import { loggedOf } from "../log/logged.ts"
 import { describeProof } from "../log/prove.ts"
 import { type Links, linksAround } from "../order/linked.ts"
+import { ownSilence } from "../order/own-silence.ts"
 import {
   type LiveFact,
   liveFactsOf,
@@ -194,6 +195,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
         ? [`repudiated by its origin from index ${await cutOf(context, held)}`]
         : []),
       ...profileNotes(record),
+      ...(await silenceNotes(context, record, content.bytes)),
       ...(await notesOn(context, origin, record.network, terms)),
     ],
     links: await linksAround(context, record),
@@ -215,6 +217,20 @@ function profileNotes(record: ComityRecord): readonly string[] {
   if (hasSealedRating(profile, record)) notes.push("sealed: in no index and no file of evidence")
   if (profile.comparison !== undefined) notes.push(profile.comparison.disclaimer)
   return notes
+}
+
+/** What happens if we say nothing. */
+async function silenceNotes(
+  context: Context,
+  record: ComityRecord,
+  bytes: Uint8Array,
+): Promise<readonly string[]> {
+  const from = await ownSilence(context, record, bytes)
+  if (from === null) return []
+  const until = `from ${from} on its origin may release it on our silence, as we agreed`
+  return today(context) < from
+    ? [`${until}; before: comity consent object ${record.id.slice(0, 12)} --reason TEXT`]
+    : [until]
 }
 
 async function notesOn(

@@ -87,6 +87,8 @@ export type Schema = {
     range: Uint8Array
     /** the newest signed checkpoint; null while nothing is held */
     checkpoint: string | null
+    /** of another member: the last of it that met the quorum of its newest root document, with its lines */
+    cosigned: string | null
     checked_at: number
     /** 1 when what is held of an ended epoch is not what its member says survives */
     disowned: number
@@ -238,11 +240,10 @@ export type Schema = {
   consent_asked: {
     order_id: string
     subject: string
-    /** the member whose release it is about, and those whom that release would go to, by spaces */
+    /** the member whose release it is about, or whose record it objects to, and those whom that release would go to, by spaces */
     origin: string
     recipients: string
-    /** 1 for the taking back of an earlier one */
-    takes_back: number
+    says: "consent" | "back" | "objection"
     /** what our officers look at, with the records in the clear; null once they have decided */
     export: Uint8Array | null
   }

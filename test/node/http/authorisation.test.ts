@@ -225,7 +225,7 @@ describe("the peer app", () => {
       "POST",
       "/frames",
       knocking.peer!,
-      concat(framesHeader(), batch!.frame),
+      concat(framesHeader(), batch!.frames),
     )
     expect(answer.status).toBe(400)
     expect(answer.text).toMatch(/receipt|signed/)
@@ -252,6 +252,7 @@ const operatorOperations: Readonly<
   "consent.back": { by: "operator", input: { order: "00", reason: "second thoughts" } },
   "consent.give": { by: "operator", input: { order: "00" } },
   "consent.make": { by: "operator", input: { export: "AAAA" } },
+  "consent.object": { by: "operator", input: { record: "00", reason: "names a person" } },
   "consent.take": { by: "operator", input: { consent: "AAAA" } },
   doctor: { by: "operator", input: {} },
   metrics: { by: "operator", input: {} },
