@@ -1,5 +1,5 @@
 import type { Insertable } from "kysely"
-import { type Custody, chainBehind, verifyCustody } from "../../protocol/custody.ts"
+import { type Custody, chainBehind, insideOf, verifyCustody } from "../../protocol/custody.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import { deliveryDigest, firstPrev } from "../../protocol/exchange/delivery.ts"
@@ -33,7 +33,7 @@ import {
   type NewContent,
   versionName,
 } from "../store/queries/contents.ts"
-import { keepLinks, membersOf } from "../store/queries/custody.ts"
+import { keepLinks, keepLists, membersOf } from "../store/queries/custody.ts"
 import { factsAbout, factsTowards, type PlaceRow, withdrawalsOf } from "../store/queries/facts.ts"
 import { givenBy, insertGrants, placesGranted } from "../store/queries/grants.ts"
 import { insertRoots, memberById } from "../store/queries/members.ts"
@@ -132,6 +132,7 @@ type Changes = {
   readonly withdrawn: { readonly order: string; readonly placed: PlacedGrant }[]
   readonly consents: Pick<Claim, "order" | "consents">[]
   readonly custody: Custody[]
+  readonly groups: Map<string, Uint8Array>
   readonly receipts: Insertable<Schema["receipt_out"]>[]
 }
 
@@ -153,6 +154,7 @@ class Run {
     withdrawn: [],
     consents: [],
     custody: [],
+    groups: new Map(),
     receipts: [],
   }
   /** by the id of their record */
@@ -210,12 +212,12 @@ class Run {
   }
 
   async #judge({ content, objects }: Opened, loggedOf: LoggedLookup): Promise<void> {
-    const { delivery, keys, links } = content
+    const { delivery, keys } = content
     const { id } = delivery.order.payload
     try {
       const standing = this.#stand(delivery, loggedOf)
       for (const [place, placed] of delivery.grants.entries())
-        this.#taken[await this.#judgeGrant(standing, placed, keys.get(place), objects, links)]++
+        this.#taken[await this.#judgeGrant(standing, placed, keys.get(place), objects, content)]++
     } catch (cause) {
       // The order itself does not stand: nothing of it is kept but our signed refusal.
       const code = this.#refusal(cause)
@@ -247,7 +249,7 @@ class Run {
     placed: PlacedGrant,
     key: Uint8Array | undefined,
     objects: Opened["objects"],
-    links: ParcelContent["links"],
+    { links, groups }: Pick<ParcelContent, "links" | "groups">,
   ): Promise<"received" | "already" | "refused"> {
     const { grant } = placed
     const { withdrawn } = this.#changes
@@ -267,6 +269,9 @@ class Run {
       const isNew =
         key !== undefined && (await this.#takeRecord(standing, placed, key, objects, links))
       this.#keepGrant(id, placed)
+      const inside = insideOf(grant)
+      const list = inside === null ? undefined : groups.get(inside)
+      if (inside !== null && list !== undefined) this.#changes.groups.set(inside, list)
       if (key !== undefined) this.#owe(id, placed, "delivered")
       return isNew ? "received" : "already"
     } catch (cause) {
@@ -376,6 +381,7 @@ class Run {
     const trx = this.#trx
     const { orders, grants, records, contents, unlocked, withdrawn, receipts } = this.#changes
     await keepOrders(this.#context, trx, orders)
+    await keepLists(trx, this.#changes.groups)
     for (const { order, consents } of this.#changes.consents)
       await keepConsents(trx, order.payload, consents)
     for (const custody of this.#changes.custody) {

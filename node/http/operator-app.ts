@@ -432,7 +432,7 @@ export const operations = {
     z.strictObject({
       records: z.array(id).max(4096),
       to: z.array(text).max(512),
-      onward: z.enum(["no", "consent", "free"]).optional(),
+      onward: z.union([z.enum(["no", "consent", "free"]), text.startsWith("inside:@")]).optional(),
       evidence: z.enum(["recipient", "members", "public"]).optional(),
       purpose: text.optional(),
       caveats: z.array(text).max(512).optional(),

@@ -229,7 +229,7 @@ async function assertOurs({ self }: Context, trx: Db, grant: Grant): Promise<voi
   const last = (await linksOf(trx, grant)).at(-1)
   if (last === undefined || last.placed.grant.recipient !== self.id)
     throw new ProtocolError("custody.malformed", { detail: "not held here" })
-  assertPassedOn(last.placed.grant, grant)
+  assertPassedOn(last, grant)
 }
 
 async function refuseEnded(

@@ -1,3 +1,4 @@
+import { permits } from "../../protocol/custody.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import { limits } from "../../protocol/limits.ts"
@@ -13,9 +14,10 @@ import {
   signoffOf,
 } from "../../protocol/profiles/profile.ts"
 import { findProfile } from "../../protocol/profiles/registry.ts"
+import type { Group } from "../../protocol/record/group.ts"
 import { isAtMost } from "../../protocol/record/marking.ts"
 import { textLine } from "../../protocol/record/plain-text.ts"
-import { type ComityRecord, decodeRecord } from "../../protocol/record/record.ts"
+import { type ComityRecord, decodeRecord, encodeRecord } from "../../protocol/record/record.ts"
 import { membersAsked } from "../../protocol/release/consent.ts"
 import { encodeGrant, type Grant, grantLeaf, type Terms } from "../../protocol/release/grant.ts"
 import { buildGrantTree, drawPositions } from "../../protocol/release/grant-tree.ts"
@@ -30,6 +32,7 @@ import { type Held, holdingOf, narrowed } from "../exchange/pass-on.ts"
 import { newestBase } from "../log/prove.ts"
 import { findRecord } from "../reading/records.ts"
 import { recordsWithContent } from "../store/queries/contents.ts"
+import { keepLists } from "../store/queries/custody.ts"
 import { asFact, factsAbout } from "../store/queries/facts.ts"
 import { insertGrants } from "../store/queries/grants.ts"
 import { memberById } from "../store/queries/members.ts"
@@ -45,7 +48,8 @@ import { tracesIn } from "./state-names.ts"
 export type ReleaseRequest = {
   readonly records: readonly string[]
   readonly to: readonly string[]
-  readonly onward?: "no" | "consent" | "free"
+  /** `inside:@GROUP` names the version of the group that is in force */
+  readonly onward?: "no" | "consent" | "free" | `inside:${string}`
   readonly evidence?: Terms["evidence"]
   readonly purpose?: string
   readonly caveats?: readonly string[]
@@ -112,9 +116,10 @@ export async function requestRelease(
     const within = { ...context, db: trx }
     for (const prefix of new Set(request.records)) {
       const { row, held } = await releasable(within, prefix)
+      const onward = await onwardTerm(within, held, request.onward)
       planned.push(...(await planRemarks(within, trx, row, recipients, request)))
       for (const recipient of recipients)
-        planned.push(await planRelease(within, trx, row, held, recipient, request))
+        planned.push(await planRelease(within, trx, row, held, recipient, { ...request, onward }))
     }
     const requested = await makeOrders(context, trx, "release", planned)
     const asked = await whoAsked({ ...context, db: trx }, planned)
@@ -137,6 +142,36 @@ async function releasable(
   if (reference.origin === self.id) throw new NodeError("record.unknown", "No such record.")
   const row = await recordRow(db, reference.origin, reference.id, reference.version)
   return { row, held: await holdingOf(context, reference) }
+}
+
+type Onward = { readonly onward: Terms["onward"]; readonly group: Group | null }
+
+/**
+ * What was asked for as a term; of a group the list that travels with it. Passing on, a holder means the
+ * list that it got, whatever is in force by now. @throws `group.*`
+ */
+async function onwardTerm(
+  context: Context,
+  held: Held | null,
+  wanted: ReleaseRequest["onward"],
+): Promise<Onward | undefined> {
+  if (wanted === undefined) return undefined
+  if (!isInside(wanted)) return { onward: wanted, group: null }
+  const name = wanted.slice("inside:".length)
+  if (held !== null && typeof held.terms.onward !== "string" && held.group?.name === bareName(name))
+    return { onward: held.terms.onward, group: held.group }
+  const { digest, group, record } = await findGroup(context, name)
+  await keepLists(context.db, new Map([[digest, encodeRecord(record)]]))
+  return { onward: { inside: digest }, group }
+}
+
+function isInside(wanted: NonNullable<ReleaseRequest["onward"]>): wanted is `inside:${string}` {
+  return wanted.startsWith("inside:")
+}
+
+/** `name` of `@name` and of `@convener/name`. */
+function bareName(group: string): string {
+  return group.slice(group.lastIndexOf("/") + 1).replace(/^@/, "")
 }
 
 async function inTransaction(
@@ -218,8 +253,8 @@ async function planRemarks(
   for (const { id, to } of await remarksFor(context, row, ids)) {
     const { row: remark, held } = await releasable(context, id)
     // It goes as far as the record may; another member's words keep the terms that they came under.
-    const terms =
-      held === null ? { ...request, onward: "free" as const } : { onward: "free" as const }
+    const onward: Onward = { onward: "free", group: null }
+    const terms = held === null ? { ...request, onward } : { onward }
     for (const recipient of recipients)
       if (to.includes(recipient.id))
         planned.push(
@@ -274,10 +309,16 @@ async function planRelease(
   row: RecordRow,
   held: Held | null,
   recipient: Recipient,
-  request: ReleaseRequest,
+  request: Omit<ReleaseRequest, "onward"> & { readonly onward?: Onward | undefined },
 ): Promise<Planned> {
   if (recipient.id === row.origin)
     throw new NodeError("recipient.self", `${recipient.name} wrote that record.`)
+  if (held !== null && !permits(held.terms, recipient.id, held.group))
+    throw new NodeError(
+      "onward.refused",
+      `${recipient.name} is not on the list of @${held.group?.name} inside which it may be passed on.`,
+      { hint: "The list is the version that its terms name: comity show says who is on it." },
+    )
   const content = await trx
     .selectFrom("content")
     .select("bytes")
@@ -314,7 +355,7 @@ async function planRelease(
     ...(request.caveats === undefined ? {} : { caveats: request.caveats }),
     ...(request.evidence === undefined ? {} : { evidence: request.evidence }),
     ...(request.until === undefined ? {} : { expires: request.until }),
-    ...(request.onward === undefined ? {} : { onward: request.onward }),
+    ...(request.onward === undefined ? {} : { onward: request.onward.onward }),
     ...(request.purpose === undefined ? {} : { purpose: request.purpose }),
   }
   const { marking } = record
@@ -343,7 +384,8 @@ async function planRelease(
   const rule = { conditions, kind: row.kind, profile: row.profile_digest }
   const asked = conditions.includes("consent") ? membersAsked(profile, record) : []
   const whole = { content: record, bytes: bytes.length }
-  return { grant, rule, asked, title: record.title, record: whole }
+  const group = request.onward?.group ?? null
+  return { grant, rule, asked, title: record.title, record: whole, group }
 }
 
 const overridesPerGrant = 64

@@ -87,6 +87,7 @@ const spine = [
   `CREATE TABLE consent (member TEXT NOT NULL, subject TEXT NOT NULL, bytes BLOB NOT NULL,
     at INTEGER NOT NULL, PRIMARY KEY (member, subject)) STRICT`,
   "CREATE TABLE custody_link (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL, chain TEXT NOT NULL) STRICT",
+  "CREATE TABLE inside_list (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT",
   `CREATE TABLE passed_withdrawal (order_origin TEXT NOT NULL, order_id TEXT NOT NULL, leaf TEXT NOT NULL,
     bytes BLOB NOT NULL, PRIMARY KEY (order_origin, order_id, leaf)) STRICT`,
   `CREATE TABLE order_grant (order_origin TEXT NOT NULL, order_id TEXT NOT NULL,

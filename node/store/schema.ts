@@ -255,6 +255,8 @@ export type Schema = {
     /** what it and those before it say to precedence, as JSON */
     chain: string
   }
+  /** Records of groups inside which something may be passed on, whether or not they are held otherwise. */
+  inside_list: { digest: string; bytes: Uint8Array }
   /** Withdrawals from holders further up, as they were passed down to us. */
   passed_withdrawal: { order_origin: string; order_id: string; leaf: string; bytes: Uint8Array }
   /** Grants of orders: our own from the request on, others' as received. */
