@@ -143,6 +143,7 @@ const nodeExits = {
   "profile.looser": exitCodes.failed,
   "record.held": exitCodes.notFound,
   "hold.unknown": exitCodes.notFound,
+  "hold.officers": exitCodes.approvalMissing,
   "group.unknown": exitCodes.notFound,
   "group.ambiguous": exitCodes.usage,
   "group.pending": exitCodes.conflict,

@@ -68,7 +68,7 @@ export const nodeErrorCodes = [
   ],
   ...["profile.adopted", "profile.looser"],
   ...["consent.unasked", "consent.pending", "onward.refused", "order.pending"],
-  ...["record.held", "hold.unknown"],
+  ...["record.held", "hold.unknown", "hold.officers"],
   ...["group.unknown", "group.ambiguous", "group.pending", "group.not-ours"],
   ...[
     "witness.missing",

@@ -218,13 +218,13 @@ export async function takeWithdrawal(context: Context, bytes: Uint8Array): Promi
     if (resting.length === 0) return
     await keepWithdrawal(trx, link, standing, env.clock.now())
     const facts = await factsAbout(trx, grant.record, self.id)
-    const purged = await purgeEnded(trx, grant.record, facts)
+    const purged = await purgeEnded(context, trx, grant.record, facts)
     hasPurged = purged.hasPurged
     if (purged.isLive) return
-    const { heldUntil: until } = purged
+    const { heldUntil: until, isSealed } = purged
     await noteEvent(context, trx, "record.ended", grant.record.id, standing.orderId)
     const said = {
-      state: until === null ? "purged" : "held",
+      state: until !== null ? "held" : isSealed ? "sealed" : "purged",
       record_id: grant.record.id,
       code: null,
       until,

@@ -41,6 +41,7 @@ import { loggedOrders } from "../store/queries/orders.ts"
 import { insertRows } from "../store/queries/rows.ts"
 import { changeSource, sourceOf } from "../store/queries/sources.ts"
 import type { Db, Schema } from "../store/schema.ts"
+import { archiveContent, isArchived } from "./archive.ts"
 import { holdOn, unlock } from "./hold.ts"
 import { ownHolder } from "./holder.ts"
 
@@ -411,9 +412,15 @@ class Run {
     for (const { order, placed } of withdrawn) {
       const { record, recipient } = placed.grant
       const facts = await factsAbout(trx, record, recipient)
-      const { hasPurged, isLive, heldUntil } = await purgeEnded(trx, record, facts)
+      const { hasPurged, isLive, heldUntil, isSealed } = await purgeEnded(
+        this.#context,
+        trx,
+        record,
+        facts,
+      )
       this.#taken.hasPurged ||= hasPurged
       if (heldUntil !== null) this.#owe(order, placed, "held", { until: heldUntil })
+      else if (isSealed) this.#owe(order, placed, "sealed")
       // One that ends nothing here, by its place or its rule, leaves what we hold: we don't say otherwise.
       else this.#owe(order, placed, isLive ? "delivered" : "purged")
     }
@@ -425,8 +432,12 @@ function originsOf({ grants }: Claim): readonly string[] {
   return grants.map(({ grant }) => grant.record.origin)
 }
 
-/** Removes every version of the record that no live release holds up any more, or locks it away by law. */
+/**
+ * Removes every version of the record that no live release holds up any more, or locks it away or seals it
+ * by law.
+ */
 export async function purgeEnded(
+  context: Context,
   trx: Db,
   record: { readonly origin: string; readonly id: string; readonly version: number },
   facts: readonly Fact[],
@@ -434,6 +445,7 @@ export async function purgeEnded(
   readonly hasPurged: boolean
   readonly isLive: boolean
   readonly heldUntil: string | null
+  readonly isSealed: boolean
 }> {
   const rows = await trx
     .selectFrom("content")
@@ -443,6 +455,7 @@ export async function purgeEnded(
     .execute()
   const hold = await holdOn(trx, record)
   let [hasPurged, isLive, heldUntil] = [false, false, null as string | null]
+  let isSealed = false
   for (const { rid, version, bytes, locked } of rows) {
     const isUp = facts.some(
       (fact) => fact.act === "release" && fact.version === version && endOf(fact, facts) === null,
@@ -451,12 +464,22 @@ export async function purgeEnded(
     if (isUp) continue
     if (locked === 0) await unindexRecord(trx, rid, new Uint8Array(bytes))
     if (hold !== null) {
-      await trx.updateTable("content").set({ locked: 1 }).where("rid", "=", rid).execute()
-      heldUntil = hold.review
-      continue
+      const { origin, id } = record
+      const plaintext = new Uint8Array(bytes)
+      const isNow =
+        hold.review === null &&
+        (await archiveContent(context, trx, { origin, id, version }, plaintext))
+      if (!isNow) {
+        await trx.updateTable("content").set({ locked: 1 }).where("rid", "=", rid).execute()
+        // Too few officers to seal it for: somebody has to look at it today.
+        heldUntil = hold.review ?? today(context)
+        continue
+      }
+      isSealed = true
     }
     await trx.deleteFrom("content").where("rid", "=", rid).execute()
     hasPurged = true
   }
-  return { hasPurged, isLive, heldUntil }
+  if (!isLive && hold?.review === null) isSealed ||= await isArchived(trx, record)
+  return { hasPurged, isLive, heldUntil, isSealed }
 }

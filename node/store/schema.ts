@@ -164,10 +164,31 @@ export type Schema = {
   hold: {
     record_origin: string
     record_id: string
-    /** the day on which it is looked at again */
-    review: string
+    /** the day on which it is looked at again; null where it is sealed for two officers instead */
+    review: string | null
     decision: string
     ended_by: string | null
+  }
+
+  /** Versions that were taken back and sealed: two officers open them, and `archive_log` says when. */
+  archive: {
+    record_origin: string
+    record_id: string
+    version: number
+    entry: string
+    sealed: Uint8Array
+    at: number
+  }
+  archive_share: { entry: string; kid: string; sealed: Uint8Array }
+  archive_log: {
+    id: Generated<number>
+    at: number
+    act: "seal" | "open" | "destroy"
+    record_origin: string
+    record_id: string
+    /** pseudonyms, by spaces */
+    officers: string
+    reason: string
   }
 
   /** The full-text index, by the row of the content; it gives no text back. */
