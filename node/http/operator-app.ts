@@ -486,6 +486,7 @@ export const operations = {
       languages: lines,
       words: text,
       to: names,
+      until: text.optional(),
     }),
     stateInterest,
   ),
