@@ -128,6 +128,7 @@ const nodeExits = {
   "terms.invalid": exitCodes.usage,
   "recipient.self": exitCodes.usage,
   "recipient.none": exitCodes.usage,
+  "recipient.left": exitCodes.failed,
   "recipient.audience": exitCodes.failed,
   "recipient.ceiling": exitCodes.failed,
   "recipient.naming": exitCodes.failed,

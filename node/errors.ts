@@ -58,6 +58,7 @@ export const nodeErrorCodes = [
     "terms.invalid",
     "recipient.self",
     "recipient.none",
+    "recipient.left",
     "recipient.audience",
     "recipient.ceiling",
     "recipient.naming",

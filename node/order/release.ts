@@ -36,6 +36,7 @@ import { keepLists } from "../store/queries/custody.ts"
 import { asFact, factsAbout } from "../store/queries/facts.ts"
 import { insertGrants } from "../store/queries/grants.ts"
 import { memberById } from "../store/queries/members.ts"
+import { insertRows } from "../store/queries/rows.ts"
 import type { Db } from "../store/schema.ts"
 import { draftById, freezeDraft, type RecordRow, recordRow } from "./drafts.ts"
 import { type Foreseeable, type Foreseen, foresee } from "./foresee.ts"
@@ -84,6 +85,8 @@ type Planned = Foreseeable & {
   readonly rule: Rule
   /** members whose consent it needs: those of one order are asked for the same */
   readonly asked: readonly string[]
+  /** as in Recipient */
+  readonly listed?: string | null
 }
 
 class DryRun extends Error {
@@ -218,7 +221,12 @@ function holds(shape: Shape<unknown>, value: string): boolean {
   }
 }
 
-type Recipient = { readonly id: string; readonly name: string }
+type Recipient = {
+  readonly id: string
+  readonly name: string
+  /** digest of the group version that lists it, where it was named by a group alone */
+  readonly listed: string | null
+}
 
 async function findRecipients(
   context: Context,
@@ -226,14 +234,19 @@ async function findRecipients(
 ): Promise<{ readonly recipients: readonly Recipient[]; readonly leftOut: readonly LeftOut[] }> {
   const found = new Map<string, Recipient>()
   const { names, leftOut } = await listedMembers(context, wanted)
-  for (const name of names) {
+  for (const { name, listed } of names) {
     const peer = await findPeer(context, name).catch((cause: unknown) => {
       const isUs = name === context.self.id || name.toUpperCase() === ownRoot(context).state
       if (!isUs) throw cause
       throw new NodeError("recipient.self", "A release goes to others, not to ourselves.")
     })
     assertVerified(peer)
-    found.set(peer.member, { id: peer.member, name: peer.name })
+    const before = found.get(peer.member)
+    found.set(peer.member, {
+      id: peer.member,
+      name: peer.name,
+      listed: before?.listed === null ? null : listed,
+    })
   }
   if (found.size === 0)
     throw new NodeError("recipient.none", `Nobody but us is left in ${wanted.join(", ")}.`)
@@ -276,19 +289,23 @@ async function planRemarks(
 async function listedMembers(
   context: Context,
   wanted: readonly string[],
-): Promise<{ readonly names: readonly string[]; readonly leftOut: readonly LeftOut[] }> {
-  const names: string[] = []
+): Promise<{
+  readonly names: readonly { readonly name: string; readonly listed: string | null }[]
+  readonly leftOut: readonly LeftOut[]
+}> {
+  const names: { name: string; listed: string | null }[] = []
   const leftOut: LeftOut[] = []
   for (const name of wanted) {
     if (name === "public")
       throw new NodeError("feature.later", "Releases to public are not built yet.", {
         hint: "Name the members one by one.",
       })
-    if (!name.startsWith("@")) names.push(name)
+    if (!name.startsWith("@")) names.push({ name, listed: null })
     else {
-      const { group } = await findGroup(context, name)
+      const { group, digest } = await findGroup(context, name)
       const { members } = (await groupsKnown(context)).present(group)
-      names.push(...members.filter((member) => member !== context.self.id))
+      const others = members.filter((member) => member !== context.self.id)
+      names.push(...others.map((member) => ({ name: member, listed: digest })))
       for (const member of group.members.filter((one) => !members.includes(one)))
         leftOut.push({ group: name, peer: await nameOf(context, member) })
     }
@@ -385,7 +402,8 @@ async function planRelease(
   const asked = conditions.includes("consent") ? membersAsked(profile, record) : []
   const whole = { content: record, bytes: bytes.length }
   const group = request.onward?.group ?? null
-  return { grant, rule, asked, title: record.title, record: whole, group }
+  const { listed } = recipient
+  return { grant, rule, asked, title: record.title, record: whole, group, listed }
 }
 
 const overridesPerGrant = 64
@@ -608,6 +626,11 @@ async function makeOrder(
   })
   const grants = unplaced.map((one) => ({ ...one, path: tree.path(one.position) }))
   await insertGrants(trx, [{ origin: context.self.id, id, grants }])
+  const listed = new Map(
+    part.flatMap(({ grant, listed }) => (listed == null ? [] : [[grant.recipient, listed]])),
+  )
+  const rows = [...listed].map(([recipient, version]) => ({ order_id: id, recipient, version }))
+  await insertRows(trx, "order_listed", rows)
   return id
 }
 

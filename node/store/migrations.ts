@@ -74,6 +74,8 @@ const spine = [
   `CREATE TABLE release_order (id TEXT PRIMARY KEY, act TEXT NOT NULL, payload BLOB NOT NULL,
     seed BLOB NOT NULL, root_version INTEGER NOT NULL, not_after TEXT NOT NULL, state TEXT NOT NULL,
     reason TEXT, created_at INTEGER NOT NULL, scheduled_at INTEGER) STRICT`,
+  `CREATE TABLE order_listed (order_id TEXT NOT NULL, recipient TEXT NOT NULL, version TEXT NOT NULL,
+    PRIMARY KEY (order_id, recipient)) STRICT, WITHOUT ROWID`,
   `CREATE TABLE order_signature (order_id TEXT NOT NULL, kid TEXT NOT NULL, person TEXT NOT NULL,
     role TEXT NOT NULL, protected TEXT NOT NULL, signature TEXT NOT NULL,
     PRIMARY KEY (order_id, person)) STRICT`,

@@ -222,6 +222,8 @@ export type Schema = {
     /** when it was put in line for a slot of the log; null with cadence `immediate` */
     scheduled_at: number | null
   }
+  /** Recipients of own orders who were named by a group alone, and the version that listed them. */
+  order_listed: { order_id: string; recipient: string; version: string }
   order_signature: {
     order_id: string
     kid: string
