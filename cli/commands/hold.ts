@@ -16,6 +16,7 @@ type UnsealOptions = {
   readonly reason: string
   readonly share: readonly string[]
   readonly as: readonly string[]
+  readonly reseal?: boolean
 }
 type ArchiveLine = {
   readonly at: number
@@ -184,6 +185,7 @@ function registerUnsealing(hold: Command, context: CliContext): void {
     .requiredOption("--reason <text>", "as in the request")
     .option("--share <file>", "an officer's share; repeat", all, none)
     .option("--as <person>", "an officer whose key lies in this home; repeat", all, none)
+    .option("--reseal", "seal it again, to the officers of today")
     .addHelpText(
       "after",
       '\nExample:\n  $ comity hold unseal 4f1c --reason "order of the court, 12 May" --share p1.share --share p2.share\n',
@@ -250,7 +252,7 @@ async function shareOf(
 async function unseal(
   context: CliContext,
   record: string,
-  { reason, share: files, as }: UnsealOptions,
+  { reason, share: files, as, reseal }: UnsealOptions,
   command: Command,
 ): Promise<void> {
   await using node = await connect(context, command)
@@ -267,6 +269,7 @@ async function unseal(
     record,
     reason,
     statements: statements.map(encodeBase64),
+    reseal: reseal === true,
   })
   printOpened(context.output(command), opened)
 }

@@ -30,6 +30,7 @@ import { assertOfficer, saidAs, signStatement, verifyStatement } from "../author
 import { type Context, ownRoot } from "../context.ts"
 import { NodeError } from "../errors.ts"
 import { shownContent } from "../reading/records.ts"
+import { truncateWal } from "../store/purge.ts"
 import type { Db, Schema } from "../store/schema.ts"
 import type { OpenedRecord } from "./hold.ts"
 import { localMark } from "./holder.ts"
@@ -238,8 +239,9 @@ export async function giveArchiveShares(
 }
 
 /**
- * Opens the newest version that is sealed with the shares of two officers, and puts that on record before
- * anything is shown.
+ * Opens what is sealed with the shares of two officers, and puts that on record before anything is shown:
+ * the newest version. With `reseal` all are sealed again, to the officers of today: those who left can't
+ * open them any more.
  *
  * @throws `hold.unknown`, `hold.officers`, and as verifyStatement and assertOfficer
  */
@@ -248,6 +250,7 @@ export async function unseal(
   record: Named,
   reason: string,
   statements: readonly Uint8Array[],
+  { reseal = false }: { readonly reseal?: boolean } = {},
 ): Promise<OpenedRecord> {
   const { db, env, self } = context
   const given = new Map<string, ShapeOf<typeof givenShape>["shares"]>()
@@ -260,33 +263,26 @@ export async function unseal(
       throw new NodeError("hold.officers", "An officer agreed to another opening than this.")
     given.set(statement.officer.person, said.shares)
   }
-  const [row] = await entriesOf(db, record)
-  if (row === undefined) throw notSealed(record.id)
+  const rows = await entriesOf(db, record)
+  if (rows.length === 0) throw notSealed(record.id)
   if (given.size < openers)
     throw new NodeError("hold.officers", "Two officers open it, each on their own machine.", {
       hint: "comity hold request RECORD, then comity hold share FILE --as OFFICER",
     })
-  const shares = [...given.values()].flatMap((all) => {
-    const mine = all.find(({ entry }) => entry === row.entry)
-    return mine === undefined ? [] : [decodeBase64url(mine.share)]
-  })
-  const plaintext = await openForTwo(
-    purposeOf(row.entry, record),
-    new Uint8Array(row.sealed),
-    shares,
-  )
-  if (plaintext === null || !(await isWhole(db, record, row.version, plaintext)))
-    throw new NodeError("hold.officers", `These shares do not open record ${record.id}.`)
+  const versions: OpenVersion[] = []
+  for (const row of rows)
+    versions.push(await openVersion(context, record, row, [...given.values()]))
   const officers = [...given.keys()].sort().join(" ")
-  await note(db, {
-    at: env.clock.now(),
-    act: "open",
-    record_origin: record.origin,
-    record_id: record.id,
-    officers,
-    reason,
+  await db.transaction().execute(async (trx) => {
+    const [at, named] = [env.clock.now(), { record_origin: record.origin, record_id: record.id }]
+    await note(trx, { at, act: "open", ...named, officers, reason })
+    if (!reseal) return
+    for (const { version, plaintext } of versions)
+      if (!(await archiveContent(context, trx, { ...record, version }, plaintext)))
+        throw new NodeError("hold.officers", "Two officers with keys of their own are needed.")
   })
-  const content = decodeRecord(plaintext)
+  if (reseal) await truncateWal(db)
+  const content = decodeRecord(versions[0]!.plaintext)
   return {
     record: record.id,
     from: await nameOf(context, record.origin),
@@ -294,6 +290,24 @@ export async function unseal(
     marking: content.marking,
     localMark: localMark(context, content.marking),
   }
+}
+
+type OpenVersion = { readonly version: number; readonly plaintext: Uint8Array }
+
+async function openVersion(
+  { db }: Context,
+  record: Named,
+  { entry, sealed, version }: Schema["archive"],
+  given: readonly ShapeOf<typeof givenShape>["shares"][],
+): Promise<OpenVersion> {
+  const shares = given.flatMap((all) => {
+    const mine = all.find((one) => one.entry === entry)
+    return mine === undefined ? [] : [decodeBase64url(mine.share)]
+  })
+  const plaintext = await openForTwo(purposeOf(entry, record), new Uint8Array(sealed), shares)
+  if (plaintext !== null && (await isWhole(db, record, version, plaintext)))
+    return { version, plaintext }
+  throw new NodeError("hold.officers", `These shares do not open record ${record.id}.`)
 }
 
 /** Whether it is the version that was received, to the last bit. */

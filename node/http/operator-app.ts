@@ -624,9 +624,16 @@ export const operations = {
     },
   ),
   "hold.unseal": operation(
-    z.strictObject({ record: id, reason: text, statements: z.array(base64).max(64) }),
-    async (context, { record, reason, statements }) =>
-      unseal(context, await findRecord(context, record), reason, statements.map(decodeBase64)),
+    z.strictObject({
+      record: id,
+      reason: text,
+      statements: z.array(base64).max(64),
+      reseal: z.boolean().optional(),
+    }),
+    async (context, { record, reason, statements, reseal = false }) => {
+      const named = await findRecord(context, record)
+      return unseal(context, named, reason, statements.map(decodeBase64), { reseal })
+    },
   ),
   "hold.log": operation(nothing, async (context) => ({ log: await archiveLog(context) })),
   "hold.end": operation(z.strictObject({ record: id, ...decision }), (context, input) =>

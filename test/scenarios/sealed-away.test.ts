@@ -190,6 +190,35 @@ test("released anew it is read again, taken back it is sealed again, and an offi
   expect(await codeOf(requestUnsealing(xb.context, record, reason))).toBe("hold.unknown")
 })
 
+test("sealed again to the officers of today, it opens to nobody who has left", async () => {
+  await using at = await start()
+  const { xb, record } = at
+  await sealRecord(xb.context, record.id, await decision(xb, "seal", record))
+  await at.withdraw()
+  await sync(xb.context)
+  const old = readArchiveRequest(await requestUnsealing(xb.context, record, reason))
+  await xb.context.db
+    .updateTable("officer")
+    .set({ sealing_key: null })
+    .where("person", "=", "p3")
+    .execute()
+  const given = await shares(xb, record, keysOf(xb, "p1", "p2"))
+  await unseal(xb.context, record, reason, given, { reseal: true })
+  expect(await listHolds(xb.context)).toMatchObject([{ openers: ["p1", "p2"] }])
+  expect(await codeOf(shares(xb, record, keysOf(xb, "p3")))).toBe("hold.officers")
+  const day = dayOf(xb.env.clock.now())
+  const before = await Promise.all(
+    keysOf(xb, "p2", "p3").map((key) => giveArchiveShares(old, key, day)),
+  )
+  expect(await codeOf(unseal(xb.context, record, reason, before))).toBe("hold.officers")
+  const now = await shares(xb, record, keysOf(xb, "p1", "p2"))
+  expect((await unseal(xb.context, record, reason, now)).from).toBe("xa")
+  expect((await archiveLog(xb.context)).map(({ act }) => act)).toEqual([
+    ...["seal", "open", "seal", "open"],
+  ])
+  expect(tracesIn(imageOf(xb).database, canaries)).toEqual([])
+})
+
 test("nothing is sealed that two officers could not open: it waits, locked away, for somebody to look", async () => {
   await using at = await start()
   const { xa, xb, record } = at
