@@ -167,12 +167,19 @@ export async function endHold(
 
 /** For each withdrawal that was answered with `held` or `sealed`. */
 async function owePurged(context: Context, trx: Db, { origin, id }: Named): Promise<void> {
+  // To its origin, or to whoever passed it on to us.
   const held = await trx
     .selectFrom("receipt_out")
-    .selectAll()
-    .where("peer", "=", origin)
-    .where("record_id", "=", id)
-    .where("state", "in", ["held", "sealed"])
+    .innerJoin("fact", (join) =>
+      join
+        .onRef("fact.order_origin", "=", "receipt_out.peer")
+        .onRef("fact.order_id", "=", "receipt_out.order_id")
+        .onRef("fact.leaf", "=", "receipt_out.leaf"),
+    )
+    .selectAll("receipt_out")
+    .where("fact.record_origin", "=", origin)
+    .where("fact.record_id", "=", id)
+    .where("receipt_out.state", "in", ["held", "sealed"])
     .execute()
   const rows = held.map(({ peer, order_id, record_id, leaf }) => ({
     ...{ peer, order_id, record_id, leaf, code: null, until: null },

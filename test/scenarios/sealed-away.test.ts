@@ -190,6 +190,43 @@ test("released anew it is read again, taken back it is sealed again, and an offi
   expect(await codeOf(requestUnsealing(xb.context, record, reason))).toBe("hold.unknown")
 })
 
+test("whoever has it from another holder seals it too, and states that, and its end, to that one", async () => {
+  await using net = await network(["xa", "xb", "xc"], { officers })
+  const { xa, xb, xc } = net.nodes as Record<"xa" | "xb" | "xc", TestNode>
+  const text = "---\ntitle: Practice of Zanzibarquartz\n---\nThe lapislazulitrellis is watched.\n"
+  const { record: id } = await addDraft(xa.context, text)
+  const record = { origin: xa.context.self.id, id }
+  for (const [from, to] of [
+    [xa, xb],
+    [xb, xc],
+  ] as const) {
+    const request = { records: [id], to: [to.name], onward: from === xa ? "free" : "no" } as const
+    await authoriseAndPublish(from, (await requestRelease(from.context, request)).orders)
+    await sync(to.context, from.name)
+  }
+  await sealRecord(xc.context, id, await decision(xc, "seal", record))
+  const { orders } = await requestWithdrawal(xa.context, { record: id, reason: "over" })
+  await authoriseAndPublish(xa, orders)
+  await sync(xb.context, "xa")
+  await sync(xc.context, "xb")
+  const said = async () =>
+    (
+      await xb.context.db
+        .selectFrom("receipt_in")
+        .select("state")
+        .where("peer", "=", xc.context.self.id)
+        .execute()
+    )
+      .map(({ state }) => state)
+      .toSorted()
+  await sync(xc.context, "xb")
+  expect(await said()).toEqual(["delivered", "sealed"])
+  expect(tracesIn(imageOf(xc).database, canaries)).toEqual([])
+  await endHold(xc.context, id, await decision(xc, "unhold", record))
+  await sync(xc.context, "xb")
+  expect(await said()).toEqual(["delivered", "purged", "sealed"])
+})
+
 test("sealed again to the officers of today, it opens to nobody who has left", async () => {
   await using at = await start()
   const { xb, record } = at
