@@ -122,9 +122,13 @@ export async function showDraft(
 export async function removeDraft(context: Context, prefix: string): Promise<{ removed: string }> {
   const row = await draftById(context, prefix)
   if (row.released > 0)
-    throw new NodeError("draft.released", "That draft has been put into an order.", {
-      hint: "comity withdraw RECORD takes a release back.",
-    })
+    throw new NodeError(
+      "draft.released",
+      "That draft has been put into an order, or is spoken of in one.",
+      {
+        hint: "comity withdraw RECORD takes a release back.",
+      },
+    )
   await context.db.deleteFrom("draft").where("id", "=", row.id).execute()
   return { removed: row.id }
 }

@@ -14,6 +14,7 @@ import { formatDraft, parseDraft } from "../order/draft.ts"
 import { addDraft, type DraftView, editDraft } from "../order/drafts.ts"
 import { heldRecords } from "../order/linked.ts"
 import type { Db } from "../store/schema.ts"
+import { requests } from "./assistance.ts"
 import { findRecord } from "./records.ts"
 
 /**
@@ -58,6 +59,7 @@ export async function calendar(
     ...(await fromReleases(context)),
     ...(await fromFields(context)),
     ...(await fromQuestions(context, milestones)),
+    ...(await fromRequests(context)),
   ]
   const met = new Set(
     (await context.db.selectFrom("met").select("deadline").execute()).map((row) => row.deadline),
@@ -282,6 +284,7 @@ async function fromReleases(context: Context): Promise<readonly Due[]> {
 async function fromFields(context: Context): Promise<readonly Due[]> {
   const kinds = builtInProfiles.flatMap(({ profile }) =>
     Object.entries(profile.kinds)
+      .filter(([, { relation }]) => relation !== "requests")
       .filter(([, { optional, required }]) => [...optional, ...required].includes("due"))
       .map(([kind]) => kind),
   )
@@ -298,6 +301,31 @@ async function fromFields(context: Context): Promise<readonly Due[]> {
     const from = await nameOf(context, origin)
     const what = { day: due, what: "Done, as was said", mechanism: profile.id, anchor: "due" }
     dues.push({ ...what, key: `${origin} ${id} ${due}`, from, title, onMiss: "notify" })
+  }
+  return dues
+}
+
+/** Answers to requests for assistance, ours to give or to get: nobody owes one, so none is overdue. */
+async function fromRequests(context: Context): Promise<readonly Due[]> {
+  const dues: Due[] = []
+  for (const { donors, due, record, title } of await requests(context)) {
+    if (due === undefined || !isDay(due.day)) continue
+    for (const { member, name, assistance } of donors) {
+      if (assistance !== null) continue
+      const what = `Answer of ${name} to a request for assistance`
+      const key = `${record} ${member} ${due.day}`
+      const { day, mechanism } = due
+      dues.push({
+        key,
+        day,
+        what,
+        mechanism,
+        anchor: "due",
+        from: due.from,
+        title,
+        onMiss: "nothing",
+      })
+    }
   }
   return dues
 }

@@ -25,11 +25,25 @@ const kinds = {
     optional: ["authority", "due", "status"],
     required: ["actions"],
   }),
-  "assistance-request": kind("Request for assistance, or offer", {
+  "assistance-offer": kind("Offer of assistance", {
     ...ofTheState,
-    audience: audience.hostThenAnyone,
     optional: ["authority"],
     required: ["topic"],
+  }),
+  "assistance-reply": kind("Reply to a request for assistance", {
+    ...ofTheState,
+    audience: audience.members,
+    optional: ["authority", "due"],
+    parents: ["assistance-request"],
+    relation: "responds",
+    required: ["assistance"],
+  }),
+  "assistance-request": kind("Request for assistance", {
+    ...ofTheState,
+    audience: audience.members,
+    optional: ["authority", "due"],
+    relation: "requests",
+    required: ["donors", "topic"],
   }),
   "effective-practice": kind("Effective practice", {
     ...ofTheState,
