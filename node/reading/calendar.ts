@@ -6,7 +6,7 @@ import { dialogue } from "../../protocol/profiles/dialogue.ts"
 import type { Profile } from "../../protocol/profiles/profile.ts"
 import { builtInProfiles, findProfile, findProfileById } from "../../protocol/profiles/registry.ts"
 import type { ComityRecord } from "../../protocol/record/record.ts"
-import { day as dayShape, decodeShape } from "../../protocol/shape.ts"
+import { isDay } from "../../protocol/shape.ts"
 import { nameOf } from "../authority/peers.ts"
 import { type Context, dayOf, today } from "../context.ts"
 import { NodeError } from "../errors.ts"
@@ -15,6 +15,8 @@ import { addDraft, type DraftView, editDraft } from "../order/drafts.ts"
 import { heldRecords } from "../order/linked.ts"
 import type { Db } from "../store/schema.ts"
 import { requests } from "./assistance.ts"
+import { agreedMissions, fromMissions } from "./missions.ts"
+import { nextStatuses } from "./next-status.ts"
 import { findRecord } from "./records.ts"
 
 /**
@@ -33,9 +35,11 @@ export type DeadlineView = {
   readonly state: "ahead" | "soon" | "met" | "passed" | "overdue"
   /** overdue, and its mechanism may list who missed it */
   readonly listed?: true
+  /** the last day, of what takes more than one */
+  readonly until?: string
 }
 
-type Due = Omit<DeadlineView, "deadline" | "state" | "listed"> & {
+export type Due = Omit<DeadlineView, "deadline" | "state" | "listed"> & {
   readonly key: string
   readonly onMiss: Deadline["onMiss"]
 }
@@ -60,6 +64,8 @@ export async function calendar(
     ...(await fromFields(context)),
     ...(await fromQuestions(context, milestones)),
     ...(await fromRequests(context)),
+    ...(await fromMissions(context)),
+    ...(await nextStatuses(context)),
   ]
   const met = new Set(
     (await context.db.selectFrom("met").select("deadline").execute()).map((row) => row.deadline),
@@ -69,7 +75,8 @@ export async function calendar(
   const views = dues.map(({ key, onMiss, ...due }): DeadlineView => {
     const deadline = encodeHex(sha256(utf8(key)).subarray(0, 8))
     if (met.has(deadline)) return { ...due, deadline, state: "met" }
-    if (due.day >= now) return { ...due, deadline, state: due.day <= soon ? "soon" : "ahead" }
+    if ((due.until ?? due.day) >= now)
+      return { ...due, deadline, state: due.day <= soon ? "soon" : "ahead" }
     // What nobody is told of when it is missed is past, and no more is said.
     if (onMiss === "nothing") return { ...due, deadline, state: "passed" }
     const listed = onMiss === "list" ? ({ listed: true } as const) : {}
@@ -171,15 +178,6 @@ function anchorsOf({ deadlines = [], questions }: Profile): readonly string[] {
   return [...new Set(window === undefined ? anchors : [...anchors, window.anchor])].sort()
 }
 
-function isDay(text: string): boolean {
-  try {
-    decodeShape(dayShape, text, "draft.malformed")
-    return true
-  } catch {
-    return false
-  }
-}
-
 async function milestonesOf(context: Context): Promise<readonly Milestone[]> {
   const { db, self } = context
   const own = await ownMilestones(db, self.id)
@@ -192,10 +190,18 @@ async function milestonesOf(context: Context): Promise<readonly Milestone[]> {
     .where("origin", "!=", self.id)
     .execute()
   const theirs = (await heldRecords(context, rows)).flatMap(milestoneOf)
+  const agreed = (await agreedMissions(context)).flatMap(({ days, record }): Milestone[] => {
+    const { fields, id, origin } = record
+    const of = { mechanism: fields.mechanism ?? "", origin, about: id }
+    return [
+      { ...of, anchor: "mission-start", day: days.from },
+      { ...of, anchor: "mission-end", day: days.to },
+    ]
+  })
   // Our own word goes before what others say of the same thing.
   const nameOfOne = ({ mechanism, anchor, about }: Milestone) => `${mechanism} ${anchor} ${about}`
   const ours = new Set(own.map(nameOfOne))
-  return [...own, ...theirs.filter((one) => !ours.has(nameOfOne(one)))]
+  return [...own, ...[...theirs, ...agreed].filter((one) => !ours.has(nameOfOne(one)))]
 }
 
 async function ownMilestones(db: Db, origin: string) {

@@ -202,5 +202,7 @@ export const closure = [
   "closed-superseded",
   "withdrawn",
 ] as const
+/** Those of them after which nothing more is to be said. */
+export const closed = ["closed-implemented", "closed-superseded", "withdrawn"] as const
 /** What nobody writes into a record of nuclear security, whoever may read it. */
 export const securityLint = ["guards", "person", "response"] as const

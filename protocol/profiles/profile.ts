@@ -47,7 +47,7 @@ import {
   lifecycleShape,
   questionsShape,
 } from "./cycle.ts"
-import { missionViolations } from "./mission.ts"
+import { datesViolations, missionViolations } from "./mission.ts"
 import { type Named, namingAudience, namingShape } from "./naming.ts"
 import { ratingShape, ratingViolations } from "./rating.ts"
 
@@ -60,8 +60,11 @@ const name = text({ min: 1, max: 41, pattern: namePattern })
 const title = textLine({ min: 1, max: 200 })
 const fieldNames = sortedSet(text({ min: 1, max: 40, pattern: fieldNamePattern }), 64)
 
-/** `mission`: it is a mission agreement · `should`: the text says what somebody should do. */
-export const textRules = ["mission", "should"] as const
+/**
+ * `dates`: first and last day · `mission`: it is a mission agreement · `should`: the text says what somebody
+ * should do.
+ */
+export const textRules = ["dates", "mission", "should"] as const
 
 const kindRuleShape = object({
   /** A record carries at least so many areas. */
@@ -310,6 +313,7 @@ export function findViolations(profile: Profile, record: Judged): readonly Viola
       found.push({ field, expected: `yes, and why: without it this is no ${record.kind}` })
   if (rule.textRules?.includes("should") === true && !shouldPattern.test(record.body))
     found.push({ field: "body", expected: "what somebody should do" })
+  if (rule.textRules?.includes("dates") === true) found.push(...datesViolations(record))
   if (rule.textRules?.includes("mission") === true) found.push(...missionViolations(record))
   found.push(...assistanceViolations(about?.relation ?? rule.relation, record))
   if (profile.rating !== undefined) found.push(...ratingViolations(profile.rating, record.fields))

@@ -1,6 +1,7 @@
 import {
   agreedBy,
   audience,
+  closed,
   closure,
   fieldsOf,
   kind,
@@ -98,7 +99,7 @@ export const unscr1540: Profile = {
     "OP10:N": ["INSServ:MORC-5"],
   },
   fields: fieldsOf(kinds),
-  followUp: { assessor: "host", every: "P1Y", mandatory: false, scale: closure },
+  followUp: { assessor: "host", every: "P1Y", final: closed, mandatory: false, scale: closure },
   id: "unscr-1540",
   instruments: ["S/RES/1540 (2004)", "S/RES/1977 (2011)", "S/RES/2325 (2016)", "S/RES/2663 (2022)"],
   kinds,

@@ -2,6 +2,7 @@ import { encodeCanonical } from "../../../../protocol/canonical.ts"
 import { encodeHex, utf8 } from "../../../../protocol/encoding.ts"
 import { dialogue } from "../../../../protocol/profiles/dialogue.ts"
 import { general } from "../../../../protocol/profiles/general.ts"
+import { prascGeneric } from "../../../../protocol/profiles/prasc-generic.ts"
 import {
   checkRecord,
   checkRelease,
@@ -328,6 +329,7 @@ function cases(): Cases {
         edit(of("answer"), ["/record/kind", "question"], ["/record/about"]),
       ],
       [of("mission-agreement"), sample(dialogue, "mission-agreement")],
+      ["prasc-generic: calendar-entry", sample(prascGeneric, "calendar-entry")],
       [of("assistance-request"), sample(dialogue, "assistance-request")],
       [of("assistance-reply"), sample(dialogue, "assistance-reply")],
       ["a request for assistance about nothing", edit(of("assistance-request"), ["/record/about"])],
@@ -388,6 +390,19 @@ function cases(): Cases {
             "profile.violated",
           ] as const,
       ),
+      ...["March 2027", "2027-03-12/2027-03-01", "2027-02-29/2027-03-01", "2027-03-01"].map(
+        (dates) =>
+          [
+            `an entry in the calendar of missions with such dates: ${dates}`,
+            edit("prasc-generic: calendar-entry", ["/record/fields/dates", dates]),
+            "profile.violated",
+          ] as const,
+      ),
+      [
+        "a final status that is not on the scale",
+        edit("unscr-1540: national-report", ["/bytes/followUp/final", ["resolved"]]),
+        "profile.malformed",
+      ],
       ...Object.entries({
         "nobody is named": " ",
         "two names the wrong way round": someMembers.toReversed().join(" "),
