@@ -7,6 +7,7 @@ import type { CliContext } from "../context.ts"
 import { connect, type NodeClient } from "../node-client.ts"
 import { assertOfficer, decisionBy, type OfficerOptions } from "../officer-key.ts"
 import type { Output } from "../output.ts"
+import { bothMarks } from "./records.ts"
 
 type Decided = OfficerOptions & { readonly reason: string }
 
@@ -93,7 +94,7 @@ Examples:
       const { title, body } = opened.content as { readonly title: string; readonly body: string }
       output.block(title)
       const { marking, localMark } = opened
-      output.line(marking, localMark === null || localMark === marking ? "" : ` / ${localMark}`)
+      output.line(bothMarks(marking, localMark))
       output.block(body)
       output.note("It was withdrawn: read it for that reason only, which is on record.")
     })

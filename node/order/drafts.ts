@@ -245,9 +245,9 @@ export async function freezeDraft(context: Context, trx: Db, row: DraftRow): Pro
     created_at: env.clock.now(),
   }
   await trx.insertInto("record").values(frozen).execute()
-  const { origin, id, title } = record
+  const { origin, id, marking, title } = record
   const tag = withdrawalTag(key)
-  const content = { origin, id, version, title, bytes, content_key: key, tag }
+  const content = { origin, id, version, title, marking, bytes, content_key: key, tag }
   const rids = await insertContents(trx, [content])
   await indexRecords(trx, [{ rid: rids.get(versionName(record))!, record }])
   await trx
