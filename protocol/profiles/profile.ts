@@ -304,7 +304,10 @@ export function findViolations(profile: Profile, record: Judged): readonly Viola
     found.push({ field: "areas", expected: `at least ${rule.areas}` })
   for (const field of rule.required)
     if (fieldOf(record, field).trim() === "")
-      found.push({ field, expected: `text: a ${record.kind} has it` })
+      found.push({
+        field,
+        expected: `text (${profile.fields[field]}): every ${record.kind} has it`,
+      })
   for (const field of Object.keys(record.fields))
     if (!rule.required.includes(field) && !rule.optional.includes(field))
       found.push({ field, expected: `no such field in a ${record.kind}` })
