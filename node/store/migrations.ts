@@ -56,8 +56,8 @@ const spine = [
   // Digests come in no order: every new one changes another page, and a short key makes fewer of them.
   "CREATE INDEX record_by_sealed ON record (substr(sealed_digest, 1, 16))",
   `CREATE TABLE content (rid INTEGER PRIMARY KEY, origin TEXT NOT NULL, id TEXT NOT NULL,
-    version INTEGER NOT NULL, title TEXT NOT NULL, bytes BLOB NOT NULL, content_key BLOB NOT NULL, tag BLOB NOT NULL,
-    locked INTEGER NOT NULL DEFAULT 0, UNIQUE (origin, id, version)) STRICT`,
+    version INTEGER NOT NULL, title TEXT NOT NULL, marking TEXT NOT NULL, bytes BLOB NOT NULL,
+    content_key BLOB NOT NULL, tag BLOB NOT NULL, locked INTEGER NOT NULL DEFAULT 0, UNIQUE (origin, id, version)) STRICT`,
   `CREATE TABLE link (rid INTEGER NOT NULL, relation TEXT NOT NULL, to_origin TEXT NOT NULL,
     to_id TEXT NOT NULL, to_version INTEGER, to_digest TEXT, PRIMARY KEY (rid, relation)) STRICT, WITHOUT ROWID`,
   "CREATE INDEX link_by_target ON link (to_id, to_origin)",
