@@ -1,6 +1,6 @@
 import { sync } from "../../node/exchange/subscribe.ts"
 import { inbox } from "../../node/reading/records.ts"
-import { recover } from "../../node/recover.ts"
+import { recover, resumeAnyway } from "../../node/recover.ts"
 import { giveUp, owedOf, unopened } from "../../node/regain.ts"
 import type { Actor } from "./actor.ts"
 import type { FactRow } from "./books.ts"
@@ -37,12 +37,21 @@ export async function heal(world: World): Promise<void> {
   await world.pass(15 * minuteMs)
   for (const actor of world.actors) await world.during(world.start(actor))
   await world.pass(75 * minuteMs)
+  for (const actor of world.honest) await world.during(resumeUnseen(world, actor))
   for (const actor of world.honest) judgeStart(world, actor)
   for (const actor of world.honest) await world.during(giveUpLost(world, actor))
   for (const actor of world.honest) await world.during(finishOrders(world, actor))
   for (let round = 1; round <= rounds && world.violation === null; round++)
     await askAll(world, round)
   if (world.violation === null) await judge(world)
+}
+
+/** A log that nobody has ever read, nobody can say anything of: then it is for its officers to go on. */
+async function resumeUnseen(world: World, actor: Actor): Promise<void> {
+  const isSeen = world.honest.some((one) => one !== actor && one.books.sizeOf(actor.id) > 0)
+  if (!actor.isUp || actor.context.stopped === null || isSeen) return
+  world.tell(`${actor.name} goes on by its officers' word`)
+  await resumeAnyway(actor.context, "nobody has read our log")
 }
 
 /** L3: a node starts again, and signs. */

@@ -2,6 +2,7 @@ import { proposeRoot, publishRoot } from "../../../node/authority/amend.ts"
 import { readProposal, signProposal } from "../../../node/authority/ceremony.ts"
 import { kidOf } from "../../../protocol/member/key.ts"
 import type { Action } from "../action.ts"
+import { codeOf, publishOrder, signedOrder } from "../workload/release.ts"
 
 /** People come and go, and lose what they should keep. */
 
@@ -27,7 +28,8 @@ const away: Action = {
 const dismissal: Action = {
   name: "officer-leaves",
   perDay: 0.03,
-  run: async ({ world, actor, random }) => {
+  run: async (scene) => {
+    const { world, actor, random } = scene
     const { context } = actor
     const staying = actor.officers.filter(({ isDismissed }) => !isDismissed)
     const person = random.pick(staying).person
@@ -35,6 +37,12 @@ const dismissal: Action = {
     // Somebody has to be left to sign.
     if (new Set(staying.map((one) => one.person)).size <= 2) return null
     const size = actor.books.sizeOf(actor.id)
+    // Half the time the key was in other hands before: what was logged since then does not count.
+    const last = random.chance(0.5) ? await signedOrder(scene, context) : null
+    const said =
+      last === null
+        ? ""
+        : `, after ${await publishOrder(world, actor, context, last).catch(codeOf)}`
     const kids = leaving.map(({ key }) => kidOf(key.officer.key))
     const proposal = await proposeRoot(context, {
       dismiss: [person],
@@ -49,7 +57,7 @@ const dismissal: Action = {
     for (const kid of kids)
       world.truth.revoked.set(`${actor.id} ${kid}`, { from: size, by: read.root.version })
     const { version, index } = await publishRoot(context, proposal, lines.flat())
-    return `${person} of ${actor.name}: root version ${version} at ${index}`
+    return `${person} of ${actor.name}: root version ${version} at ${index}${said}`
   },
 }
 

@@ -39,7 +39,7 @@ async function authoriseAndPublish(
   return publishOrder(scene.world, scene.actor, context, order)
 }
 
-async function publishOrder(world: World, actor: Actor, context: Context, order: string) {
+export async function publishOrder(world: World, actor: Actor, context: Context, order: string) {
   const published = await publish(context, order)
   world.truth.acknowledge(actor.id, published)
   return `${order.slice(0, 6)} ${"index" in published ? `at ${published.index}` : "in line"}`
