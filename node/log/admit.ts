@@ -123,12 +123,15 @@ export async function admit(
   const whole: Standing = { ...standing, consents: agreed }
   await refuseEnded(trx, whole, placed)
   await refuseUnaccepted(context, trx, placed)
-  if (payload.act === "release")
-    for (const { grant } of placed) {
-      const within = { ...context, db: trx }
-      await refuseUnaccompanied(within, grant.record, grant.recipient)
-      if (grant.custody === undefined) await assertAgreed(within, await recordOf(trx, grant.record))
-    }
+  if (payload.act === "release") {
+    const within = { ...context, db: trx }
+    const grants = placed.map(({ grant }) => grant)
+    await refuseUnaccompanied(within, grants)
+    // Recipients hold every record to the rule that was signed, its kind among it.
+    if (profile.agreement?.includes(payload.rule.kind))
+      for (const { custody, record } of grants)
+        if (custody === undefined) await assertAgreed(within, await recordOf(trx, record))
+  }
   return { order, placed, consents, standing: whole }
 }
 
