@@ -143,6 +143,7 @@ class Run {
   readonly #trx: Db
   readonly #peer: string
   readonly #taken: Taken
+  readonly #day: string
   #holder: Holder
   readonly #changes: Changes = {
     orders: [],
@@ -173,6 +174,7 @@ class Run {
     this.#peer = peer
     this.#taken = taken
     this.#holder = ownHolder(context)
+    this.#day = today(context)
   }
 
   async take(run: readonly Opened[]): Promise<void> {
@@ -367,7 +369,7 @@ class Run {
       state,
       code,
       until,
-      day: today(this.#context),
+      day: this.#day,
       sent: 0,
     })
   }

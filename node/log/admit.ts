@@ -122,7 +122,7 @@ export async function admit(
   const { consents, agreed } = await findConsents({ ...context, db: trx }, payload, placed, profile)
   const whole: Standing = { ...standing, consents: agreed }
   await refuseEnded(trx, whole, placed)
-  await refuseUnaccepted(context, trx, placed)
+  if (payload.rule.kind === "group") await refuseUnaccepted(context, trx, placed)
   if (payload.act === "release") {
     const within = { ...context, db: trx }
     const grants = placed.map(({ grant }) => grant)
