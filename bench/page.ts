@@ -76,6 +76,8 @@ const rows: { readonly [name: string]: readonly [work: string, aim: string] } = 
   "catchup.single": ["these taken over", "≥ 0.5 of the floor"],
   "live.p50": ["a record from `publish` until a follower has it on disk, searchable", "≤ 5 ms"],
   "live.p99": ["the same, of a hundred the slowest but one", "≤ 12 ms"],
+  "live.witnessed.p50": ["the same until two witnesses' cosignatures are there too", "≤ 10 ms"],
+  "live.witnessed.p99": ["of a hundred of these the slowest but one", "≤ 20 ms"],
   "fanout190.warm": ["one record to 190 members, until its last parcel is sealed", "≤ 5 ms"],
   "fanout190.cold": ["the same with new secrets for all", "≤ 150 ms"],
   "poll.p99": ["a peer asks, and there is nothing new", "≤ 10 ms"],
