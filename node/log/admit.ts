@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import { assertPassedOn } from "../../protocol/custody.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
@@ -269,7 +270,7 @@ async function refuseUnaccepted(
   if (versions.size === 0) return
   const rows = await heldContents(trx)
     .select("content.bytes")
-    .where("record.profile_id", "=", "liaison")
+    .where("record.profile_id", "=", sql.lit("liaison"))
     .where("record.kind", "=", "group")
     .where("record.digest", "in", [...versions])
     .execute()
