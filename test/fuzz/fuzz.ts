@@ -149,8 +149,12 @@ class Run {
     const { live, resident } = memory()
     const taken = this.inputs < residentCounts ? 0 : resident - this.#resident
     const grown = Math.max(0, live - this.#live, taken)
-    const grownMiB = Math.round(grown / 2 ** 20)
-    if (grownMiB > tooMuchMiB) this.#find(new Uint8Array(0), `memory grows by ${grownMiB} MiB`)
+    const grownMiB = inMiB(grown)
+    if (grownMiB > tooMuchMiB)
+      this.#find(
+        new Uint8Array(0),
+        `memory grows by ${grownMiB} MiB, ${inMiB(live - this.#live)} of it alive`,
+      )
     return {
       parser: this.#parser.name,
       inputs: this.inputs,
@@ -204,11 +208,15 @@ async function leastSpent(parser: Parser, input: Uint8Array): Promise<number> {
   return least
 }
 
+const inMiB = (bytes: number) => Math.round(bytes / 2 ** 20)
+
 setFlagsFromString("--expose-gc")
 const collectGarbage = runInNewContext("gc") as () => void
 
 /** Bytes: what V8 knows to be in use, and what the process holds, with what V8 knows nothing of. */
 function memory(): { readonly live: number; readonly resident: number } {
+  // Buffers that the first one found dead are given back while it is over; the second waits for that.
+  collectGarbage()
   collectGarbage()
   const { rss, heapTotal, heapUsed, external } = process.memoryUsage()
   // What V8 keeps of emptied pages is its business.

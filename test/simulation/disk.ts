@@ -197,6 +197,7 @@ export class Disk {
   }
 
   #commit<T>(life: Life, act: () => T): T {
+    life.edge()
     if (this.isFull || this.#failure === "full") {
       this.#failure = null
       this.#raw.exec("rollback")
@@ -210,7 +211,7 @@ export class Disk {
     this.#unsynced?.push(this.image())
     this.onWrite()
     // Committed, and not yet told.
-    life.step()
+    life.edge()
     return result
   }
 

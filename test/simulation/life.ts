@@ -13,8 +13,10 @@ export class Died extends Error {
  */
 export class Life {
   isAlive = true
-  #calls = 0
+  #steps = 0
   #last = Number.POSITIVE_INFINITY
+  #edges = 0
+  #lastEdge = Number.POSITIVE_INFINITY
   readonly #whenOver: (() => void)[] = []
   readonly #crash: () => void
 
@@ -24,13 +26,27 @@ export class Life {
 
   /** The process ends at its n-th step from now. */
   endAfter(steps: number): void {
-    this.#last = this.#calls + steps
+    this.#last = this.#steps + steps
+  }
+
+  /** It ends at its n-th edge from now: right before a commit, or right after one. */
+  endAtEdge(edges: number): void {
+    this.#lastEdge = this.#edges + edges
   }
 
   /** @throws Died */
   step(): void {
     if (!this.isAlive) throw new Died()
-    if (++this.#calls < this.#last) return
+    if (++this.#steps >= this.#last) this.#die()
+  }
+
+  /** One of the two edges of a commit. @throws Died */
+  edge(): void {
+    this.step()
+    if (++this.#edges >= this.#lastEdge) this.#die()
+  }
+
+  #die(): never {
     this.#crash()
     throw new Died()
   }

@@ -30,6 +30,7 @@ export async function heal(world: World): Promise<void> {
     actor.disk.failNext(null)
     for (const officer of actor.officers) officer.isGone = officer.isDismissed
     actor.life?.endAfter(Number.POSITIVE_INFINITY)
+    actor.life?.endAtEdge(Number.POSITIVE_INFINITY)
     if (actor.isUp && actor.context.stopped?.code === "signer.stopped") actor.crash(false)
   }
   // What is still on its way comes in or is given up; who is down is started.

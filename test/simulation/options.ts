@@ -31,15 +31,23 @@ export type Repertoire = {
 
 export const dayMs = 86_400_000
 
-export function drawScenario(
-  seed: number,
-  repertoire: Repertoire,
-  wanted: { readonly members?: number | undefined } = {},
-): Scenario {
+/** What is not left to the seed. */
+export type Wanted = {
+  readonly members?: number
+  readonly days?: number
+  /** no adversaries; every fault there is */
+  readonly honest?: boolean
+}
+
+export function drawScenario(seed: number, repertoire: Repertoire, wanted: Wanted = {}): Scenario {
   const random = new Random(`options ${seed}`)
-  const drawn = random.between(3, 7)
-  const members = wanted.members ?? drawn
-  const options = drawOptions(random, members, repertoire)
+  const number = random.between(3, 7)
+  const drawn = drawOptions(random, wanted.members ?? number, repertoire)
+  const options = {
+    ...drawn,
+    ...(wanted.honest ? { hostile: {} } : {}),
+    ...(wanted.days === undefined ? {} : { days: wanted.days }),
+  }
   const actions = [...repertoire.workload, ...repertoire.faults, ...repertoire.byzantine]
   const steps = actions
     .filter(({ name }) => !options.without.includes(name))

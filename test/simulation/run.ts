@@ -2,6 +2,7 @@ import { createHash } from "node:crypto"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { minimise } from "./minimise.ts"
+import type { Wanted } from "./options.ts"
 import { plantNamed, plants } from "./plants.ts"
 import { Pool } from "./pool.ts"
 import type { Asked, Told } from "./seeds.ts"
@@ -9,6 +10,8 @@ import type { Asked, Told } from "./seeds.ts"
 /** `npm run simulate`: docs/simulation.md */
 
 const usage = `npm run simulate -- --seeds N [--from S] [--members M] [--plant NAME] [--json]
+  --honest          without adversaries, but with every fault
+  --days D          every run so many days long (drawn: 12 to 24, one in ten 35 to 70)
   --plants          the planted bugs, one name a line
   --twice           runs every seed twice and compares the two traces
   --attempts N      at most so many runs to make a story shorter (200; 0: the story as it is)
@@ -20,6 +23,8 @@ const { values } = parseArgs({
     seeds: { type: "string", default: "1" },
     from: { type: "string", default: "1" },
     members: { type: "string" },
+    honest: { type: "boolean", default: false },
+    days: { type: "string" },
     plant: { type: "string" },
     plants: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
@@ -48,10 +53,13 @@ function* questions(): Generator<Asked> {
     return
   }
   const first = count("from", values.from, 0)
-  const members =
-    values.members === undefined ? {} : { members: count("members", values.members, 2) }
+  const wanted: Wanted = {
+    honest: values.honest,
+    ...(values.members === undefined ? {} : { members: count("members", values.members, 2) }),
+    ...(values.days === undefined ? {} : { days: count("days", values.days, 1) }),
+  }
   for (let seed = first; seed < first + count("seeds", values.seeds, 1); seed++)
-    yield { seed, ...members, twice: values.twice }
+    yield { seed, wanted, twice: values.twice }
 }
 
 function isBroken({ violation, again, traceHash }: Told): boolean {
@@ -100,7 +108,8 @@ async function main(): Promise<number> {
   const violation = bad === undefined ? undefined : await explain(pool, bad)
   if (values.json)
     process.stdout.write(`${JSON.stringify({ ...result, ...(violation && { violation }) })}\n`)
-  say(JSON.stringify(result))
+  const restores = sum(({ story }) => story.filter((one) => / restore: \w+ from /.test(one)).length)
+  say(JSON.stringify({ ...result, restores }))
   return violation === undefined ? 0 : 1
 }
 

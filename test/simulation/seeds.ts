@@ -1,10 +1,10 @@
-import { drawScenario, type Scenario } from "./options.ts"
+import { drawScenario, type Scenario, type Wanted } from "./options.ts"
 import type { Outcome } from "./simulate.ts"
 
 /** One process's share of a run; nothing of the node may be loaded before a bug is planted. */
 
 export type Asked =
-  | { readonly seed: number; readonly members?: number; readonly twice?: boolean }
+  | { readonly seed: number; readonly wanted: Wanted; readonly twice?: boolean }
   | { readonly scenario: Scenario }
 
 export type Told = Pick<Outcome, "events" | "nodeDays" | "traceHash" | "violation" | "story"> & {
@@ -19,9 +19,7 @@ const cpuUsage = process.cpuUsage.bind(process)
 export async function run(asked: Asked): Promise<Told> {
   const { repertoire, simulate } = await import("./simulate.ts")
   const scenario =
-    "scenario" in asked
-      ? asked.scenario
-      : drawScenario(asked.seed, repertoire, { members: asked.members })
+    "scenario" in asked ? asked.scenario : drawScenario(asked.seed, repertoire, asked.wanted)
   const before = cpuUsage()
   const outcome = await simulate(scenario)
   const { user, system } = cpuUsage(before)

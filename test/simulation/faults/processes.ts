@@ -1,4 +1,15 @@
 import type { Action } from "../action.ts"
+import type { Life } from "../life.ts"
+import type { Random } from "../random.ts"
+
+/** Half the time at a commit, far more than chance would have it: what is half done shows there. */
+function endSoon(life: Life, random: Random): string {
+  const edges = random.chance(0.5) ? random.between(1, 12) : null
+  const steps = random.pick([1, random.between(1, 40), random.between(1, 600)])
+  if (edges === null) life.endAfter(steps)
+  else life.endAtEdge(edges)
+  return edges === null ? `step ${steps}` : `commit ${edges / 2}`
+}
 
 /** The process ends at whatever it is about to do: in the middle of a transaction, of an answer, of a start. */
 const crash: Action = {
@@ -6,9 +17,7 @@ const crash: Action = {
   perDay: 0.2,
   run: async ({ actor, random }) => {
     if (actor.life === null) return null
-    const steps = random.pick([1, random.between(1, 40), random.between(1, 600)])
-    actor.life.endAfter(steps)
-    return `${actor.name} at its step ${steps} from now`
+    return `${actor.name} at its ${endSoon(actor.life, random)} from now`
   },
 }
 
@@ -17,10 +26,8 @@ const powerCut: Action = {
   perDay: 0.15,
   run: async ({ actor, random }) => {
     if (actor.life === null) return null
-    const steps = random.pick([1, random.between(1, 40), random.between(1, 600)])
     actor.losesPower = true
-    actor.life.endAfter(steps)
-    return `${actor.name} at its step ${steps} from now`
+    return `${actor.name} at its ${endSoon(actor.life, random)} from now`
   },
 }
 
