@@ -81,37 +81,45 @@ export async function unopened(context: Context): Promise<readonly number[]> {
   const log = await logOf(db, self.id, gap.epoch)
   if (log === null) return []
   const entries = await entriesFrom(db, log.id, gap.from, gap.to - gap.from)
-  const explained = await explanations(db, self.id, gap)
+  const orders = await orderEntries(db, self.id, gap)
+  const tags = await tagsOf(db, self.id)
   const lost = await lostOf(db)
   return entries.flatMap((entry, i) => {
     const index = gap.from + i
+    const before = entries[i - 1]
     const isOurs =
       isOpenEntry(entry) ||
-      explained.has(encodeHex(entry)) ||
+      orders.has(encodeHex(entry)) ||
+      tags.has(encodeHex(entry)) ||
+      // Behind an order stands a dummy or a tag, also where nobody has the key that the tag is made of.
+      (before !== undefined && orders.has(encodeHex(before))) ||
       equalBytes(entry, dummyEntry(keys.salt, index)) ||
       lost.has(index)
     return isOurs ? [] : [index]
   })
 }
 
-async function explanations(db: Db, origin: string, gap: Gap): Promise<ReadonlySet<string>> {
+async function orderEntries(db: Db, origin: string, gap: Gap): Promise<ReadonlySet<string>> {
   const orders = await db
     .selectFrom("logged_order")
     .select(["digest", "salt"])
     .where("origin", "=", origin)
     .where("idx", ">=", gap.from)
     .execute()
+  return new Set(
+    orders.map(({ digest, salt }) =>
+      encodeHex(blindedEntry(1, new Uint8Array(salt), decodeHex(digest))),
+    ),
+  )
+}
+
+async function tagsOf(db: Db, origin: string): Promise<ReadonlySet<string>> {
   const contents = await db
     .selectFrom("content")
     .select("tag")
     .where("origin", "=", origin)
     .execute()
-  return new Set([
-    ...orders.map(({ digest, salt }) =>
-      encodeHex(blindedEntry(1, new Uint8Array(salt), decodeHex(digest))),
-    ),
-    ...contents.map(({ tag }) => encodeHex(new Uint8Array(tag))),
-  ])
+  return new Set(contents.map(({ tag }) => encodeHex(new Uint8Array(tag))))
 }
 
 async function lostOf(db: Db): Promise<ReadonlySet<number>> {

@@ -245,9 +245,17 @@ function groundOf(
   ]
 }
 
-function groundOfConsent({ member, mode, root, witnessing }: Agreed, pins: readonly Pin[]): string {
+function groundOfConsent(
+  { member, mode, root, silent, witnessing }: Agreed,
+  pins: readonly Pin[],
+): string {
   const seen = describeWitnessing(witnessing)
-  const how = mode === "standing" ? "consented to by memorandum" : "consented to"
+  const until = silent === null ? "" : ` before ${silent.from}`
+  const how = {
+    explicit: "consented to",
+    standing: "consented to by memorandum",
+    tacit: `not objected to${until}, as agreed beforehand,`,
+  }[mode]
   return `${how} by ${root.name} (${root.state}, ${member}), ${knownBy(member, pins)}; ${seen}`
 }
 

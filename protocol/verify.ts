@@ -15,7 +15,13 @@ import {
 } from "./profiles/profile.ts"
 import { isAtMost, type Marking } from "./record/marking.ts"
 import { type ComityRecord, decodeRecord, recordDigest } from "./record/record.ts"
-import { type Agreed, type Consent, verifyAgreed, verifyConsents } from "./release/consent.ts"
+import {
+  type Agreed,
+  type Consent,
+  verifyAgreed,
+  verifyConsents,
+  verifySignedAfter,
+} from "./release/consent.ts"
 import type { Grant } from "./release/grant.ts"
 import { areInGrantTree } from "./release/grant-tree.ts"
 import { type Order, type OrderDocument, verifyApprovals } from "./release/order.ts"
@@ -139,6 +145,7 @@ export function verifyOrder(
   const approvals = verifyApprovals(order, root, signoff, revocation)
   const roles = approvals.map(({ person, role }) => `${person} as ${role}`).join(", ")
   const consents = verifyConsents(claim.consents, order.payload, profile, holder)
+  verifySignedAfter(order, consents)
   const agreed = consents.map(({ member, mode }) => `; ${mode} consent of ${member}`).join("")
   report(5, `authorised by ${approvals.length} officers: ${roles}${agreed}`)
   return { order: order.payload, orderId: order.payload.id, index, root, approvals, consents }
@@ -312,7 +319,7 @@ function verifyRecord(
     throw new ProtocolError("rule.mismatch")
   if (holder.profiles !== null && !holder.profiles.includes(digest))
     throw new ProtocolError("profile.unadopted")
-  if (conditions.includes("consent")) verifyAgreed(profile, record, standing.consents)
+  if (conditions.includes("consent")) verifyAgreed(profile, record, named.digest, standing.consents)
   verifyHandling(record.marking, holder)
   checkRecord(profile, record)
   const isForUs = grant.recipient === holder.recipient

@@ -67,10 +67,32 @@ export function registerConsent(program: Command, context: CliContext): void {
         await node.call<ConsentMade>("consent.back", { order: id, reason }),
       )
     })
+  consent
+    .command("object <record>")
+    .description("make the order by which we object to a record that our silence would release")
+    .requiredOption("--reason <text>", "why; kept here")
+    .addHelpText(
+      "after",
+      '\nWith an agreement of ours to a silence procedure: to every record under it from now on.\n\nExample:\n  $ comity consent object 5d0a --reason "names a person"\n',
+    )
+    .action(async (record: string, { reason }: { reason: string }, command: Command) => {
+      const output = context.output(command)
+      await using node = await connect(context, command)
+      const { made } = await node.call<{ made: readonly ConsentMade[] }>("consent.object", {
+        record,
+        reason,
+      })
+      output.document({ made })
+      for (const one of made) sayMade(output, one)
+    })
 }
 
 function printMade(output: Output, made: ConsentMade): void {
   output.document(made)
+  sayMade(output, made)
+}
+
+function sayMade(output: Output, made: ConsentMade): void {
   output.line(`order ${made.order}`)
   output.note(
     `It needs ${String(made.needs)} officers: comity order sign ${made.order.slice(0, 12)} --as PERSON`,

@@ -3,6 +3,7 @@ import type { Links, LinkView } from "../../node/order/linked.ts"
 import type { RecordView, Shown } from "../../node/reading/records.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
+import { onwardWords } from "../onward.ts"
 import { type Output, styled } from "../output.ts"
 
 export function registerRecords(program: Command, context: CliContext): void {
@@ -82,9 +83,11 @@ function printShown(output: Output, shown: Shown): void {
   for (const note of shown.notes) output.line(styled("yellow", note))
   if (shown.terms !== null)
     output.line(
-      `terms: ${shown.terms.purpose}, onward ${String(shown.terms.onward)}, evidence to ${shown.terms.evidence}`,
+      `terms: ${shown.terms.purpose}, onward ${onwardWords(shown.terms.onward)}, evidence to ${shown.terms.evidence}`,
       ...shown.terms.caveats.map((caveat) => `, ${caveat}`),
     )
+  if (shown.inside !== undefined)
+    output.line(`inside ${shown.inside.group}: ${shown.inside.members.join(", ")}`)
   output.line("")
   for (const [name, text] of Object.entries(fields)) output.block(`${name}: ${text}`)
   output.block(body)

@@ -1,5 +1,6 @@
 import { encodeCanonical, ingest } from "../../protocol/canonical.ts"
 import { ed25519PublicKey, signEd25519 } from "../../protocol/crypto/sign.ts"
+import { groupNamed, insideOf } from "../../protocol/custody.ts"
 import { decodeHex, encodeBase64url, encodeHex, equalBytes } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import { verifyCheckpoint } from "../../protocol/log/checkpoint.ts"
@@ -28,6 +29,7 @@ import {
 } from "../../protocol/release/grant.ts"
 import { buildGrantTree } from "../../protocol/release/grant-tree.ts"
 import { encodeOrder, type Order, orderShape } from "../../protocol/release/order.ts"
+import { objectionSubject } from "../../protocol/release/silence.ts"
 import {
   decodeShape,
   digest,
@@ -78,6 +80,8 @@ const exportShape = object({
     { max: 100_000 },
   ),
   grants: list(object({ grant: json, position: integer(0, 1023) }), { min: 1, max: 512 }),
+  /** the lists that terms name by `inside` */
+  groups: optional(list(json, { min: 1, max: 512 })),
   /** the profile of the records, where it does not come with the software */
   profile: optional(json),
   recipients: list(object({ member: text({ min: 1, max: 64 }), name: text({ max: 64 }) }), {
@@ -88,12 +92,24 @@ const exportShape = object({
   type: literal("comity/order-export/v1"),
 })
 
-/** A consent, with the export of the release that it is to, or with the consent that it takes back. */
+/**
+ * A consent, with the export of the release that it is to, or with the consent that it takes back; an
+ * objection with the agreement by which our silence would stand for one.
+ */
 const consentExportShape = object({
   ...historyFields,
   about: either(
     exportShape,
-    object({ consent: orderShape, type: literal("comity/taking-back/v1") }),
+    either(
+      object({ consent: orderShape, type: literal("comity/taking-back/v1") }),
+      object({
+        agreement: json,
+        /** what it says, while we hold it */
+        content: optional(json),
+        record: digest,
+        type: literal("comity/objecting/v1"),
+      }),
+    ),
   ),
   type: literal("comity/consent-export/v1"),
 })
@@ -122,6 +138,8 @@ export type Review = {
     readonly isPinned: boolean
     readonly record: ComityRecord
     readonly grant: Grant
+    /** the list that it may be passed on inside, its members as this machine knows them */
+    readonly inside: { readonly name: string; readonly known: readonly string[] } | null
   }[]
   /** what it repeats or ends, as far as this machine was told */
   readonly notes: readonly string[]
@@ -164,6 +182,11 @@ function reviewConsent(
 ): Review {
   const { member, order } = ownerOf(fields)
   const { about } = fields
+  if (about.type === "comity/objecting/v1") {
+    const notes = reviewObjection(order, about, pins)
+    const now = checkLog(fields, member, order, seen)
+    return { member, order, payload: encodeOrder(order), lines: [], notes, seen: now }
+  }
   const isBack = about.type === "comity/taking-back/v1"
   const release = isBack ? null : reviewRelease(about, pins, null)
   const subject = isBack ? takingBack(about.consent) : consentSubject(release!.order)
@@ -187,6 +210,33 @@ function reviewConsent(
       : [`consents to release ${to.id} of ${whose}`, ...release!.notes],
     seen: checkLog(fields, member, order, seen),
   }
+}
+
+type Objecting = Extract<
+  ShapeOf<typeof consentExportShape>["about"],
+  { readonly type: "comity/objecting/v1" }
+>
+
+/** To which record, under which agreement of ours; its title where it came along. */
+function reviewObjection(
+  order: Order,
+  { agreement, content, record }: Objecting,
+  pins: ReadonlyMap<string, string>,
+): readonly string[] {
+  const grant = decodeGrantValue(agreement)
+  const leaf = grantLeaf(encodeGrant(grant))
+  const isAbout =
+    order.act === "consent" &&
+    order.subject === objectionSubject(leaf, record) &&
+    grant.record.origin === order.origin
+  if (!isAbout) throw new ProtocolError("order.unconsented", { detail: "subject" })
+  const known = pins.get(grant.recipient) ?? `words: ${wordsOf(grant.recipient)}`
+  if (record === grant.record.digest)
+    return [`objects to whatever ${known} would release on our silence from now on`]
+  const exact = content === undefined ? null : encodeCanonical(content as object)
+  if (exact !== null && recordDigest(exact) !== record) throw new ProtocolError("record.mismatch")
+  const title = exact === null ? `record ${record}` : `“${decodeRecord(exact).title}”`
+  return [`objects to the release of ${title} by ${known}: our silence stands for nothing`]
 }
 
 function isEqual(a: Order["rule"], b: Order["rule"]): boolean {
@@ -218,14 +268,21 @@ function reviewRelease(
       return [recordDigest(exact), decodeRecord(exact)]
     }),
   )
+  const groups = new Map(
+    (fields.groups ?? []).map((one) => [recordDigest(encodeCanonical(one as object)), one]),
+  )
+  const knownAs = (member: string) => pins.get(member) ?? `words: ${wordsOf(member)}`
   const lines = grants.map(({ grant }) => {
     const record = records.get(grant.record.digest)
     if (record === undefined || !isAbout(record, grant) || grant.act !== order.act)
       throw new ProtocolError("record.mismatch")
     checkRule(order, record, grant, newestRoot(member).payload)
-    const name = pins.get(grant.recipient)
-    const known = name ?? `words: ${wordsOf(grant.recipient)}`
-    return { recipient: grant.recipient, known, isPinned: name !== undefined, record, grant }
+    const { recipient } = grant
+    const list = groups.get(insideOf(grant) ?? "")
+    const group = groupNamed(grant, list, order.network)
+    const inside = group === null ? null : { name: group.name, known: group.members.map(knownAs) }
+    const [known, isPinned] = [knownAs(recipient), pins.has(recipient)]
+    return { recipient, known, isPinned, record, grant, inside }
   })
   const isPaired = lines.every(
     (line, i) =>

@@ -132,7 +132,7 @@ async function heldOf(context: Context, peer: string): Promise<Uint8Array> {
   const owed = await owedReceipts(context, peer, limits.receiptsPerBatch)
   if (owed === null) return line
   await markSent(context, owed.ids)
-  return concat(line, framesHeader(), owed.frame)
+  return concat(line, framesHeader(), owed.frames)
 }
 
 /** What a peer answered to what we handed over. @throws `frames.malformed`, as takeReceipts */

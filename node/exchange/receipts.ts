@@ -1,4 +1,5 @@
 import { type Selectable, sql } from "kysely"
+import { concat } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import { encodeFrame } from "../../protocol/exchange/frames.ts"
 import {
@@ -9,6 +10,8 @@ import {
 } from "../../protocol/exchange/receipt.ts"
 import { limits } from "../../protocol/limits.ts"
 import { newestRoot } from "../../protocol/member/root.ts"
+import { consentRulesOf } from "../../protocol/profiles/profile.ts"
+import { findProfile } from "../../protocol/profiles/registry.ts"
 import { encodeSigned, signLine } from "../../protocol/signed.ts"
 import { nameOf } from "../authority/peers.ts"
 import type { Context } from "../context.ts"
@@ -17,12 +20,12 @@ import { draftById } from "../order/drafts.ts"
 import { memberById } from "../store/queries/members.ts"
 import type { Db, Schema } from "../store/schema.ts"
 
-/** Receipts that `peer` is owed, at most `count`, as one frame; null when it is owed none. */
+/** Receipts that `peer` is owed, at most `count`, in frames; null when it is owed none. */
 export async function owedReceipts(
   context: Context,
   peer: string,
   count: number,
-): Promise<{ readonly frame: Uint8Array; readonly ids: readonly number[] } | null> {
+): Promise<{ readonly frames: Uint8Array; readonly ids: readonly number[] } | null> {
   const rows = await context.db
     .selectFrom("receipt_out")
     .selectAll()
@@ -32,11 +35,51 @@ export async function owedReceipts(
     .limit(count)
     .execute()
   if (rows.length === 0) return null
-  const signed = await signReceipts(context, peer, rows)
+  const batches = await signInBatches(context, peer, rows)
   return {
-    frame: encodeFrame("receipts", signed),
+    frames: concat(...batches.map((batch) => encodeFrame("receipts", batch))),
     ids: rows.map(({ id }) => id),
   }
+}
+
+type Owed = Selectable<Schema["receipt_out"]>
+
+/**
+ * In one batch, but for those from which a clock may run: whoever shows such a receipt to others shows
+ * nothing beside it. docs/decisions/0064-silence.md
+ */
+async function signInBatches(
+  context: Context,
+  peer: string,
+  rows: readonly Owed[],
+): Promise<readonly Uint8Array[]> {
+  const timed = await timedRecords(context.db, peer, rows)
+  const alone = rows.filter((row) => row.state === "delivered" && timed.has(row.record_id))
+  const together = rows.filter((row) => !alone.includes(row))
+  const batches = [...(together.length === 0 ? [] : [together]), ...alone.map((row) => [row])]
+  return Promise.all(batches.map((batch) => signReceipts(context, peer, batch)))
+}
+
+/** Records of the peer's of kinds whose release somebody's silence may stand for. */
+async function timedRecords(
+  db: Db,
+  peer: string,
+  rows: readonly Owed[],
+): Promise<ReadonlySet<string>> {
+  const ids = [...new Set(rows.map(({ record_id }) => record_id))]
+  const known = await db
+    .selectFrom("record")
+    .select(["id", "kind", "profile_digest"])
+    .where("origin", "=", peer)
+    .where("id", "in", ids)
+    .execute()
+  const timed = known.filter(({ kind, profile_digest }) => {
+    const profile = findProfile(profile_digest)?.profile
+    return (
+      profile !== undefined && consentRulesOf(profile, kind).some(({ mode }) => mode === "tacit")
+    )
+  })
+  return new Set(timed.map(({ id }) => id))
 }
 
 /** All that we ever stated to `peer`, for when it has lost it. */
@@ -52,7 +95,8 @@ export async function* statedFrames(context: Context, peer: string): AsyncGenera
       .limit(limits.receiptsPerBatch)
       .execute()
     if (rows.length === 0) return
-    yield encodeFrame("receipts", await signReceipts(context, peer, rows))
+    for (const batch of await signInBatches(context, peer, rows))
+      yield encodeFrame("receipts", batch)
     after = rows.at(-1)!.id
   }
 }
@@ -60,7 +104,7 @@ export async function* statedFrames(context: Context, peer: string): AsyncGenera
 async function signReceipts(
   context: Context,
   peer: string,
-  rows: readonly Selectable<Schema["receipt_out"]>[],
+  rows: readonly Owed[],
 ): Promise<Uint8Array> {
   const items = rows.map(({ order_id, leaf, state, code, until, day }) => ({
     ...(code === null ? {} : { code }),

@@ -17,7 +17,7 @@ export async function sendReceipts(context: Context, peer: Peer): Promise<void> 
       await askPeer(context, peer, {
         method: "POST",
         path: "/frames",
-        body: concat(framesHeader(), owed.frame),
+        body: concat(framesHeader(), owed.frames),
         contentType: framesMediaType,
       })
       await markSent(context, owed.ids)

@@ -49,7 +49,8 @@ import type { Context } from "../context.ts"
 import { doctor } from "../doctor.ts"
 import { PeerUnreachable } from "../env.ts"
 import { NodeError } from "../errors.ts"
-import { endHold, holdRecord, listHolds, openHeld } from "../exchange/hold.ts"
+import { archiveLog, requestUnsealing, unseal } from "../exchange/archive.ts"
+import { endHold, holdRecord, listHolds, openHeld, sealRecord } from "../exchange/hold.ts"
 import { type Hooks, hooksOf, setHooks } from "../exchange/notify.ts"
 import { handOverAll, handOverNow, outbox } from "../exchange/outbox.ts"
 import { receiptsOf } from "../exchange/receipts.ts"
@@ -89,6 +90,7 @@ import {
   showDraft,
 } from "../order/drafts.ts"
 import { askersOf, listInterests, stateInterest } from "../order/interests.ts"
+import { makeObjection } from "../order/objection.ts"
 import {
   addSignature,
   cancelOrder,
@@ -432,7 +434,7 @@ export const operations = {
     z.strictObject({
       records: z.array(id).max(4096),
       to: z.array(text).max(512),
-      onward: z.enum(["no", "consent", "free"]).optional(),
+      onward: z.union([z.enum(["no", "consent", "free"]), text.startsWith("inside:@")]).optional(),
       evidence: z.enum(["recipient", "members", "public"]).optional(),
       purpose: text.optional(),
       caveats: z.array(text).max(512).optional(),
@@ -485,6 +487,7 @@ export const operations = {
       languages: lines,
       words: text,
       to: names,
+      until: text.optional(),
     }),
     stateInterest,
   ),
@@ -532,6 +535,10 @@ export const operations = {
   "consent.back": operation(
     z.strictObject({ order: id, reason: text }),
     (context, { order, reason }) => takeConsentBack(context, order, reason),
+  ),
+  "consent.object": operation(
+    z.strictObject({ record: id, reason: text }),
+    async (context, { record, reason }) => ({ made: await makeObjection(context, record, reason) }),
   ),
   publish: operation(z.strictObject({ order: id }), async (context, { order }) => {
     const { order: full } = await showOrder(context, order)
@@ -611,6 +618,29 @@ export const operations = {
     (context, { record, review, statement }) =>
       holdRecord(context, record, review, decodeBase64(statement)),
   ),
+  "hold.seal": operation(z.strictObject({ record: id, ...decision }), (context, input) =>
+    sealRecord(context, input.record, decodeBase64(input.statement)),
+  ),
+  "hold.request": operation(
+    z.strictObject({ record: id, reason: text }),
+    async (context, { record, reason }) => {
+      const request = await requestUnsealing(context, await findRecord(context, record), reason)
+      return { request: encodeBase64(request) }
+    },
+  ),
+  "hold.unseal": operation(
+    z.strictObject({
+      record: id,
+      reason: text,
+      statements: z.array(base64).max(64),
+      reseal: z.boolean().optional(),
+    }),
+    async (context, { record, reason, statements, reseal = false }) => {
+      const named = await findRecord(context, record)
+      return unseal(context, named, reason, statements.map(decodeBase64), { reseal })
+    },
+  ),
+  "hold.log": operation(nothing, async (context) => ({ log: await archiveLog(context) })),
   "hold.end": operation(z.strictObject({ record: id, ...decision }), (context, input) =>
     endHold(context, input.record, decodeBase64(input.statement)),
   ),

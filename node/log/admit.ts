@@ -13,6 +13,7 @@ import {
   membersAsked,
   verifyAgreed,
   verifyConsents,
+  verifySignedAfter,
 } from "../../protocol/release/consent.ts"
 import { type Grant, grantLeaf, signedGrant } from "../../protocol/release/grant.ts"
 import { buildGrantTree } from "../../protocol/release/grant-tree.ts"
@@ -27,12 +28,13 @@ import { endOf } from "../../protocol/release/precedence.ts"
 import { encodeSigned } from "../../protocol/signed.ts"
 import { verifyPermitted } from "../../protocol/standing.ts"
 import { factOf, heldLink, type Standing } from "../../protocol/verify.ts"
+import { nameOf } from "../authority/peers.ts"
 import { type Context, ownRoot, today } from "../context.ts"
 import { NodeError } from "../errors.ts"
 import { assertWitnessed } from "../exchange/overdue.ts"
 import { recordOf } from "../order/drafts.ts"
 import { findConsent } from "../order/find-consent.ts"
-import { verifyGroup } from "../order/groups.ts"
+import { groupsKnown, verifyGroup } from "../order/groups.ts"
 import { assertAgreed } from "../order/mission.ts"
 import { stillMissing } from "../order/orders.ts"
 import { refuseUnaccompanied } from "../order/remarks.ts"
@@ -121,9 +123,11 @@ export async function admit(
     await assertOurs(context, trx, grant)
   }
   const { consents, agreed } = await findConsents({ ...context, db: trx }, payload, placed, profile)
+  verifySignedAfter(order, agreed)
   const whole: Standing = { ...standing, consents: agreed }
   await refuseEnded(trx, whole, placed)
   if (payload.rule.kind === "group") await refuseUnaccepted(context, trx, placed)
+  await refuseUnlisted(context, trx, row.id)
   if (payload.act === "release") {
     const within = { ...context, db: trx }
     const grants = placed.map(({ grant }) => grant)
@@ -193,16 +197,21 @@ async function findConsents(
 ): Promise<{ readonly consents: readonly Consent[]; readonly agreed: readonly Agreed[] }> {
   if (!order.rule.conditions.includes("consent")) return { consents: [], agreed: [] }
   const { db } = context
-  const records = await Promise.all(placed.map(({ grant }) => recordOf(db, grant.record)))
-  const asked = records.flatMap((record) => membersAsked(profile, record))
+  const released = await Promise.all(
+    placed.map(async ({ grant: { record: given } }) => ({
+      record: await recordOf(db, given),
+      given,
+    })),
+  )
+  const asked = released.flatMap(({ record }) => membersAsked(profile, record))
   const consents: Consent[] = []
   for (const member of [...new Set(asked)].toSorted()) {
-    const given = await findConsent(context, member, order, records, profile)
+    const given = await findConsent(context, member, order, released, profile)
     if (given === null) throw new ProtocolError("order.unconsented", { detail: member })
     consents.push(given)
   }
   const agreed = verifyConsents(consents, order, profile, await knowingOf(db, consents))
-  for (const record of records) verifyAgreed(profile, record, agreed)
+  for (const { record, given } of released) verifyAgreed(profile, record, given.digest, agreed)
   return { consents, agreed }
 }
 
@@ -233,7 +242,7 @@ async function assertOurs({ self }: Context, trx: Db, grant: Grant): Promise<voi
   const last = (await linksOf(trx, grant)).at(-1)
   if (last === undefined || last.placed.grant.recipient !== self.id)
     throw new ProtocolError("custody.malformed", { detail: "not held here" })
-  assertPassedOn(last.placed.grant, grant)
+  assertPassedOn(last, grant)
 }
 
 async function refuseEnded(
@@ -256,6 +265,27 @@ async function refuseEnded(
         `Record ${record.id} was withdrawn by order ${end.orderId} after this order was made.`,
         { hint: "If it is to be shared again, request a new release." },
       )
+  }
+}
+
+/** Whoever was named by a group alone has to be in what is in force of it. @throws `recipient.left` */
+async function refuseUnlisted(context: Context, trx: Db, orderId: string): Promise<void> {
+  const rows = await trx
+    .selectFrom("order_listed")
+    .selectAll()
+    .where("order_id", "=", orderId)
+    .execute()
+  if (rows.length === 0) return
+  const groups = await groupsKnown(context, trx)
+  for (const { recipient, version } of rows) {
+    const group = groups.inForce(version)?.group
+    if (group !== undefined && groups.present(group).members.includes(recipient)) continue
+    const [gone, was] = [await nameOf({ ...context, db: trx }, recipient), groups.byDigest(version)]
+    throw new NodeError(
+      "recipient.left",
+      `${gone} is not in ${was === null ? "that group" : `@${was.group.name}`} any more.`,
+      { hint: requestAgain },
+    )
   }
 }
 

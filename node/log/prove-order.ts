@@ -21,30 +21,43 @@ export type Held = {
   readonly proof: number | null
 }
 
+type Provable = { readonly fields: ProvenFields; readonly witnessing: Witnessing }
+
 /** The order with the proof that its log has it, for somebody who does not follow that log. PROTOCOL.md §10 */
-export async function proveOrder(
-  db: Db,
-  { order, entry, logged, log, proof: proven }: Held,
-): Promise<{ readonly fields: ProvenFields; readonly witnessing: Witnessing }> {
-  const { index } = entry
-  const shown = await proofOf(db, logged, log, { index, proof: proven })
+export async function proveOrder(db: Db, held: Held): Promise<Provable> {
+  const place = { index: held.entry.index, proof: held.proof }
+  const shown = await proofOf(db, held.logged, held.log, place)
   if (shown === null) throw new NodeError("store.corrupt", "No checkpoint covers this order.")
-  const { size, note, witnessing } = shown
+  return { fields: await proveUnder(db, held, shown), witnessing: shown.witnessing }
+}
+
+/**
+ * The same under a checkpoint of the caller's: one that covers the order, and that is held here.
+ *
+ * @param until the root version that must be shown at least
+ */
+export async function proveUnder(
+  db: Db,
+  { order, entry, logged, log }: Omit<Held, "proof">,
+  { size, note, witnessing }: NonNullable<Awaited<ReturnType<typeof proofOf>>>,
+  until = 0,
+): Promise<ProvenFields> {
+  const { index } = entry
   // Nothing superfluous: lines of other witnesses than those it is judged by are not in it.
   const checkpoint = keepLines(note, [witnessing.root])
   const inForce = versionInForce(logged.origin, log.epoch, logged.rootIndexes, index)
+  const newest = Math.max(inForce, witnessing.root.version, until)
   const prove = (at: number) => fromNodes(db, log.id, (read) => proveInclusionFrom(read, at, size))
   const base = order.payload.base.size
   const baseProof =
     base === 0 ? [] : await fromNodes(db, log.id, (read) => proveConsistencyFrom(read, base, size))
-  const fields = {
+  return {
     base: baseProof.map(encodeHex),
     order: jsonOf(order.bytes),
     proof: formatTlogProof({ index, proof: await prove(index), checkpoint }),
-    roots: await rootsUpTo(logged, log.epoch, Math.max(inForce, witnessing.root.version), prove),
+    roots: await rootsUpTo(logged, log.epoch, newest, prove),
     salt: encodeHex(entry.salt),
   }
-  return { fields, witnessing }
 }
 
 /** Root versions from 1 to `count`; those of the log's epoch with their entry's path. */

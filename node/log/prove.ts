@@ -198,7 +198,7 @@ export async function takeCosigned(
   const pending = await pendingOf(trx, memberId)
   if (!pending.some((one) => one.epoch === epoch && one.index < checkpoint.size)) return 0
   const { origin, log } = await verifyHeld(trx, memberId, note)
-  await noteCosigned(context, trx, origin, note)
+  await noteCosigned(context, trx, origin, log, note)
   const proven = await keepProof(trx, origin, log, note)
   if (proven === null) throw new ProtocolError("quorum.missing")
   context.env.log.info("proof.taken", { origin: memberId, size: checkpoint.size, orders: proven })
@@ -240,8 +240,9 @@ export async function takeFresh(
   memberId: string,
   note: string,
 ): Promise<void> {
-  const { origin } = await verifyHeld(trx, memberId, note)
-  if (!(await noteCosigned(context, trx, origin, note))) throw new ProtocolError("quorum.missing")
+  const { origin, log } = await verifyHeld(trx, memberId, note)
+  if (!(await noteCosigned(context, trx, origin, log, note)))
+    throw new ProtocolError("quorum.missing")
 }
 
 /** @returns whether the quorum is there */
@@ -249,10 +250,14 @@ async function noteCosigned(
   { env }: Context,
   trx: Db,
   origin: Member,
+  log: LogState,
   note: string,
 ): Promise<boolean> {
-  const { isQuorate, time } = judgeQuorum(note, [newestRoot(origin).payload])
+  const root = newestRoot(origin).payload
+  const { isQuorate, time } = judgeQuorum(note, [root])
   if (!isQuorate || time === null) return false
+  const cosigned = keepLines(note, [root])
+  await trx.updateTable("log").set({ cosigned }).where("id", "=", log.id).execute()
   // A time to come says no more than now.
   const at = Math.min(time * 1000, env.clock.now())
   await trx

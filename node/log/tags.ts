@@ -1,14 +1,16 @@
 import { withdrawalTag } from "../../protocol/log/entry.ts"
 import { endOf } from "../../protocol/release/precedence.ts"
 import type { Context } from "../context.ts"
+import { objectionTags } from "../order/objection.ts"
 import { asFact } from "../store/queries/facts.ts"
 import { insertTags } from "../store/queries/tags.ts"
 import type { Db } from "../store/schema.ts"
 import type { Admitted } from "./admit.ts"
 
 /**
- * Withdrawal tags: what tells every holder that reads our log that a record is withdrawn for everybody,
- * though the order be kept from it. One for each content key that was given out. PROTOCOL.md §6
+ * Tags: what tells every holder that reads our log that a record is withdrawn for everybody, though the
+ * order be kept from it, one for each content key that was given out; or that we object. PROTOCOL.md §6,
+ * docs/decisions/0064-silence.md
  */
 
 /** Notes the tags that this order makes due, its facts being stored. @returns those that are new */
@@ -17,6 +19,8 @@ export async function noteTags(
   trx: Db,
   { order, placed }: Pick<Admitted, "order" | "placed">,
 ): Promise<readonly Uint8Array[]> {
+  if (order.payload.act === "consent")
+    return insertTags(trx, await objectionTags(trx, order.payload))
   if (order.payload.act !== "withdraw") return []
   const tags: Uint8Array[] = []
   for (const id of new Set(placed.map(({ grant }) => grant.record.id))) {

@@ -67,7 +67,7 @@ export async function makeConsent(context: Context, exported: Uint8Array): Promi
         subject,
         origin: order.origin,
         recipients: recipients.join(" "),
-        takes_back: 0,
+        says: "consent",
         export: exported,
       })
       .execute()
@@ -121,7 +121,7 @@ export async function takeConsentBack(
     const about = encodeCanonical({ consent, type: "comity/taking-back/v1" } as object)
     await trx
       .insertInto("consent_asked")
-      .values({ order_id: id, subject, origin, recipients, takes_back: 1, export: about })
+      .values({ order_id: id, subject, origin, recipients, says: "back", export: about })
       .execute()
     const made = madeOf(context, id, subject, consent)
     return { ...made, origin }
@@ -219,8 +219,8 @@ export async function takeConsent(
 export async function consentsFor(db: Db, peer: string): Promise<readonly string[]> {
   return (await untold(db, peer))
     .filter(
-      ({ origin, recipients, takes_back }) =>
-        origin === peer || (takes_back === 1 && recipients.split(" ").includes(peer)),
+      ({ origin, recipients, says }) =>
+        origin === peer || (says === "back" && recipients.split(" ").includes(peer)),
     )
     .map(({ order_id }) => order_id)
 }
@@ -233,7 +233,7 @@ const untold = prepared((db, peer: string) =>
     .leftJoin("told", (join) =>
       join.onRef("told.subject", "=", "consent_asked.order_id").on("told.peer", "=", peer),
     )
-    .select(["order_id", "origin", "recipients", "takes_back"])
+    .select(["order_id", "origin", "recipients", "says"])
     .whereRef("release_order.id", "=", "consent_asked.order_id")
     .where("release_order.state", "=", "logged")
     .where("told.state", "is", null)

@@ -1,5 +1,6 @@
 import { encodeCanonical, type Json, jsonOf } from "../../protocol/canonical.ts"
-import { decodeUtf8, encodeHex, utf8 } from "../../protocol/encoding.ts"
+import { insideOf } from "../../protocol/custody.ts"
+import { decodeBase64url, decodeUtf8, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { ownLines } from "../../protocol/log/checkpoint.ts"
 import { proveConsistencyFrom } from "../../protocol/log/compact-range.ts"
 import { missingApprovals } from "../../protocol/member/policy.ts"
@@ -22,6 +23,7 @@ import { nameOf } from "../authority/peers.ts"
 import { type Context, ownRoot, today } from "../context.ts"
 import { NodeError } from "../errors.ts"
 import { knowingOf } from "../store/queries/consents.ts"
+import { listsOf } from "../store/queries/custody.ts"
 import { decodeGrants, grantListsOf } from "../store/queries/grants.ts"
 import { fromNodes, logOf } from "../store/queries/logs.ts"
 import { writeMeta } from "../store/queries/members.ts"
@@ -37,6 +39,7 @@ import type { Db } from "../store/schema.ts"
 import { recordBytes, recordOf } from "./drafts.ts"
 import { findConsent } from "./find-consent.ts"
 import { neededFor } from "./release.ts"
+import { type Procedure, procedureWith } from "./silence.ts"
 
 export type OrderSummary = {
   readonly order: string
@@ -191,17 +194,45 @@ async function missingConsents(context: Context, row: OrderRow): Promise<readonl
   if (!order.rule.conditions.includes("consent") || row.act !== "release" || profile === undefined)
     return []
   const listed = await grantsOf(context, row.id)
-  const records = await Promise.all(
-    listed.map(({ bytes }) => recordOf(db, decodeGrant(bytes).record)),
+  const released = await Promise.all(
+    listed.map(async ({ bytes }) => {
+      const { record: given } = decodeGrant(bytes)
+      return { record: await recordOf(db, given), given }
+    }),
   )
-  const asked = new Set(records.flatMap((record) => membersAsked(profile, record)))
+  const asked = new Set(released.flatMap(({ record }) => membersAsked(profile, record)))
+  const lines = await countingSignatures(db, row.id, today(context))
   const missing: string[] = []
   for (const member of [...asked].toSorted()) {
-    const given = await findConsent(context, member, order, records, profile)
+    const name = await nameOf(context, member)
+    const given = await findConsent(context, member, order, released, profile)
     const isStanding = given !== null && (await knowingOf(db, [given])).takenBack.size === 0
-    if (!isStanding) missing.push(`the consent of ${await nameOf(context, member)}`)
+    const isSilent = given === null || given.silence !== null
+    const silence = isSilent ? await procedureWith(context, member, released, profile) : null
+    if (!isStanding) missing.push(`the consent of ${name}${describeSilence(silence)}`)
+    else if (given.silence !== null && silence !== null) {
+      const isEarly = lines.some((line) => dayOf(line) < silence.from)
+      if (isEarly) missing.push(`signatures of ${silence.from} or later: ask for the release again`)
+    }
   }
   return missing
+}
+
+function dayOf(line: SignatureLine): string {
+  return JSON.parse(decodeUtf8(decodeBase64url(line.protected))).day
+}
+
+/** What silence there would do for, and when. */
+function describeSilence(procedure: Procedure | null): string {
+  if (procedure === null) return ""
+  const { from, state } = procedure
+  return {
+    objected: ", which has objected",
+    over: `, or that its witnesses say on ${from} or later that it has been silent`,
+    running: `, or its silence: officers may sign from ${from} on`,
+    "too-long": ": more was logged there since its agreement than silence can be shown with",
+    unwitnessed: ": it names no witnesses who could say that it was silent",
+  }[state]
 }
 
 /** Not logged yet: a key that is revoked at all will not count. */
@@ -232,6 +263,10 @@ export async function exportOrder(
     recipients.set(recipient, await nameOf(context, recipient))
     records.set(record.digest, jsonOf(await recordBytes(db, record)))
   }
+  const lists = await listsOf(
+    db,
+    grants.map(({ bytes }) => insideOf(decodeGrant(bytes))),
+  )
   const facts = await db
     .selectFrom("fact")
     .select(["record_id", "version", "recipient", "act", "order_id"])
@@ -255,6 +290,7 @@ export async function exportOrder(
       grant: jsonOf(bytes),
       position,
     })),
+    ...(lists.size === 0 ? {} : { groups: [...lists.values()].map(jsonOf) }),
     ...(own === null || isBuiltIn(own.digest) ? {} : { profile: jsonOf(own.bytes) }),
     recipients: [...recipients].map(([member, name]) => ({ member, name })),
     records: [...records.values()],

@@ -4,7 +4,7 @@ import { endOfEpoch, newestRoot } from "../../protocol/member/root.ts"
 import { hasSealedRating, triggerOf } from "../../protocol/profiles/rating.ts"
 import { findProfile } from "../../protocol/profiles/registry.ts"
 import { type ComityRecord, decodeRecord } from "../../protocol/record/record.ts"
-import type { Terms } from "../../protocol/release/grant.ts"
+import type { Grant, Terms } from "../../protocol/release/grant.ts"
 import { decodeOrder } from "../../protocol/release/order.ts"
 import { type Step, verifyOrder, verifyRelease } from "../../protocol/verify.ts"
 import { nameOf } from "../authority/peers.ts"
@@ -15,6 +15,7 @@ import { type Stale, staleOf } from "../exchange/staleness.ts"
 import { loggedOf } from "../log/logged.ts"
 import { describeProof } from "../log/prove.ts"
 import { type Links, linksAround } from "../order/linked.ts"
+import { ownSilence } from "../order/own-silence.ts"
 import {
   type LiveFact,
   liveFactsOf,
@@ -26,7 +27,7 @@ import {
 import { StoreDamage } from "../store/damage.ts"
 import { consentsOf, knowingOf } from "../store/queries/consents.ts"
 import { recordsWithContent } from "../store/queries/contents.ts"
-import { linksOf, membersOf } from "../store/queries/custody.ts"
+import { linksOf, listOf, membersOf } from "../store/queries/custody.ts"
 import { type FactRow, factsAbout } from "../store/queries/facts.ts"
 import { placedGrants } from "../store/queries/grants.ts"
 import { memberById } from "../store/queries/members.ts"
@@ -156,6 +157,8 @@ export type Shown = {
   /** the mark of our own beside it */
   readonly localMark: string | null
   readonly terms: Terms | null
+  /** whom it may be passed on to, where its terms name a list */
+  readonly inside?: { readonly group: string; readonly members: readonly string[] }
   readonly network: string
   readonly provenance: readonly Step[]
   readonly notes: readonly string[]
@@ -190,6 +193,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
     marking: record.marking,
     localMark: localMark(context, record.marking),
     terms: origin === context.self.id ? null : terms,
+    ...(await insideList(context, origin === context.self.id ? undefined : placed?.grant)),
     network: record.network,
     provenance: steps,
     notes: [
@@ -197,10 +201,23 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
         ? [`repudiated by its origin from index ${await cutOf(context, held)}`]
         : []),
       ...profileNotes(record),
+      ...(await silenceNotes(context, record, content.bytes)),
       ...(await notesOn(context, origin, record.network, terms)),
     ],
     links: await linksAround(context, record),
   }
+}
+
+async function insideList(
+  context: Context,
+  grant: Pick<Grant, "terms"> | undefined,
+): Promise<Pick<Shown, "inside">> {
+  if (grant === undefined) return {}
+  const list = await listOf(context.db, grant, context.self.network)
+  if (list === null) return {}
+  const { name, members } = list.group
+  const names = await Promise.all(members.map((member) => nameOf(context, member)))
+  return { inside: { group: `@${name}`, members: names } }
 }
 
 export function shownContent(record: ComityRecord): object {
@@ -218,6 +235,20 @@ function profileNotes(record: ComityRecord): readonly string[] {
   if (hasSealedRating(profile, record)) notes.push("sealed: in no index and no file of evidence")
   if (profile.comparison !== undefined) notes.push(profile.comparison.disclaimer)
   return notes
+}
+
+/** What happens if we say nothing. */
+async function silenceNotes(
+  context: Context,
+  record: ComityRecord,
+  bytes: Uint8Array,
+): Promise<readonly string[]> {
+  const from = await ownSilence(context, record, bytes)
+  if (from === null) return []
+  const until = `from ${from} on its origin may release it on our silence, as we agreed`
+  return today(context) < from
+    ? [`${until}; before: comity consent object ${record.id.slice(0, 12)} --reason TEXT`]
+    : [until]
 }
 
 async function notesOn(

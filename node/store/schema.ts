@@ -87,6 +87,8 @@ export type Schema = {
     range: Uint8Array
     /** the newest signed checkpoint; null while nothing is held */
     checkpoint: string | null
+    /** of another member: the last of it that met the quorum of its newest root document, with its lines */
+    cosigned: string | null
     checked_at: number
     /** 1 when what is held of an ended epoch is not what its member says survives */
     disowned: number
@@ -164,10 +166,31 @@ export type Schema = {
   hold: {
     record_origin: string
     record_id: string
-    /** the day on which it is looked at again */
-    review: string
+    /** the day on which it is looked at again; null where it is sealed for two officers instead */
+    review: string | null
     decision: string
     ended_by: string | null
+  }
+
+  /** Versions that were taken back and sealed: two officers open them, and `archive_log` says when. */
+  archive: {
+    record_origin: string
+    record_id: string
+    version: number
+    entry: string
+    sealed: Uint8Array
+    at: number
+  }
+  archive_share: { entry: string; kid: string; sealed: Uint8Array }
+  archive_log: {
+    id: Generated<number>
+    at: number
+    act: "seal" | "open" | "destroy"
+    record_origin: string
+    record_id: string
+    /** pseudonyms, by spaces */
+    officers: string
+    reason: string
   }
 
   /** The full-text index, by the row of the content; it gives no text back. */
@@ -201,6 +224,8 @@ export type Schema = {
     /** when it was put in line for a slot of the log; null with cadence `immediate` */
     scheduled_at: number | null
   }
+  /** Recipients of own orders who were named by a group alone, and the version that listed them. */
+  order_listed: { order_id: string; recipient: string; version: string }
   order_signature: {
     order_id: string
     kid: string
@@ -238,11 +263,10 @@ export type Schema = {
   consent_asked: {
     order_id: string
     subject: string
-    /** the member whose release it is about, and those whom that release would go to, by spaces */
+    /** the member whose release it is about, or whose record it objects to, and those whom that release would go to, by spaces */
     origin: string
     recipients: string
-    /** 1 for the taking back of an earlier one */
-    takes_back: number
+    says: "consent" | "back" | "objection"
     /** what our officers look at, with the records in the clear; null once they have decided */
     export: Uint8Array | null
   }
@@ -255,6 +279,8 @@ export type Schema = {
     /** what it and those before it say to precedence, as JSON */
     chain: string
   }
+  /** Records of groups inside which something may be passed on, whether or not they are held otherwise. */
+  inside_list: { digest: string; bytes: Uint8Array }
   /** Withdrawals from holders further up, as they were passed down to us. */
   passed_withdrawal: { order_origin: string; order_id: string; leaf: string; bytes: Uint8Array }
   /** Grants of orders: our own from the request on, others' as received. */

@@ -72,6 +72,11 @@ export function encodeReceipts(receipts: Receipts): Uint8Array {
   return encodeCanonical(receipts)
 }
 
+/** The form alone. @throws `receipt.malformed`, `signed.malformed`, `json.*` */
+export function decodeReceipts(bytes: Uint8Array): ReceiptsDocument {
+  return decodeSigned(receiptsFormat, bytes)
+}
+
 /**
  * Receipts by `from`, signed by the node key of its `root`, for `to`. A signed statement, not a
  * proof of erasure.
@@ -82,7 +87,7 @@ export function verifyReceipts(
   bytes: Uint8Array,
   expected: { readonly from: string; readonly to: string; readonly root: Root },
 ): ReceiptsDocument {
-  const document = decodeSigned(receiptsFormat, bytes)
+  const document = decodeReceipts(bytes)
   const { payload } = document
   if (payload.network !== expected.root.network) throw new ProtocolError("network.mismatch")
   if (payload.from !== expected.from || payload.to !== expected.to)

@@ -71,6 +71,11 @@ export function rangeRoot(range: CompactRange): Uint8Array {
   return last === undefined ? emptyRoot : larger.reduce((root, left) => nodeHash(left, root), last)
 }
 
+/** Null unless there are exactly the hashes that the size asks for. */
+export function rangeOf(size: number, hashes: readonly Uint8Array[]): CompactRange | null {
+  return hashes.length === completeSubtrees(size) ? { size, hashes } : null
+}
+
 /** u64be size ‖ hashes: a node's own form for keeping a range, no wire format. */
 export function encodeRange(range: CompactRange): Uint8Array {
   return concat(u64be(range.size), ...range.hashes)

@@ -1,6 +1,6 @@
 import { encodeCanonical, ingest, type Json, jsonOf } from "../canonical.ts"
 import { labelled, sha256 } from "../crypto/hash.ts"
-import { decodeHex, encodeHex } from "../encoding.ts"
+import { concat, decodeHex, encodeBase64url, encodeHex } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
 import type { Approval } from "../member/policy.ts"
@@ -9,6 +9,7 @@ import { type ConsentRule, memberFields, membersNamed } from "../profiles/consen
 import { consentRulesOf, type Profile, signoffOf } from "../profiles/profile.ts"
 import {
   decodeProven,
+  type InLog,
   type Proven,
   type ProvenFields,
   provenFields,
@@ -19,8 +20,17 @@ import type { ComityRecord } from "../record/record.ts"
 import { decodeShape, literal, object } from "../shape.ts"
 import { findPlace, verifyPermitted } from "../standing.ts"
 import { areInGrantTree } from "./grant-tree.ts"
-import { encodeOrder, type Order, verifyApprovals } from "./order.ts"
+import { encodeOrder, type Order, type OrderDocument, verifyApprovals } from "./order.ts"
 import { type PlacedGrant, placedFields, placeGrant } from "./placed-grant.ts"
+import {
+  decodeSilence,
+  objectionsTo,
+  receiptVersion,
+  type Silence,
+  type Silent,
+  silenceFields,
+  verifySilence,
+} from "./silence.ts"
 
 /**
  * What another member says to a release: an order of its own, in its own log, under its own policy.
@@ -34,28 +44,50 @@ const standingShape = object({
   type: literal("comity/standing/v1"),
 })
 
+/** The same of an agreement to a silence procedure, and that nothing was said. docs/decisions/0064-silence.md */
+const tacitShape = object({
+  ...provenFields,
+  ...placedFields,
+  ...silenceFields,
+  type: literal("comity/tacit/v1"),
+})
+
 export type Consent = {
   readonly proven: Proven
-  /** of a standing consent the grant of its memorandum; null for an explicit one */
+  /** the grant of what a standing or tacit consent rests on; null for an explicit one */
   readonly placed: PlacedGrant | null
+  /** of a tacit consent */
+  readonly silence: Silence | null
   /** JCS form */
   readonly bytes: Uint8Array
 }
 
-/** @throws `consent.malformed`, `order.malformed`, `grant.malformed`, `signed.malformed` */
+/**
+ * @throws `consent.malformed`, `order.malformed`, `grant.malformed`, `signed.malformed`,
+ * `receipt.malformed`
+ */
 export function decodeConsentValue(value: Json): Consent {
+  if (isOfType(value, "comity/tacit/v1")) return decodeTacit(value)
   return isOfType(value, "comity/standing/v1") ? decodeStanding(value) : decodeExplicit(value)
 }
 
 function decodeExplicit(value: Json): Consent {
   const fields = decodeShape(explicitShape, value, "consent.malformed")
-  return { ...decodeProvenAct(fields, "consent"), placed: null, bytes: encodeObject(value) }
+  const rest = { placed: null, silence: null, bytes: encodeObject(value) }
+  return { ...decodeProvenAct(fields, "consent"), ...rest }
 }
 
 function decodeStanding(value: Json): Consent {
   const fields = decodeShape(standingShape, value, "consent.malformed")
+  const rest = { placed: placeGrant(fields), silence: null, bytes: encodeObject(value) }
+  return { ...decodeProvenAct(fields, "release"), ...rest }
+}
+
+function decodeTacit(value: Json): Consent {
+  const fields = decodeShape(tacitShape, value, "consent.malformed")
   const placed = placeGrant(fields)
-  return { ...decodeProvenAct(fields, "release"), placed, bytes: encodeObject(value) }
+  const rest = { placed, silence: decodeSilence(fields), bytes: encodeObject(value) }
+  return { ...decodeProvenAct(fields, "release"), ...rest }
 }
 
 function decodeProvenAct(fields: ProvenFields, act: Order["act"]): Pick<Consent, "proven"> {
@@ -70,7 +102,7 @@ export function decodeConsent(bytes: Uint8Array): Consent {
   return decodeExplicit(ingest(bytes, limits.consentBytes))
 }
 
-/** Of either mode, as it is kept with its order. @throws as decodeConsent */
+/** Of any mode, as it is kept with its order. @throws as decodeConsent */
 export function decodeKeptConsent(bytes: Uint8Array): Consent {
   return decodeConsentValue(ingest(bytes, limits.consentBytes))
 }
@@ -85,6 +117,29 @@ export function encodeStanding(
     path: path.map(encodeHex),
     position,
     type: "comity/standing/v1",
+  })
+}
+
+export function encodeTacit(
+  proven: ProvenFields,
+  { bytes, path, position }: PlacedGrant,
+  silence: {
+    readonly before: readonly Uint8Array[]
+    readonly entries: readonly Uint8Array[]
+    readonly receipt: Uint8Array
+    readonly transmittal: Uint8Array
+  },
+): Uint8Array {
+  return encodeCanonical({
+    ...proven,
+    before: silence.before.map(encodeHex),
+    entries: encodeBase64url(concat(...silence.entries)),
+    grant: jsonOf(bytes),
+    path: path.map(encodeHex),
+    position,
+    receipt: jsonOf(silence.receipt),
+    transmittal: jsonOf(silence.transmittal),
+    type: "comity/tacit/v1",
   })
 }
 
@@ -119,9 +174,11 @@ export function subjectMark(member: string, subject: string): string {
 /** A member that agrees, and by whom it does. */
 export type Agreed = {
   readonly member: string
-  readonly mode: "explicit" | "standing"
-  /** what a standing consent is by */
+  readonly mode: "explicit" | "standing" | "tacit"
+  /** what a standing or tacit consent is by */
   readonly memorandum: Memorandum | null
+  /** of a tacit consent */
+  readonly silent: Silent | null
   readonly index: number
   readonly root: Root
   readonly approvals: readonly Approval[]
@@ -161,7 +218,7 @@ export function verifyConsents(
     const agreed =
       placed === null
         ? verifyConsentOrder(consent, profile, knowing)
-        : verifyStanding(proven, placed, profile, knowing)
+        : verifyBeforehand(consent, placed, release, profile, knowing)
     const isOfAnother = payload.network === release.network && payload.origin !== release.origin
     const isToThis =
       placed === null ? isConsentTo(payload, release) : isGivenTo(payload, placed, release)
@@ -194,16 +251,17 @@ function isGivenTo(
 }
 
 /**
- * The release of a memorandum by the member that made it, in its own log, before anybody asked: nobody else
- * had to agree to it, or it would not be that member's word alone.
+ * The release of a memorandum, or of an agreement to be silent, by the member that made it, in its own log,
+ * before anybody asked: nobody else had to agree to it, or it would not be that member's word alone.
  *
  * @throws `consent.malformed`, `grant.path`, `quorum.missing`, and as verifyConsentOrder
  */
-function verifyStanding(
-  proven: Proven,
+function verifyBeforehand(
+  { proven, silence }: Consent,
   placed: PlacedGrant,
+  release: Order,
   profile: Profile,
-  knowing: Pick<Knowing, "members">,
+  knowing: Knowing,
 ): Agreed {
   const { grant } = placed
   const { origin, root, rule } = proven.order.payload
@@ -214,10 +272,46 @@ function verifyStanding(
     !rule.conditions.includes("consent")
   if (!isMemorandum) throw new ProtocolError("consent.malformed", { detail: "memorandum" })
   if (!areInGrantTree([placed], decodeHex(root ?? ""))) throw new ProtocolError("grant.path")
-  const agreed = verifyOwn(proven, profile, knowing)
+  const { agreed, inLog } = verifyOwn(proven, profile, knowing, silence)
   if (!agreed.witnessing.isQuorate) throw new ProtocolError("quorum.missing")
   const memorandum = { digest: grant.record.digest, kind: rule.kind }
-  return { ...agreed, mode: "standing", memorandum }
+  if (silence === null) return { ...agreed, mode: "standing", memorandum, silent: null }
+  const days = daysOfSilence(profile, release.rule.kind, rule.kind)
+  const agreement = { order: proven.order, placed }
+  const silent = verifySilence(silence, agreement, inLog, release, days)
+  // Known otherwise than by what is shown: by the order itself, or further on in the log.
+  const known = objectionsTo(placed, silent.record)
+  if (known.some((one) => knowing.takenBack.has(subjectMark(agreed.member, one))))
+    throw new ProtocolError("order.unconsented", { detail: "objected to" })
+  return { ...agreed, mode: "tacit", memorandum, silent }
+}
+
+/** The longest that any line for the kind asks for. @throws `order.unconsented` */
+export function daysOfSilence(
+  profile: Pick<Profile, "consent">,
+  kind: string,
+  agreement: string,
+): number {
+  const days = consentRulesOf(profile, kind).flatMap((rule) =>
+    rule.mode === "tacit" && rule.basis?.kind === agreement ? [rule.days ?? 0] : [],
+  )
+  if (days.length === 0) throw new ProtocolError("order.unconsented", { detail: "no silence" })
+  return Math.max(...days)
+}
+
+/**
+ * Whoever signs on silence signs when it is over: a release is no matter of waiting only.
+ *
+ * @throws `order.unconsented`
+ */
+export function verifySignedAfter(
+  { signatures }: Pick<OrderDocument, "signatures">,
+  consents: readonly Pick<Agreed, "silent">[],
+): void {
+  const isEarly = consents.some(
+    ({ silent }) => silent !== null && signatures.some(({ header }) => header.day < silent.from),
+  )
+  if (isEarly) throw new ProtocolError("order.unconsented", { detail: "signed too early" })
 }
 
 /**
@@ -231,30 +325,34 @@ export function verifyConsentOrder(
   profile: Profile,
   knowing: Pick<Knowing, "members">,
 ): Agreed {
-  return { ...verifyOwn(proven, profile, knowing), mode: "explicit", memorandum: null }
+  const { agreed } = verifyOwn(proven, profile, knowing)
+  return { ...agreed, mode: "explicit", memorandum: null, silent: null }
 }
 
 function verifyOwn(
   proven: Proven,
   profile: Profile,
   { members }: Pick<Knowing, "members">,
-): Omit<Agreed, "mode" | "memorandum"> {
+  silence: Silence | null = null,
+): { readonly agreed: Omit<Agreed, "mode" | "memorandum" | "silent">; readonly inLog: InLog } {
   const { order } = proven
-  const { logged, witnessing } = verifyProven(proven, "consent.malformed")
+  const inLog = verifyProven(proven, "consent.malformed")
+  const { logged, witnessing } = inLog
   const { origin } = logged
   if (order.payload.origin !== origin.id)
     throw new ProtocolError("consent.malformed", { detail: "origin" })
   if (order.payload.network !== origin.network) throw new ProtocolError("network.mismatch")
   const { index, root } = findPlace(order.payload, logged)
   const newest = newestRoot(origin).payload
-  if (Math.max(root.version, witnessing.root.version) !== newest.version)
+  const received = silence === null ? 0 : receiptVersion(silence.receipt, origin)
+  if (Math.max(root.version, witnessing.root.version, received) !== newest.version)
     throw new ProtocolError("consent.malformed", { detail: "superfluous root version" })
   verifyPermitted(order.payload, root)
   const { act, rule, base } = order.payload
   const { revoked } = laterOf(newest, members.get(origin.id))
   const signoff = signoffOf(profile, act, rule.kind)
   const approvals = verifyApprovals(order, root, signoff, { revoked, epoch: base.epoch, index })
-  return { member: origin.id, index, root, approvals, witnessing }
+  return { agreed: { member: origin.id, index, root, approvals, witnessing }, inLog }
 }
 
 function laterOf(shown: Root, known: Member | undefined): Root {
@@ -270,29 +368,35 @@ function laterOf(shown: Root, known: Member | undefined): Root {
 export function verifyAgreed(
   profile: Pick<Profile, "consent">,
   record: Pick<ComityRecord, "fields" | "kind" | "origin">,
+  digest: string,
   agreed: readonly Agreed[],
 ): void {
   const rules = consentRulesOf(profile, record.kind)
   const isExact = agreed.map(({ member }) => member).join() === membersAsked(profile, record).join()
   if (!isExact) throw new ProtocolError("order.unconsented", { detail: "not those it names" })
-  if (!agreed.every((one) => isInMode(profile, record, one)))
+  if (!agreed.every((one) => isInMode(profile, record, digest, one)))
     throw new ProtocolError("order.unconsented", { detail: "not in that way" })
   if (!rules.every((rule) => isGroupWhole(rule, record)))
     throw new ProtocolError("order.unconsented", { detail: "not of the group" })
 }
 
-/** An order of its own does for every mode; a memorandum where the lines and the record name it. */
+/**
+ * An order of its own does for every mode; a memorandum where the lines and the record name it, and silence
+ * where it was about this very record.
+ */
 export function isInMode(
   profile: Pick<Profile, "consent">,
   record: Pick<ComityRecord, "fields" | "kind">,
-  { member, memorandum }: Pick<Agreed, "member" | "memorandum">,
+  digest: string,
+  { member, memorandum, silent }: Pick<Agreed, "member" | "memorandum" | "silent">,
 ): boolean {
   if (memorandum === null) return true
+  if (silent !== null && silent.record !== digest) return false
   return consentRulesOf(profile, record.kind)
     .filter(({ members }) => membersNamed(record, members).includes(member))
     .every(
       ({ basis, mode }) =>
-        mode === "standing" &&
+        mode === (silent === null ? "standing" : "tacit") &&
         basis?.kind === memorandum.kind &&
         Object.hasOwn(record.fields, basis.field) &&
         record.fields[basis.field] === memorandum.digest,

@@ -47,6 +47,7 @@ describe("the forms that are fixed", () => {
     "publish 7c2e",
     "consent give 7c2e -o -",
     'consent back 7c2e --reason "names a case"',
+    'consent object 5d0a --reason "names a person"',
     "serve --listen 127.0.0.1:8440",
     "subscribe xb",
     "sync",

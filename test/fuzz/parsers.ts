@@ -67,13 +67,15 @@ import { logKeyOf, rootFormat, verifyRoots } from "../../protocol/member/root.ts
 import { decodeProfile, encodeProfile } from "../../protocol/profiles/profile.ts"
 import { builtInProfiles } from "../../protocol/profiles/registry.ts"
 import { decodeRecord, encodeRecord } from "../../protocol/record/record.ts"
+import { decodeKeptConsent, verifyConsents } from "../../protocol/release/consent.ts"
 import { decodeGrant, encodeGrant } from "../../protocol/release/grant.ts"
-import { decodeOrder } from "../../protocol/release/order.ts"
+import { decodeOrder, type Order } from "../../protocol/release/order.ts"
 import type { SignatureHeader, Signed } from "../../protocol/signed.ts"
 import { decodeSigned } from "../../protocol/signed.ts"
 import { parseLanguage, parseTime } from "../../protocol/time.ts"
 import { parseWords, wordsOf } from "../../protocol/words.ts"
 import { comity } from "../support/command-line.ts"
+import { reviewProfile } from "../support/review-profile.ts"
 import { checking, signed } from "../support/signed-request.ts"
 import { vectorPath } from "../support/vectors.ts"
 import {
@@ -154,6 +156,26 @@ function vectorBytes(format: string, ...fields: readonly string[]): Uint8Array[]
   })
 }
 
+/** Consents in files of evidence, each with the release that it is for; the last one rests on silence. */
+function consentsIn(): readonly { readonly consent: Uint8Array; readonly release: Order }[] {
+  const { valid } = JSON.parse(
+    readFileSync(join(import.meta.dirname, "../vectors/evidence.json"), "utf8"),
+  ) as VectorFile
+  return valid
+    .flatMap((vector) => {
+      const { consents, order: document } = JSON.parse(
+        text(bytes(resolve(vector.input, valid), "bytes")),
+      )
+      const release = decodeOrder(encodeCanonical(document)).payload
+      return (consents as object[]).map((one) => ({ consent: encodeCanonical(one), release }))
+    })
+    .toSorted((a, b) => Number(isTacit(a.consent)) - Number(isTacit(b.consent)))
+}
+
+function isTacit(consent: Uint8Array): boolean {
+  return JSON.parse(text(consent)).type === "comity/tacit/v1"
+}
+
 /** A file of the outside vectors, where they are. */
 function outside(path: string): string {
   const file = vectorPath(path)
@@ -201,6 +223,7 @@ database
 const searching = database.prepare("SELECT rowid FROM search WHERE search MATCH ?")
 
 const logExpected = { origin: member.origin, logKey: logKeyOf(member.root) }
+const consented = consentsIn()
 const delivered = vectorBytes("delivery", "bytes", "delivery")
 const parcelContent = encodeParcelContent(
   encodeDelivery({
@@ -311,6 +334,17 @@ export const parsers: readonly Parser[] = [
       const evidence = decodeEvidence(input)
       const { type: _, consents: __, custody: ___, ...fields } = JSON.parse(text(input))
       return evidence.record.length > 0 ? encodeEvidence(fields) : null
+    },
+  },
+  {
+    name: "kept-consent",
+    form: "json",
+    seeds: () => consented.map(({ consent }) => consent),
+    read: (input) => {
+      const consent = decodeKeptConsent(input)
+      const knowing = { members: new Map(), takenBack: new Set<string>() }
+      verifyConsents([consent], consented.at(-1)!.release, reviewProfile, knowing)
+      return consent.bytes
     },
   },
   {

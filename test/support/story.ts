@@ -5,21 +5,38 @@ import { decodeLinkValue, encodeLink, type Link, type LinkFields } from "../../p
 import { decodeHex, decodeUtf8, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { type EvidenceFields, encodeEvidence } from "../../protocol/evidence.ts"
 import { encodeCard } from "../../protocol/exchange/card.ts"
+import { encodeReceipts, type ReceiptItem, type Receipts } from "../../protocol/exchange/receipt.ts"
+import { appendLeaves, emptyRange } from "../../protocol/log/compact-range.ts"
 import { blindedEntry, dummyEntry, entrySalt, openEntry } from "../../protocol/log/entry.ts"
+import { leafHash } from "../../protocol/log/merkle.ts"
 import type { NoteSigner } from "../../protocol/log/note.ts"
 import { general } from "../../protocol/profiles/general.ts"
 import { encodeProfile, type Profile, profileDigest } from "../../protocol/profiles/profile.ts"
 import type { ProvenFields } from "../../protocol/proven.ts"
+import { groupFields } from "../../protocol/record/group.ts"
 import { type ComityRecord, recordDigest } from "../../protocol/record/record.ts"
-import { consentSubject, decodeConsent, decodeKeptConsent } from "../../protocol/release/consent.ts"
+import {
+  consentSubject,
+  decodeConsent,
+  decodeKeptConsent,
+  encodeTacit,
+} from "../../protocol/release/consent.ts"
 import { type Grant, grantLeaf } from "../../protocol/release/grant.ts"
 import { buildGrantTree } from "../../protocol/release/grant-tree.ts"
 import { decodeOrder, type Order } from "../../protocol/release/order.ts"
 import { type PlacedGrant, placeGrant } from "../../protocol/release/placed-grant.ts"
 import type { Logged } from "../../protocol/standing.ts"
 import { type Claim, type Holder, ruleConditions } from "../../protocol/verify.ts"
-import { type TestLog, testLog } from "./test-log.ts"
-import { makeMember, orderOf, type Signer, signOrder, type TestMember } from "./world.ts"
+import { cosign, type TestLog, testLog } from "./test-log.ts"
+import {
+  makeMember,
+  orderOf,
+  type Signer,
+  signByNode,
+  signOrder,
+  type TestMember,
+  today,
+} from "./world.ts"
 
 /**
  * One practice of a member to another, from the root document to the file that proves it: in memory,
@@ -44,13 +61,32 @@ export type StoryChanges = {
   readonly signers?: readonly Signer[]
   readonly profile?: Profile
   /** who consents, each in a log of its own, and otherwise than it should */
-  readonly consents?: readonly (ConsentChanges | Memorandum)[]
+  readonly consents?: readonly (ConsentChanges | Memorandum | Silent)[]
 }
 
 /** The release of a memorandum by the member that agrees, to the one whose story it is for. */
 export type Memorandum = {
   readonly memorandum: Story
   readonly evidence?: Parameters<typeof evidenceOf>[1]
+}
+
+/** An agreement to a silence procedure, and what became of it in the log that it is in. */
+export type Silent = {
+  readonly agreement: Story
+  /** entries behind the agreement's: objections, or nothing of note */
+  readonly after?: (agreement: Story, record: string) => readonly Uint8Array[]
+  readonly cosigners?: readonly (readonly [signers: readonly NoteSigner[], at: string])[]
+  readonly receipt?: Partial<ReceiptItem>
+  readonly receiptOf?: Partial<Receipts>
+  /** in the same batch */
+  readonly beside?: readonly ReceiptItem[]
+  readonly transmittal?: Partial<Record<keyof Grant, unknown>>
+  /** logged behind the agreement, and shown */
+  readonly laterRoots?: readonly Uint8Array[]
+  /** of the entries, those that are shown */
+  readonly shown?: (entries: readonly Uint8Array[]) => readonly Uint8Array[]
+  readonly before?: readonly Uint8Array[]
+  readonly receiptBy?: TestMember
 }
 
 export type ConsentChanges = {
@@ -172,7 +208,9 @@ export async function makeStory(changes: StoryChanges = {}): Promise<Story> {
     (changes.consents ?? []).map(async (one) =>
       "memorandum" in one
         ? decodeKeptConsent(await standingOf(one.memorandum, one.evidence))
-        : decodeConsent(await consentOf(order, one)),
+        : "agreement" in one
+          ? decodeKeptConsent(await tacitOf(one, origin, grant))
+          : decodeConsent(await consentOf(order, one)),
     ),
   )
   const document = decodeOrder(await signOrder(origin, order, changes.signers ?? ["p1", "p2"]))
@@ -302,10 +340,111 @@ export async function standingOf(
   return encodeCanonical({ ...shown, type: "comity/standing/v1" })
 }
 
+/**
+ * What a tacit consent has: by the member whose agreement it is, to what `releasing` sent it before. Unless
+ * it is said otherwise, the record came on the day of these tests and the silence is over.
+ */
+export async function tacitOf(
+  { agreement, after, cosigners = [], receipt, receiptOf, ...changes }: Silent,
+  releasing: TestMember,
+  released: Grant,
+): Promise<Uint8Array> {
+  const { origin: host, log } = agreement
+  const { index } = agreement.claim.entry
+  const sent = encodeCanonical(
+    defined({
+      ...released,
+      recipient: host.id,
+      salt: encodeHex(seeded("transmittal salt")),
+      ...changes.transmittal,
+    } as Grant),
+  )
+  const { laterRoots = [] } = changes
+  const later = laterRoots.map((document) => log.append(openEntry(sha256(document))))
+  log.append(...(after?.(agreement, released.record.digest) ?? []))
+  const size = log.entries.length
+  let note = await log.checkpoint(size)
+  for (const [signers, at] of cosigners) note = await cosign(note, signers, Date.parse(at) / 1000)
+  const shown = JSON.parse(decodeUtf8(await evidenceOf(agreement)))
+  const { consents, custody, profile, record, ...fields } = shown
+  const item = {
+    day: today,
+    leaf: encodeHex(grantLeaf(sent)),
+    order: id("transmittal"),
+    state: "delivered",
+    ...receipt,
+  } as ReceiptItem
+  const batch = {
+    from: host.id,
+    items: [item, ...(changes.beside ?? [])],
+    network: host.network,
+    to: releasing.id,
+    type: "comity/receipts/v1",
+    ...receiptOf,
+  } as const
+  const payload = encodeReceipts(batch)
+  const { before = beforeOf(log.entries.slice(0, index + 1)), receiptBy = host } = changes
+  const entries = log.entries.slice(index + 1, size)
+  return encodeTacit(
+    {
+      ...fields,
+      proof: log.proof(index, note, size),
+      roots: [
+        ...fields.roots,
+        ...laterRoots.map((document, i) => ({
+          document: jsonOf(document),
+          index: later[i]!,
+          path: log.inclusion(later[i]!, size).map(encodeHex),
+        })),
+      ],
+    },
+    agreement.placed[0]!,
+    {
+      before,
+      entries: changes.shown?.(entries) ?? entries,
+      receipt: await signByNode(receiptBy, "comity-receipts+jws", payload),
+      transmittal: sent,
+    },
+  )
+}
+
+function beforeOf(entries: readonly Uint8Array[]): readonly Uint8Array[] {
+  return appendLeaves(emptyRange, entries.map(leafHash)).hashes
+}
+
 /** The same without the record: what an onward grant rests on. */
-export async function linkOf(story: Story): Promise<Link> {
+export async function linkOf(story: Story, group?: ComityRecord): Promise<Link> {
   const { custody, record, ...shown } = JSON.parse(decodeUtf8(await evidenceOf(story)))
-  return decodeLinkValue(jsonOf(encodeLink(shown as LinkFields)))
+  const fields = group === undefined ? shown : { ...shown, group }
+  return decodeLinkValue(jsonOf(encodeLink(fields as LinkFields)))
+}
+
+/** A version of the group @harbours as a record, with its digest: what `inside` names. */
+export function listOf(
+  convener: TestMember,
+  members: readonly TestMember[],
+  changes: Partial<ComityRecord> = {},
+): { readonly list: ComityRecord; readonly digest: string } {
+  const ids = [convener, ...members].map((member) => member.id)
+  const group = { convener: convener.id, members: ids, name: "harbours", previous: null }
+  const list: ComityRecord = {
+    areas: [],
+    attachments: [],
+    body: "Ports.\n",
+    fields: groupFields(group),
+    id: id("group"),
+    kind: "group",
+    language: "en",
+    marking: "TLP:AMBER",
+    network: convener.network,
+    origin: convener.id,
+    profile: { digest: generalDigest, id: "liaison" },
+    title: "Group harbours",
+    type: "comity/record/v1",
+    version: 1,
+    ...changes,
+  }
+  return { list, digest: recordDigest(encodeCanonical(list)) }
 }
 
 /** The card of a member whose log has its root documents and then its keys document. */

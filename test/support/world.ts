@@ -376,7 +376,9 @@ export function orderOf(
 }
 
 /** A person, in the first role enrolled or in the one named; officers of any other list too. */
-export type Signer = string | { readonly officer: TestOfficer; readonly role?: string }
+export type Signer =
+  | string
+  | { readonly officer: TestOfficer; readonly role?: string; readonly day?: string }
 
 export function officer(member: TestMember, person: string): TestOfficer {
   const found = member.officers.find((one) => one.person === person)
@@ -387,11 +389,11 @@ export function officer(member: TestMember, person: string): TestOfficer {
 export async function orderLine(
   payload: Uint8Array,
   network: string,
-  signer: { readonly officer: TestOfficer; readonly role?: string },
+  signer: Exclude<Signer, string>,
 ): Promise<SignatureLine> {
   const { key, kid, organisation, person, roles, salt, seed } = signer.officer
-  const role = signer.role ?? roles[0]!
-  const opened = { day: today, key: key.ed25519, kid, organisation, person, role, roles, salt }
+  const { day = today, role = roles[0]! } = signer
+  const opened = { day, key: key.ed25519, kid, organisation, person, role, roles, salt }
   const header = { alg: "Ed25519", network, typ: "comity-order+jws", ...opened } as const
   return signLine(header, payload, signWith.ed25519(seed))
 }

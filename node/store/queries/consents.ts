@@ -1,4 +1,5 @@
-import type { Member } from "../../../protocol/member/root.ts"
+import type { ReceiptsDocument } from "../../../protocol/exchange/receipt.ts"
+import { type Member, newestRoot } from "../../../protocol/member/root.ts"
 import {
   type Consent,
   decodeConsent,
@@ -7,7 +8,9 @@ import {
   takingBack,
 } from "../../../protocol/release/consent.ts"
 import type { Order } from "../../../protocol/release/order.ts"
+import { objectionsTo, objectionTag } from "../../../protocol/release/silence.ts"
 import type { Db } from "../schema.ts"
+import { hasEntry } from "./logs.ts"
 import { memberById } from "./members.ts"
 
 /** The consents that came with an order, or that it was logged with. */
@@ -52,14 +55,38 @@ export async function givenConsent(
   return row === undefined ? null : decodeConsent(new Uint8Array(row.bytes))
 }
 
-/** What is known here of the members that consented, and of what they took back since. */
+/** Whether the member has said so to us, or its log, as far as it is held here, to everybody. */
+export async function hasObjected(
+  db: Db,
+  member: string,
+  subjects: readonly string[],
+): Promise<boolean> {
+  for (const subject of subjects)
+    if ((await givenConsent(db, member, subject)) !== null) return true
+  return hasEntry(db, member, subjects.map(objectionTag))
+}
+
+/** Whether the member no longer stands by the key of its receipt: anybody may have signed it. */
+export function isRevoked(member: Member, { signatures }: ReceiptsDocument): boolean {
+  const { revoked } = newestRoot(member).payload
+  return signatures.some(({ header }) => revoked.some(({ kid }) => kid === header.kid))
+}
+
+/** What is known here of the members that consented, and of what they took back, or objected to, since. */
 export async function knowingOf(db: Db, consents: readonly Consent[]) {
   const members = new Map<string, Member>()
   const takenBack = new Set<string>()
-  for (const { proven } of consents) {
+  for (const { placed, proven, silence } of consents) {
     const { payload } = proven.order
     const member = await memberById(db, payload.origin)
     if (member !== null) members.set(member.id, member)
+    const broken =
+      placed === null || silence === null
+        ? []
+        : objectionsTo(placed, silence.transmittal.record.digest)
+    const isDoubtful = member !== null && silence !== null && isRevoked(member, silence.receipt)
+    if (isDoubtful || (await hasObjected(db, payload.origin, broken)))
+      for (const one of broken) takenBack.add(subjectMark(payload.origin, one))
     const subject = takingBack(payload)
     if ((await givenConsent(db, payload.origin, subject)) !== null)
       takenBack.add(subjectMark(payload.origin, subject))

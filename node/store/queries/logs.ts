@@ -25,6 +25,8 @@ export type LogState = {
   readonly origin: string
   readonly range: CompactRange
   readonly checkpoint: string | null
+  /** of another member: the last that its witnesses had cosigned, which covers all of it or not */
+  readonly cosigned: string | null
   readonly checkedAt: number
   /** what is held is not what survives of this epoch */
   readonly isDisowned: boolean
@@ -52,10 +54,11 @@ const logOfEpoch = prepared((db, member: string, epoch: number) =>
 type LogRow = Selectable<Schema["log"]>
 
 function asLogState(row: LogRow): LogState {
-  const { id, member, epoch, origin, checkpoint, checked_at: checkedAt } = row
+  const { id, member, epoch, origin, checkpoint, cosigned, checked_at: checkedAt } = row
   const range = decodeRange(row.range)
   if (range.size !== row.size) throw new StoreDamage("log size")
-  return { id, member, epoch, origin, range, checkpoint, checkedAt, isDisowned: row.disowned === 1 }
+  const isDisowned = row.disowned === 1
+  return { id, member, epoch, origin, range, checkpoint, cosigned, checkedAt, isDisowned }
 }
 
 /** The member's newest log, and where its feed for `peer` stands, as they are at one moment. */
@@ -89,11 +92,13 @@ export async function createLog(
   const range = encodeRange(emptyRange)
   const { id } = await db
     .insertInto("log")
-    .values({ ...log, size: 0, range, checkpoint: null, checked_at: 0, disowned: 0 })
+    .values({ ...log, ...nothing, size: 0, range, checked_at: 0, disowned: 0 })
     .returning("id")
     .executeTakeFirstOrThrow()
-  return { id, ...log, range: emptyRange, checkpoint: null, checkedAt: 0, isDisowned: false }
+  return { id, ...log, ...nothing, range: emptyRange, checkedAt: 0, isDisowned: false }
 }
+
+const nothing = { checkpoint: null, cosigned: null }
 
 /** What is held is not what its member says survives: the whole of it is asked for again. */
 export async function markDisowned(db: Db, log: number): Promise<void> {
@@ -119,10 +124,10 @@ export async function emptyLog(db: Db, log: LogState): Promise<LogState> {
     .execute()
   await db
     .updateTable("log")
-    .set({ size: 0, range: encodeRange(emptyRange), checkpoint: null, disowned: 0 })
+    .set({ ...nothing, size: 0, range: encodeRange(emptyRange), disowned: 0 })
     .where("id", "=", id)
     .execute()
-  return { ...log, range: emptyRange, checkpoint: null, isDisowned: false }
+  return { ...log, ...nothing, range: emptyRange, isDisowned: false }
 }
 
 /**
@@ -208,6 +213,24 @@ export async function nodesFrom(
     .execute()
   if (rows.length !== count) throw new StoreDamage("a node of the log's tree")
   return rows.map(({ hash }) => new Uint8Array(hash))
+}
+
+/** Whether any log of the member, of whichever epoch, has one of these entries. */
+export async function hasEntry(
+  db: Db,
+  member: string,
+  entries: readonly Uint8Array[],
+): Promise<boolean> {
+  if (entries.length === 0) return false
+  const row = await db
+    .selectFrom("log_entry")
+    .innerJoin("log", "log.id", "log_entry.log")
+    .select("idx")
+    .where("log.member", "=", member)
+    .where("entry", "in", entries)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
 }
 
 /** Every index at which the log has this entry, ascending. */

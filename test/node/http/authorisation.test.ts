@@ -225,7 +225,7 @@ describe("the peer app", () => {
       "POST",
       "/frames",
       knocking.peer!,
-      concat(framesHeader(), batch!.frame),
+      concat(framesHeader(), batch!.frames),
     )
     expect(answer.status).toBe(400)
     expect(answer.text).toMatch(/receipt|signed/)
@@ -252,6 +252,7 @@ const operatorOperations: Readonly<
   "consent.back": { by: "operator", input: { order: "00", reason: "second thoughts" } },
   "consent.give": { by: "operator", input: { order: "00" } },
   "consent.make": { by: "operator", input: { export: "AAAA" } },
+  "consent.object": { by: "operator", input: { record: "00", reason: "names a person" } },
   "consent.take": { by: "operator", input: { consent: "AAAA" } },
   doctor: { by: "operator", input: {} },
   metrics: { by: "operator", input: {} },
@@ -274,11 +275,15 @@ const operatorOperations: Readonly<
   "hold.end": { by: "officers", input: { record: "00", statement: "AAAA" } },
   "hold.find": { by: "operator", input: { record: mine.record } },
   "hold.list": { by: "operator", input: {} },
+  "hold.log": { by: "operator", input: {} },
   "hold.open": { by: "officers", input: { record: "00", statement: "AAAA" } },
   "hold.place": {
     by: "officers",
     input: { record: "00", review: "2030-01-01", statement: "AAAA" },
   },
+  "hold.request": { by: "operator", input: { record: "00", reason: "r" } },
+  "hold.seal": { by: "officers", input: { record: "00", statement: "AAAA" } },
+  "hold.unseal": { by: "officers", input: { record: "00", reason: "r", statements: [] } },
   "id.card": { by: "operator", input: {} },
   "id.contact": { by: "operator", input: { contact: { hours: "8-16" } } },
   "id.show": { by: "operator", input: {} },

@@ -186,14 +186,16 @@ describe("a memorandum", () => {
   })
 
   test("serves no line that would have silence for consent: that asks for an order", async () => {
-    const [, , line] = reviewProfile.consent!
+    const line = reviewProfile.consent!.find(({ mode }) => mode === "standing")
     const silent = { consent: [{ ...line!, days: 90, mode: "tacit" as const }] }
     const { record } = await audit(await released())
     const { memorandum: digest = "" } = record.fields
-    const by = { member: b.id, memorandum: { digest, kind: "memorandum" } }
-    expect(isInMode(reviewProfile, record, by)).toBe(true)
-    expect(isInMode(silent, record, by)).toBe(false)
-    expect(isInMode(silent, record, { ...by, memorandum: null })).toBe(true)
+    const by = { member: b.id, memorandum: { digest, kind: "memorandum" }, silent: null }
+    const isIn = (profile: Parameters<typeof isInMode>[0], one: Parameters<typeof isInMode>[3]) =>
+      isInMode(profile, record, "", one)
+    expect(isIn(reviewProfile, by)).toBe(true)
+    expect(isIn(silent, by)).toBe(false)
+    expect(isIn(silent, { ...by, memorandum: null })).toBe(true)
   })
 
   test("does not count where it is known to be taken back", async () => {
@@ -221,12 +223,12 @@ test("a subject is of one payload, and taking back of one consent", async () => 
 
 test("a group is whole only with the member that releases in its name", () => {
   const record = { kind: "group-report", origin: origin.id }
-  const agreed = [{ member: b.id, memorandum: null, mode: "explicit" }] as unknown as Parameters<
-    typeof verifyAgreed
-  >[2]
+  const agreed = [
+    { member: b.id, memorandum: null, mode: "explicit", silent: null },
+  ] as unknown as Parameters<typeof verifyAgreed>[3]
   const group = (...ids: readonly string[]) => ({ ...record, fields: { group: ids.join(" ") } })
   const of = (fields: ReturnType<typeof group>) =>
-    refusal(() => verifyAgreed(reviewProfile, fields, agreed))
+    refusal(() => verifyAgreed(reviewProfile, fields, "", agreed))
   expect(of(group(...[origin.id, b.id].toSorted()))).toBeNull()
   expect(of(group(b.id))).toBe("order.unconsented")
 })

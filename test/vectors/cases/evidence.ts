@@ -9,13 +9,16 @@ import { encodeProfile, profileDigest } from "../../../protocol/profiles/profile
 import type { ComityRecord } from "../../../protocol/record/record.ts"
 import type { Terms } from "../../../protocol/release/grant.ts"
 import type { Order } from "../../../protocol/release/order.ts"
+import { objectionSubject, objectionTag } from "../../../protocol/release/silence.ts"
 import { wordsOf } from "../../../protocol/words.ts"
 import { reviewProfile } from "../../support/review-profile.ts"
 import {
   evidenceOf,
   generalDigest,
   linkOf,
+  listOf,
   makeStory,
+  type Silent,
   type Story,
   type StoryChanges,
 } from "../../support/story.ts"
@@ -192,6 +195,62 @@ async function cases(): Promise<Cases> {
   const underTerms = async (terms: Partial<Terms>) =>
     audited(await memorandumOf({ grant: { terms: { ...grant.terms!, ...terms } } }))
   const inStanding = (field: string) => `/bytes/consents/0/${field}`
+  // A mission's report, under its host's agreement to be silent for 90 days.
+  const hostOf = (watching: readonly TestMember[], quorum: number) =>
+    makeMember({
+      seed: "vector member XD",
+      state: "XD",
+      profiles: reviewing,
+      fields: {
+        quorum,
+        witnesses: watching.map(witnessEntry).toSorted((x, y) => (x.member < y.member ? -1 : 1)),
+      },
+    })
+  const host = await hostOf([b, c], 2)
+  const hostLater = await nextRoot(host, { newNodeKey: true })
+  const silenceOver = "2027-02-22"
+  const seenAt = (
+    at: string,
+    by: readonly TestMember[] = [b, c],
+  ): NonNullable<Silent["cosigners"]> => by.map((witness) => [witnessSigners(witness), at])
+  const agreementOf = (changes: StoryChanges = {}) =>
+    makeStory({
+      origin: host,
+      recipient: reporter,
+      profile: reviewProfile,
+      ...changes,
+      record: { kind: "tacit-agreement", ...changes.record },
+    })
+  const silent = "a report that its host said nothing against"
+  const silentStory = async (
+    silence: Partial<Silent> = {},
+    changes: StoryChanges = {},
+    day = silenceOver,
+  ): Promise<Story> => {
+    const agreement = silence.agreement ?? (await agreementOf())
+    const { grant: agreed } = agreement.placed[0]!
+    return make({
+      origin: reporter,
+      profile: reviewProfile,
+      record: {
+        fields: { agreement: agreed.record.digest, host: agreement.origin.id },
+        kind: "mission-report",
+      },
+      consents: [{ agreement, cosigners: seenAt(silenceOver), ...silence }],
+      signers: ["p1", "p2"].map((person) => ({ officer: officer(reporter, person), day })),
+      ...changes,
+    })
+  }
+  const silentOne = await silentStory()
+  const silentFile = fieldsOf(await evidenceOf(silentOne))
+  /** What of the file is other than in the one that stands. */
+  const kept = async (...of: Parameters<typeof silentStory>): Promise<Input> =>
+    edit(silent, ...differences(silentFile, fieldsOf(await evidenceOf(await silentStory(...of)))))
+  const objecting =
+    (to: (agreement: Story, record: string) => string): NonNullable<Silent["after"]> =>
+    (agreement, record) => [
+      objectionTag(objectionSubject(agreement.placed[0]!.leaf, to(agreement, record))),
+    ]
   // B may pass it on, and gives it to C.
   const free = { ...grant.terms!, onward: "free" }
   const toPass = await make({ grant: { terms: free } })
@@ -208,6 +267,22 @@ async function cases(): Promise<Cases> {
     return { ...input, pins: [origin.id] }
   }
   const passedOn = "passed on by its first recipient"
+  // The same inside a list: C is on it.
+  const { list: members, digest: listDigest } = listOf(origin, [recipient, c])
+  const inside = { ...grant.terms!, onward: { inside: listDigest } }
+  const insideLink = await linkOf(await make({ grant: { terms: inside } }), members)
+  const within = async (terms: Partial<Terms>, to: TestMember = c) => {
+    const passed = await makeStory({
+      origin: recipient,
+      recipient: to,
+      record: toPass.record,
+      grant: { custody: insideLink.digest, terms: { ...inside, ...terms } },
+    })
+    const links = [JSON.parse(decodeUtf8(insideLink.bytes))]
+    return { ...(await at(passed, { fields: { custody: links } })), pins: [origin.id] }
+  }
+  const d = await makeMember({ seed: "vector member D", state: "XD" })
+  const goneRound = "passed on inside a list that its receiver is on"
   return {
     about:
       "one file that proves a release to whoever pins its origin, by member id or by 12 words; `requireWitnesses`: not without the quorum that the origin names",
@@ -228,8 +303,19 @@ async function cases(): Promise<Cases> {
         await of({ beside: [{ ...grant, recipient: c.id }], signers: ["p1", "p2", "p3"] }),
       ],
       [passedOn, await passing()],
+      [goneRound, await within({})],
+      ["the same, to go no further", await within({ onward: "no" })],
       [agreed, await reported()],
       [resting, await audited(memorandum)],
+      [silent, await at(silentOne)],
+      [
+        "the same, received under a node key of a later root version",
+        await kept({ laterRoots: hostLater.roots.slice(1), receiptBy: hostLater }),
+      ],
+      [
+        "the same, though the host objects to another record",
+        await kept({ after: objecting(() => filled(32, 7)) }),
+      ],
       ["the same to one of them: nobody is asked", await reported([], { recipient: first })],
       [
         "a facility named, to travel on",
@@ -326,6 +412,32 @@ async function cases(): Promise<Cases> {
       [
         "passed on with other objects",
         await passing({ sealed: [{ digest: filled(32, 2), size: 4144 }] }),
+        "custody.malformed",
+      ],
+      ["passed on to a member that is not on the list", await within({}, d), "custody.unpermitted"],
+      [
+        "passed on freely by who had a list",
+        await within({ onward: "free" }),
+        "custody.unpermitted",
+      ],
+      [
+        "passed on inside another list",
+        await within({ onward: { inside: filled(32, 3) } }),
+        "custody.unpermitted",
+      ],
+      [
+        "a list with a member more",
+        edit(goneRound, ["/bytes/custody/0/group", listOf(origin, [recipient, c, d]).list]),
+        "custody.malformed",
+      ],
+      [
+        "a list that does not come along",
+        edit(goneRound, ["/bytes/custody/0/group"]),
+        "custody.malformed",
+      ],
+      [
+        "a list where the terms name none",
+        edit(passedOn, ["/bytes/custody/0/group", members]),
         "custody.malformed",
       ],
       ["no consent", await reported([]), "order.unconsented"],
@@ -434,6 +546,174 @@ async function cases(): Promise<Cases> {
       [
         "a memorandum as a consent",
         edit(resting, [inStanding("type"), "comity/consent/v1"]),
+        "consent.malformed",
+      ],
+      [
+        "silence, though the host's log has an objection",
+        await kept({ after: objecting((_, record) => record) }),
+        "order.unconsented",
+      ],
+      [
+        "silence, though the host's log has an objection to its agreement",
+        await kept({
+          after: objecting((agreement) => agreement.placed[0]!.grant.record.digest),
+        }),
+        "order.unconsented",
+      ],
+      [
+        "silence with an objection left out",
+        await kept({
+          after: objecting((_, record) => record),
+          shown: (entries) => entries.slice(0, -1),
+        }),
+        "inclusion.invalid",
+      ],
+      [
+        "silence with a dummy in place of an objection",
+        await kept({
+          after: objecting((_, record) => record),
+          shown: (entries) => entries.toSpliced(-1, 1, entries[0]!),
+        }),
+        "inclusion.invalid",
+      ],
+      [
+        "silence behind another beginning of the log",
+        await kept({ before: [new Uint8Array(32), new Uint8Array(32)] }),
+        "inclusion.invalid",
+      ],
+      [
+        "silence that ends a second later",
+        await kept({ cosigners: seenAt("2027-02-21T23:59:59Z") }),
+        "order.unconsented",
+      ],
+      [
+        "silence that began a day later",
+        await kept({ receipt: { day: "2026-11-24" } }),
+        "order.unconsented",
+      ],
+      [
+        "silence that officers did not wait for",
+        await kept({}, {}, "2027-02-21"),
+        "order.unconsented",
+      ],
+      [
+        "silence that one witness of two has seen",
+        await kept({ cosigners: seenAt(silenceOver, [b]) }),
+        "quorum.missing",
+      ],
+      [
+        "silence of a host without witnesses",
+        await kept({
+          agreement: await agreementOf({ origin: await hostOf([], 0) }),
+          cosigners: [],
+        }),
+        "quorum.missing",
+      ],
+      [
+        "silence that the releasing member is a witness of",
+        await kept({
+          agreement: await agreementOf({ origin: await hostOf([b, c, reporter], 2) }),
+          cosigners: seenAt(silenceOver, [b, reporter]),
+        }),
+        "quorum.missing",
+      ],
+      [
+        "silence under an agreement that the record does not name",
+        await kept(
+          {},
+          {
+            record: { kind: "mission-report", fields: { agreement: filled(32, 1), host: host.id } },
+          },
+        ),
+        "order.unconsented",
+      ],
+      [
+        "silence under what is no agreement to it",
+        await kept({ agreement: await agreementOf({ record: { kind: "memorandum" } }) }),
+        "order.unconsented",
+      ],
+      [
+        "silence under an agreement with another member",
+        await kept({ agreement: await agreementOf({ recipient }) }),
+        "order.unconsented",
+      ],
+      [
+        "silence under an agreement of one officer",
+        await kept({ agreement: await agreementOf({ signers: ["p1"] }) }),
+        "order.unauthorised",
+      ],
+      [
+        "silence, and the receipt of another transmittal",
+        await kept({ receipt: { leaf: filled(32, 1) } }),
+        "receipt.invalid",
+      ],
+      [
+        "silence, and the receipt of another member",
+        await kept({ receiptBy: reporter }),
+        "signed.unknown-key",
+      ],
+      [
+        "silence, and a receipt to another member",
+        await kept({ receiptOf: { to: recipient.id } }),
+        "receipt.invalid",
+      ],
+      [
+        "silence, and a receipt that refuses",
+        await kept({ receipt: { code: "record.mismatch", state: "refused" } }),
+        "receipt.invalid",
+      ],
+      [
+        "silence, and a receipt with another beside it",
+        await kept({
+          beside: [
+            {
+              day: "2026-11-23",
+              leaf: filled(32, 1),
+              order: filled(16, 1),
+              state: "delivered",
+            },
+          ],
+        }),
+        "receipt.invalid",
+      ],
+      [
+        "silence about another record",
+        await kept({
+          transmittal: {
+            record: { digest: filled(32, 1), id: filled(16, 1), origin: reporter.id, version: 1 },
+          },
+        }),
+        "order.unconsented",
+      ],
+      [
+        "silence of whom it was not sent to",
+        await kept({ transmittal: { recipient: b.id } }),
+        "consent.malformed",
+      ],
+      [
+        "silence with a memorandum's name",
+        edit(silent, [inStanding("type"), "comity/standing/v1"]),
+        "consent.malformed",
+      ],
+      [
+        "silence with entries in another alphabet",
+        edit(silent, [inStanding("entries"), "+/+/"]),
+        "consent.malformed",
+      ],
+      [
+        "silence without a receipt",
+        edit(silent, [inStanding("receipt"), null]),
+        "consent.malformed",
+      ],
+      [
+        "silence with a root version that nothing needs",
+        await kept({ laterRoots: hostLater.roots.slice(1) }),
+        "consent.malformed",
+      ],
+      ["silence without entries", edit(silent, [inStanding("entries")]), "consent.malformed"],
+      [
+        "silence with entries of another length",
+        edit(silent, [inStanding("entries"), "AQID"]),
         "consent.malformed",
       ],
       ["a memorandum without its grant", edit(resting, [inStanding("grant")]), "consent.malformed"],
