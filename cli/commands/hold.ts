@@ -10,6 +10,7 @@ import { readFileArgument, writeFileArgument } from "../file-argument.ts"
 import { connect, type NodeClient } from "../node-client.ts"
 import { assertOfficer, decisionBy, type OfficerOptions, officerKeyOf } from "../officer-key.ts"
 import type { Output } from "../output.ts"
+import { bothMarks } from "./records.ts"
 
 type Decided = OfficerOptions & { readonly reason: string }
 type UnsealOptions = {
@@ -140,7 +141,7 @@ function printOpened(output: Output, opened: OpenedRecord): void {
   const { title, body } = opened.content as { readonly title: string; readonly body: string }
   output.block(title)
   const { marking, localMark } = opened
-  output.line(marking, localMark === null || localMark === marking ? "" : ` / ${localMark}`)
+  output.line(bothMarks(marking, localMark))
   output.block(body)
   output.note("It was withdrawn: read it for that reason only, which is on record.")
 }

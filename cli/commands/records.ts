@@ -50,7 +50,7 @@ export function registerRecords(program: Command, context: CliContext): void {
 
 export function printRecords(output: Output, records: readonly RecordView[]): void {
   output.table(
-    ["RECORD", "FROM", "RECEIVED", "VERDICT", "PROFILE", "TITLE"],
+    ["RECORD", "FROM", "RECEIVED", "VERDICT", "PROFILE", "MARKING", "TITLE"],
     records.map((one) => [
       one.record.slice(0, 12),
       one.from,
@@ -59,9 +59,15 @@ export function printRecords(output: Output, records: readonly RecordView[]): vo
         ? "withdrawn"
         : one.verdict + (one.stale === undefined ? "" : `, stale since ${one.stale}`),
       one.profile,
+      one.marking === null ? "" : bothMarks(one.marking, one.localMark),
       one.withdrawn ? "(withdrawn: content destroyed)" : one.title,
     ]),
   )
+}
+
+/** As its origin marked it, and as we handle it. */
+export function bothMarks(marking: string, local: string | null): string {
+  return local === null || local === marking ? marking : `${marking} / ${local}`
 }
 
 function printShown(output: Output, shown: Shown): void {
@@ -76,8 +82,8 @@ function printShown(output: Output, shown: Shown): void {
   }
   output.line(styled("bold", title))
   output.line(
-    `${kind} under ${profile}, version ${String(shown.version)}, from ${shown.from}, ${shown.marking}`,
-    shown.localMark === null || shown.localMark === shown.marking ? "" : ` / ${shown.localMark}`,
+    `${kind} under ${profile}, version ${String(shown.version)}, from ${shown.from}, `,
+    bothMarks(shown.marking, shown.localMark),
     areas.length === 0 ? "" : `, ${areas.join(", ")}`,
   )
   for (const note of shown.notes) output.line(styled("yellow", note))

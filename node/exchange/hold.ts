@@ -1,5 +1,5 @@
 import { decodeRecord } from "../../protocol/record/record.ts"
-import { day as dayShape, decodeShape } from "../../protocol/shape.ts"
+import { isDay } from "../../protocol/shape.ts"
 import { verifyDecision } from "../authority/decision.ts"
 import { nameOf } from "../authority/peers.ts"
 import type { Statement } from "../authority/statement.ts"
@@ -115,14 +115,6 @@ async function keepHold(
       .execute()
   })
   return viewOf(context, record)
-}
-
-function isDay(text: string): boolean {
-  try {
-    return decodeShape(dayShape, text, "grant.malformed") === text
-  } catch {
-    return false
-  }
 }
 
 /** The record, which must be another member's: our own we keep as we like. */

@@ -344,7 +344,8 @@ class Run {
     if (held?.hasContent === true) return false
     const { origin, id, version } = named
     const { bytes: plaintext } = verified
-    const content = { title: record.title, bytes: plaintext, content_key: key }
+    const { marking, title } = record
+    const content = { title, marking, bytes: plaintext, content_key: key }
     const row = { origin, id, version, ...content, tag: withdrawalTag(key) }
     this.#changes.contents.push({ record, row })
     return true

@@ -102,6 +102,7 @@ import {
 import { requestRelease, requestWithdrawal } from "../order/release.ts"
 import { type Saying, say } from "../order/say.ts"
 import { translate } from "../order/translate.ts"
+import { requests } from "../reading/assistance.ts"
 import { calendar, meetDeadline, setMilestone } from "../reading/calendar.ts"
 import { findRecord, inbox, search, show } from "../reading/records.ts"
 import { forgetSearch, runSaved, savedSearches, saveSearch } from "../reading/saved.ts"
@@ -396,7 +397,9 @@ export const operations = {
         "asks",
         "follows-up",
         "replies",
+        "requests",
         "reserves",
+        "responds",
       ]),
       record: id.optional(),
       text: source.optional(),
@@ -412,6 +415,7 @@ export const operations = {
     (context, input) => say(context, input as Saying),
   ),
 
+  "assistance.list": operation(nothing, async (context) => ({ requests: await requests(context) })),
   "calendar.list": operation(nothing, calendar),
   "calendar.set": operation(
     z.strictObject({ mechanism: text, anchor: text, day: text, about: id.optional() }),

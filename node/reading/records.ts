@@ -40,6 +40,10 @@ export type RecordView = {
   readonly title: string
   readonly kind: string
   readonly profile: string
+  /** null where the content is gone */
+  readonly marking: string | null
+  /** the mark of our own beside it */
+  readonly localMark: string | null
   readonly from: string
   readonly origin: string
   readonly receivedAt: string
@@ -92,6 +96,7 @@ function recordRows(db: Db) {
     "record.profile_id",
     "record.created_at",
     "content.title",
+    "content.marking",
     "content.rid",
     "content.locked",
   ])
@@ -116,6 +121,8 @@ async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly
       title: verdict === "suspended" || row.locked === 1 ? "" : (row.title ?? ""),
       kind: row.kind,
       profile: row.profile_id,
+      marking: row.marking,
+      localMark: row.marking === null ? null : localMark(context, row.marking),
       from: names.get(row.origin)!,
       origin: row.origin,
       receivedAt: new Date(row.created_at).toISOString(),

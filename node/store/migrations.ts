@@ -58,8 +58,8 @@ const spine = [
   // Few, and asked for daily: groups, interests, requests.
   "CREATE INDEX record_of_liaison ON record (kind) WHERE profile_id = 'liaison'",
   `CREATE TABLE content (rid INTEGER PRIMARY KEY, origin TEXT NOT NULL, id TEXT NOT NULL,
-    version INTEGER NOT NULL, title TEXT NOT NULL, bytes BLOB NOT NULL, content_key BLOB NOT NULL, tag BLOB NOT NULL,
-    locked INTEGER NOT NULL DEFAULT 0, UNIQUE (origin, id, version)) STRICT`,
+    version INTEGER NOT NULL, title TEXT NOT NULL, marking TEXT NOT NULL, bytes BLOB NOT NULL,
+    content_key BLOB NOT NULL, tag BLOB NOT NULL, locked INTEGER NOT NULL DEFAULT 0, UNIQUE (origin, id, version)) STRICT`,
   `CREATE TABLE link (rid INTEGER NOT NULL, relation TEXT NOT NULL, to_origin TEXT NOT NULL,
     to_id TEXT NOT NULL, to_version INTEGER, to_digest TEXT, PRIMARY KEY (rid, relation)) STRICT, WITHOUT ROWID`,
   "CREATE INDEX link_by_target ON link (to_id, to_origin)",

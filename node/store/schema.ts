@@ -1,5 +1,6 @@
 import type { Generated, Kysely } from "kysely"
 import type { Act } from "../../protocol/member/policy.ts"
+import type { Marking } from "../../protocol/record/marking.ts"
 import type { LinkRelation } from "../order/links.ts"
 
 /**
@@ -154,6 +155,7 @@ export type Schema = {
     id: string
     version: number
     title: string
+    marking: Marking
     /** the record's JCS form */
     bytes: Uint8Array
     content_key: Uint8Array

@@ -239,6 +239,7 @@ const digestBytes = new Uint8Array(32)
 const operatorOperations: Readonly<
   Record<OperationName, { readonly by: "operator" | "officers" | "root keys"; input: object }>
 > = {
+  "assistance.list": { by: "operator", input: {} },
   "calendar.list": { by: "operator", input: {} },
   "calendar.met": { by: "operator", input: { deadline: "00" } },
   "calendar.set": {
