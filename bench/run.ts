@@ -6,9 +6,19 @@ import { formatTable, writePage } from "./page.ts"
 import { bulk, single } from "./rows/bulk.ts"
 import { command } from "./rows/command.ts"
 import { growth } from "./rows/growth.ts"
-import { addRecipient, fanOut, live, poll } from "./rows/latency.ts"
+import { addRecipient, fanOut, live, liveWitnessed, poll } from "./rows/latency.ts"
 
-const measurements = [bulk, single, live, fanOut, poll, addRecipient, growth, command]
+const measurements = [
+  bulk,
+  single,
+  live,
+  liveWitnessed,
+  fanOut,
+  poll,
+  addRecipient,
+  growth,
+  command,
+]
 
 const { values: options } = parseArgs({
   options: {

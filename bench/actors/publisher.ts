@@ -1,3 +1,6 @@
+import { publishRoot } from "../../node/authority/amend.ts"
+import { readProposal, signProposal } from "../../node/authority/ceremony.ts"
+import { proposeWitnesses } from "../../node/authority/name-witnesses.ts"
 import { findPeer } from "../../node/authority/peers.ts"
 import { type FeedPosition, feedFrames } from "../../node/exchange/deliver.ts"
 import { publish } from "../../node/log/sequencer.ts"
@@ -35,6 +38,17 @@ export const publisherHandlers = {
   async know(card: Uint8Array): Promise<void> {
     const name = await know(member.context, card)
     recipients.set(name, (await findPeer(member.context, name)).member)
+  },
+
+  /** Members that cosign our log from now on: all of them must. */
+  async nameWitnesses(witnesses: readonly { card: Uint8Array; url: string }[]): Promise<void> {
+    const { context, founded } = member
+    const add: string[] = []
+    for (const { card, url } of witnesses) add.push(await know(context, card, url))
+    const { proposal } = await proposeWitnesses(context, { add, quorum: add.length })
+    const read = readProposal(proposal)
+    const lines = await Promise.all(founded.rootPairs.map((pair) => signProposal(read, pair)))
+    await publishRoot(context, proposal, lines.flat())
   },
 
   /** Recipients that are members like any other, and never ask. */

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http"
 import { sql } from "kysely"
 import { follow, sync } from "../../node/exchange/subscribe.ts"
 import { search } from "../../node/reading/records.ts"
+import { serve } from "../../node/serve.ts"
 import { serveActor } from "../actor.ts"
 import { type Spent, sharedNow, spentOn } from "../measure.ts"
 import { type BenchMember, know, makeMember } from "../member.ts"
@@ -23,6 +24,12 @@ export const subscriberHandlers = {
 
   async know({ card, url }: { card: Uint8Array; url: string }): Promise<void> {
     originator = await know(member.context, card, url)
+  },
+
+  /** Answers others too: as a witness. */
+  async serve(): Promise<string> {
+    const { context, home } = member
+    return (await serve(context, { home, host: "127.0.0.1", port: 0 })).url
   },
 
   /** An index that takes everything and keeps nothing: what is left is the catch-up without one. */
@@ -61,7 +68,25 @@ export const subscriberHandlers = {
     })()
   },
 
-  /** When record `number` of those followed was stored here. */
+  /** The same, but a record has arrived when the cosignatures that its order asks for are here too. */
+  async followProven(): Promise<void> {
+    const { context } = member
+    const never = new AbortController().signal
+    void (async () => {
+      for await (const _ of follow(context, originator, never));
+    })()
+    void (async () => {
+      for (;;) {
+        const rung = context.bell.next(never)
+        const proven = await provenOrders(context)
+        while (arrivals.length < proven) arrivals.push(sharedNow())
+        wakeWaiting?.()
+        await rung
+      }
+    })()
+  },
+
+  /** When record `number` of those followed had arrived here. */
   async arrival(number: number): Promise<number> {
     while (arrivals.length <= number)
       await new Promise<void>((resolve) => {
@@ -100,6 +125,16 @@ export const subscriberHandlers = {
     }
     return times
   },
+}
+
+/** Of one record each, as they are followed live. */
+async function provenOrders({ db }: BenchMember["context"]): Promise<number> {
+  const { count } = await db
+    .selectFrom("logged_order")
+    .select((eb) => eb.fn.countAll<number>().as("count"))
+    .where("proof", "is not", null)
+    .executeTakeFirstOrThrow()
+  return count
 }
 
 serveActor(subscriberHandlers)

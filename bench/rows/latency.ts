@@ -14,7 +14,7 @@ export const live: Measurement = {
   run: async ({ isQuick }) => {
     const count = isQuick ? 60 : 300
     const least = await floorLive(count)
-    const times = await ourLive(count)
+    const times = await ourLive(count, 0)
     return [50, 99].map(
       (percent): Result => ({
         name: `live.p${percent}`,
@@ -27,17 +27,42 @@ export const live: Measurement = {
   },
 }
 
+/** The same with two witnesses, which both have to cosign: until the follower has their lines as well. */
+export const liveWitnessed: Measurement = {
+  names: ["live.witnessed.p50", "live.witnessed.p99"],
+  run: async ({ isQuick }) => {
+    const count = isQuick ? 60 : 300
+    const times = await ourLive(count, 2)
+    return [50, 99].map(
+      (percent): Result => ({
+        name: `live.witnessed.p${percent}`,
+        value: percentile(times, percent),
+        unit: "ms",
+        n: count,
+      }),
+    )
+  },
+}
+
 const warmUp = 20
 
-async function ourLive(count: number): Promise<readonly number[]> {
+async function ourLive(count: number, witnesses: number): Promise<readonly number[]> {
   using publisher = startPublisher()
   using subscriber = startSubscriber()
+  using witnessing = new DisposableStack()
   const card = await publisher.call("found", "XA")
   await publisher.call("know", await subscriber.call("found", "XB"))
   const url = await publisher.call("serve")
+  const named: { card: Uint8Array; url: string }[] = []
+  for (let i = 0; i < witnesses; i++) {
+    const witness = witnessing.use(startSubscriber())
+    named.push({ card: await witness.call("found", "XC"), url: await witness.call("serve") })
+    await witness.call("know", { card, url })
+  }
+  if (witnesses > 0) await publisher.call("nameWitnesses", named)
   await subscriber.call("know", { card, url })
   await publisher.call("prepare", { records: warmUp + count, perOrder: 1 })
-  await subscriber.call("follow")
+  await subscriber.call(witnesses > 0 ? "followProven" : "follow")
   return await measured(count, async (i) => {
     const start = await publisher.call("publishOne")
     return (await subscriber.call("arrival", i)) - start

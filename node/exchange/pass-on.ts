@@ -31,6 +31,7 @@ import { insertGrants, placesGranted } from "../store/queries/grants.ts"
 import { logOf } from "../store/queries/logs.ts"
 import { allPeers, type Peer } from "../store/queries/members.ts"
 import { insertLoggedOrders } from "../store/queries/orders.ts"
+import { prepared } from "../store/queries/prepared.ts"
 import { insertRows } from "../store/queries/rows.ts"
 import type { Db } from "../store/schema.ts"
 import { ownHolder } from "./holder.ts"
@@ -144,14 +145,7 @@ export async function withdrawalsFor(
   peer: string,
 ): Promise<readonly { readonly name: string; readonly bytes: Uint8Array }[]> {
   const { db, self } = context
-  const passedOn = await db
-    .selectFrom("order_grant")
-    .select("record_id")
-    .distinct()
-    .where("recipient", "=", peer)
-    .where("custody", "<>", sql.lit(""))
-    .where("order_origin", "=", self.id)
-    .execute()
+  const passedOn = await passedOnTo(db, self.id, peer)
   if (passedOn.length === 0) return []
   const rows = await db
     .selectFrom("fact")
@@ -177,6 +171,16 @@ export async function withdrawalsFor(
   }
   return found
 }
+
+const passedOnTo = prepared((db, giver: string, peer: string) =>
+  db
+    .selectFrom("order_grant")
+    .select("record_id")
+    .distinct()
+    .where("recipient", "=", peer)
+    .where("custody", "<>", sql.lit(""))
+    .where("order_origin", "=", giver),
+)
 
 /** From us, as our own mirror proves it; from somebody further up, as it was passed down to us. */
 async function withdrawalOf(context: Context, row: FactRow): Promise<Uint8Array | null> {

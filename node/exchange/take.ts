@@ -145,6 +145,7 @@ class Run {
   readonly #trx: Db
   readonly #peer: string
   readonly #taken: Taken
+  readonly #day: string
   #holder: Holder
   readonly #changes: Changes = {
     orders: [],
@@ -176,6 +177,7 @@ class Run {
     this.#peer = peer
     this.#taken = taken
     this.#holder = ownHolder(context)
+    this.#day = today(context)
   }
 
   async take(run: readonly Opened[]): Promise<void> {
@@ -374,7 +376,7 @@ class Run {
       state,
       code,
       until,
-      day: today(this.#context),
+      day: this.#day,
       sent: 0,
     })
   }

@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import { assertPassedOn } from "../../protocol/custody.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
@@ -125,14 +126,17 @@ export async function admit(
   verifySignedAfter(order, agreed)
   const whole: Standing = { ...standing, consents: agreed }
   await refuseEnded(trx, whole, placed)
-  await refuseUnaccepted(context, trx, placed)
+  if (payload.rule.kind === "group") await refuseUnaccepted(context, trx, placed)
   await refuseUnlisted(context, trx, row.id)
-  if (payload.act === "release")
-    for (const { grant } of placed) {
-      const within = { ...context, db: trx }
-      await refuseUnaccompanied(within, grant.record, grant.recipient)
-      if (grant.custody === undefined) await assertAgreed(within, await recordOf(trx, grant.record))
-    }
+  if (payload.act === "release") {
+    const within = { ...context, db: trx }
+    const grants = placed.map(({ grant }) => grant)
+    await refuseUnaccompanied(within, grants)
+    // Recipients hold every record to the rule that was signed, its kind among it.
+    if (profile.agreement?.includes(payload.rule.kind))
+      for (const { custody, record } of grants)
+        if (custody === undefined) await assertAgreed(within, await recordOf(trx, record))
+  }
   return { order, placed, consents, standing: whole }
 }
 
@@ -296,7 +300,7 @@ async function refuseUnaccepted(
   if (versions.size === 0) return
   const rows = await heldContents(trx)
     .select("content.bytes")
-    .where("record.profile_id", "=", "liaison")
+    .where("record.profile_id", "=", sql.lit("liaison"))
     .where("record.kind", "=", "group")
     .where("record.digest", "in", [...versions])
     .execute()

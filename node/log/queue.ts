@@ -165,10 +165,11 @@ export async function queuedFor(
     rows.map((row) => row.order_id),
   )
   const orders = new Map(facts.map((order) => [order.id, order]))
-  const forgotten = rows.filter((row) => recent.deliveries.get(nameOf(row)) === undefined)
+  const kept = new Map(rows.map((row) => [row, recent.deliveries.get(nameOf(row))]))
+  const forgotten = rows.filter((row) => kept.get(row) === undefined)
   const remade = await remake(context, forgotten)
   return rows.map((row) => {
-    const made = recent.deliveries.get(nameOf(row)) ?? remade.get(row)
+    const made = kept.get(row) ?? remade.get(row)
     const order = orders.get(row.order_id)
     if (made === undefined || order === undefined) throw new StoreDamage("a delivery's order")
     return { ...made, n: row.n, order }

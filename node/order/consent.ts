@@ -20,6 +20,7 @@ import { proveOrder } from "../log/prove-order.ts"
 import { knowingOf } from "../store/queries/consents.ts"
 import { memberById } from "../store/queries/members.ts"
 import { orderById } from "../store/queries/orders.ts"
+import { prepared } from "../store/queries/prepared.ts"
 import type { Db } from "../store/schema.ts"
 import { insertOrder, neededFor } from "./release.ts"
 
@@ -216,21 +217,25 @@ export async function takeConsent(
  * and what was taken back that it may be shown a release under.
  */
 export async function consentsFor(db: Db, peer: string): Promise<readonly string[]> {
-  const rows = await db
-    .selectFrom("consent_asked")
-    .innerJoin("release_order", "release_order.id", "consent_asked.order_id")
-    .leftJoin("told", (join) =>
-      join.onRef("told.subject", "=", "consent_asked.order_id").on("told.peer", "=", peer),
-    )
-    .select(["order_id", "origin", "recipients", "says"])
-    .where("release_order.state", "=", "logged")
-    .where("told.state", "is", null)
-    .orderBy("release_order.created_at")
-    .execute()
-  return rows
+  return (await untold(db, peer))
     .filter(
       ({ origin, recipients, says }) =>
         origin === peer || (says === "back" && recipients.split(" ").includes(peer)),
     )
     .map(({ order_id }) => order_id)
 }
+
+const untold = prepared((db, peer: string) =>
+  db
+    .selectFrom("consent_asked")
+    // In this order: every poll asks, and there are more orders than consents.
+    .crossJoin("release_order")
+    .leftJoin("told", (join) =>
+      join.onRef("told.subject", "=", "consent_asked.order_id").on("told.peer", "=", peer),
+    )
+    .select(["order_id", "origin", "recipients", "says"])
+    .whereRef("release_order.id", "=", "consent_asked.order_id")
+    .where("release_order.state", "=", "logged")
+    .where("told.state", "is", null)
+    .orderBy("release_order.created_at"),
+)

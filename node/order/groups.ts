@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import { ProtocolError } from "../../protocol/errors.ts"
 import { newestRoot } from "../../protocol/member/root.ts"
 import { type Group, groupOf, namedGroup, verifySuccession } from "../../protocol/record/group.ts"
@@ -182,7 +183,7 @@ export async function groupsKnown(context: Context, db: Db = context.db): Promis
       "content.rid",
       "content.bytes",
     ])
-    .where("record.profile_id", "=", "liaison")
+    .where("record.profile_id", "=", sql.lit("liaison"))
     .where("record.kind", "in", groupKinds)
     .orderBy("content.rid")
     .execute()

@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import {
   type Interest,
   interestFields,
@@ -99,7 +100,7 @@ function isKind(kind: string): kind is InterestView["kind"] {
 export async function listInterests(context: Context): Promise<readonly InterestView[]> {
   const rows = await heldContents(context.db)
     .select(["record.origin", "record.id", "record.version", "content.bytes"])
-    .where("record.profile_id", "=", "liaison")
+    .where("record.profile_id", "=", sql.lit("liaison"))
     .where("record.kind", "in", ["interest", "request"])
     .where("content.locked", "=", 0)
     .orderBy("content.rid")

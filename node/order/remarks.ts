@@ -2,12 +2,15 @@ import { permits } from "../../protocol/custody.ts"
 import { partiesTo } from "../../protocol/profiles/linked.ts"
 import { findProfile } from "../../protocol/profiles/registry.ts"
 import { type ComityRecord, decodeRecord } from "../../protocol/record/record.ts"
+import type { Grant } from "../../protocol/release/grant.ts"
 import { endOf } from "../../protocol/release/precedence.ts"
 import { nameOf } from "../authority/peers.ts"
 import type { Context } from "../context.ts"
 import { NodeError } from "../errors.ts"
+import { versionName } from "../store/queries/contents.ts"
 import { factsAbout } from "../store/queries/facts.ts"
 import { placedGrants } from "../store/queries/grants.ts"
+import { prepared } from "../store/queries/prepared.ts"
 import type { Db } from "../store/schema.ts"
 import type { RecordReference } from "./standing.ts"
 
@@ -19,44 +22,61 @@ type Remark = Pick<ComityRecord, "origin" | "id" | "version" | "title"> & {
   readonly relation: "replies" | "reserves"
 }
 
-/** Remarks on a record by the parties to it, as they are held here. */
-async function remarksOn(db: Db, about: RecordReference): Promise<readonly Remark[]> {
+/** Remarks on these versions by the parties to each, as they are held here, by `versionName`. */
+async function remarksOn(
+  db: Db,
+  versions: readonly RecordReference[],
+): Promise<ReadonlyMap<string, readonly Remark[]>> {
+  const rows = await remarkRows(db, [...new Set(versions.map(({ id }) => id))])
+  const found = new Map<string, readonly Remark[]>()
+  for (const about of versions) {
+    const name = versionName(about)
+    const own = rows.filter((row) => row.to_id === about.id && row.to_origin === about.origin)
+    if (own.length === 0 || found.has(name)) continue
+    const parties = await partiesOf(db, about)
+    const newest = new Map(own.map((row) => [`${row.origin} ${row.id}`, row as Remark]))
+    const remarks = [...newest.values()].filter(
+      ({ origin, relation }) =>
+        parties.includes(origin) && (relation === "reserves" || origin !== about.origin),
+    )
+    found.set(name, remarks)
+  }
+  return found
+}
+
+const remarkRows = prepared((db, ids: readonly string[]) =>
+  db
+    .selectFrom("link")
+    .innerJoin("content", "content.rid", "link.rid")
+    .select(["origin", "id", "version", "title", "relation", "to_origin", "to_id"])
+    .where("to_id", "in", ids)
+    .where("relation", "in", ["replies", "reserves"])
+    .orderBy("content.rid"),
+)
+
+async function partiesOf(db: Db, { origin, id, version }: RecordReference) {
   const held = await db
     .selectFrom("content")
     .select("bytes")
-    .where("origin", "=", about.origin)
-    .where("id", "=", about.id)
-    .where("version", "=", about.version)
+    .where("origin", "=", origin)
+    .where("id", "=", id)
+    .where("version", "=", version)
     .where("locked", "=", 0)
     .executeTakeFirst()
   if (held === undefined) return []
   const record = decodeRecord(new Uint8Array(held.bytes))
   const profile = findProfile(record.profile.digest)?.profile
-  const parties = profile === undefined ? [] : partiesTo({ record, profile })
-  const rows = await db
-    .selectFrom("link")
-    .innerJoin("content", "content.rid", "link.rid")
-    .select(["origin", "id", "version", "title", "relation"])
-    .where("to_id", "=", record.id)
-    .where("to_origin", "=", record.origin)
-    .where("relation", "in", ["replies", "reserves"])
-    .orderBy("content.rid")
-    .execute()
-  const newest = new Map(rows.map((row) => [`${row.origin} ${row.id}`, row as Remark]))
-  return [...newest.values()].filter(
-    ({ origin, relation }) =>
-      parties.includes(origin) && (relation === "reserves" || origin !== record.origin),
-  )
+  return profile === undefined ? [] : partiesTo({ record, profile })
 }
 
-/** Remarks that have to be with a recipient before the record is. @throws `record.reserved` */
+/** Which of these remarks have to be with a recipient before the record is. @throws `record.reserved` */
 async function owed(
   context: Context,
-  about: RecordReference,
+  remarks: readonly Remark[],
   recipient: string,
 ): Promise<readonly Remark[]> {
   const found: Remark[] = []
-  for (const remark of await remarksOn(context.db, about)) {
+  for (const remark of remarks) {
     const { origin, relation } = remark
     if (origin === recipient || (await isHeldBy(context.db, remark, recipient))) continue
     if (origin === context.self.id) {
@@ -79,8 +99,9 @@ export async function remarksFor(
   recipients: readonly string[],
 ): Promise<readonly { readonly id: string; readonly to: readonly string[] }[]> {
   const lacking = new Map<string, string[]>()
+  const remarks = (await remarksOn(context.db, [about])).get(versionName(about)) ?? []
   for (const recipient of recipients)
-    for (const { id } of await owed(context, about, recipient))
+    for (const { id } of await owed(context, remarks, recipient))
       lacking.set(id, [...(lacking.get(id) ?? []), recipient])
   return [...lacking].map(([id, to]) => ({ id, to }))
 }
@@ -88,16 +109,21 @@ export async function remarksFor(
 /** @throws `record.reserved` for a release of a record before what goes along with it */
 export async function refuseUnaccompanied(
   context: Context,
-  about: RecordReference,
-  recipient: string,
+  released: readonly Pick<Grant, "record" | "recipient">[],
 ): Promise<void> {
-  const [remark] = await owed(context, about, recipient)
-  if (remark !== undefined)
-    throw new NodeError(
-      "record.reserved",
-      `“${remark.title}” goes along with this record, and has not been released to the same member.`,
-      { hint: "Publish its order first: comity order list. The origin can withdraw it." },
-    )
+  const remarks = await remarksOn(
+    context.db,
+    released.map(({ record }) => record),
+  )
+  for (const { record, recipient } of released) {
+    const [first] = await owed(context, remarks.get(versionName(record)) ?? [], recipient)
+    if (first !== undefined)
+      throw new NodeError(
+        "record.reserved",
+        `“${first.title}” goes along with this record, and has not been released to the same member.`,
+        { hint: "Publish its order first: comity order list. The origin can withdraw it." },
+      )
+  }
 }
 
 /** Whether officers are asked to release it, or have done so and not taken it back from everyone. */

@@ -1,6 +1,7 @@
 import { comparePlace, type Fact, winner } from "../../protocol/release/precedence.ts"
 import type { Context } from "../context.ts"
 import { asFact, type FactRow, factsTowards, hasChain } from "../store/queries/facts.ts"
+import { prepared } from "../store/queries/prepared.ts"
 import { pendingOrders } from "../store/queries/proofs.ts"
 import type { Db } from "../store/schema.ts"
 
@@ -35,7 +36,7 @@ export async function liveFactsOf(
     .orderBy("idx")
     .execute()
   const byRecord = Map.groupBy(rows, (row) => `${row.record_origin} ${row.record_id}`)
-  const tags = await tagPlaces(db, ids)
+  const tags = await tagPlaces(db, references)
   const pending = await pendingOrders(db, [...new Set(rows.map((row) => row.order_origin))])
   const found = new Map<string, readonly LiveFact[]>()
   for (const reference of references) {
@@ -93,24 +94,32 @@ function bestOf(
   return []
 }
 
-/** Where the log of its origin has the withdrawal tag of a record's content key. */
-async function tagPlaces(db: Db, ids: readonly string[]) {
-  const rows = await db
-    .selectFrom("content")
-    .innerJoin("log", "log.member", "content.origin")
-    .innerJoin("log_entry", (join) =>
-      join.onRef("log_entry.log", "=", "log.id").onRef("log_entry.entry", "=", "content.tag"),
-    )
-    .select(["content.origin", "content.id", "content.version", "log.epoch", "log_entry.idx"])
-    .where("content.id", "in", ids)
-    .execute()
+/** Where the logs of their origins have the withdrawal tags of records' content keys. */
+async function tagPlaces(db: Db, references: readonly RecordReference[]) {
   const places = new Map<string, { readonly epoch: number; readonly size: number }[]>()
-  for (const { epoch, idx, ...reference } of rows) {
-    const name = nameOf(reference)
-    places.set(name, [...(places.get(name) ?? []), { epoch, size: idx }])
+  for (const [origin, own] of Map.groupBy(references, (one) => one.origin)) {
+    const ids = [...new Set(own.map(({ id }) => id))]
+    for (const { epoch, idx, ...version } of await tagRows(db, origin, ids)) {
+      const name = nameOf({ origin, ...version })
+      places.set(name, [...(places.get(name) ?? []), { epoch, size: idx }])
+    }
   }
   return places
 }
+
+const tagRows = prepared((db, origin: string, ids: readonly string[]) =>
+  db
+    .selectFrom("content")
+    // In this order: from few records to their tags, and not through all that their origin ever sent.
+    .crossJoin("log")
+    .crossJoin("log_entry")
+    .select(["content.id", "content.version", "log.epoch", "log_entry.idx"])
+    .where("content.origin", "=", origin)
+    .where("content.id", "in", ids)
+    .where("log.member", "=", origin)
+    .whereRef("log_entry.log", "=", "log.id")
+    .whereRef("log_entry.entry", "=", "content.tag"),
+)
 
 /** How a record stands for us: by our own grant, or, where it is ours, by any. */
 export function standingOf(context: Context, facts: readonly LiveFact[], origin: string): Standing {

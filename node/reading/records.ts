@@ -107,8 +107,11 @@ type Row = Awaited<ReturnType<ReturnType<typeof recordRows>["execute"]>>[number]
 async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly RecordView[]> {
   const facts = await liveFactsOf(context, rows)
   const stale = new Map<string, Stale | null>()
-  for (const { origin } of rows)
-    if (!stale.has(origin)) stale.set(origin, await staleOf(context, origin))
+  const names = new Map<string, string>()
+  for (const origin of new Set(rows.map((row) => row.origin))) {
+    stale.set(origin, await staleOf(context, origin))
+    names.set(origin, await nameOf(context, origin))
+  }
   const views: RecordView[] = []
   for (const row of rows) {
     const verdict = standingOf(context, facts.get(nameOfReference(row)) ?? [], row.origin)
@@ -120,7 +123,7 @@ async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly
       profile: row.profile_id,
       marking: row.marking,
       localMark: row.marking === null ? null : localMark(context, row.marking),
-      from: await nameOf(context, row.origin),
+      from: names.get(row.origin)!,
       origin: row.origin,
       receivedAt: new Date(row.created_at).toISOString(),
       verdict,

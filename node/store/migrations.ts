@@ -55,6 +55,8 @@ const spine = [
     PRIMARY KEY (origin, id, version)) STRICT`,
   // Digests come in no order: every new one changes another page, and a short key makes fewer of them.
   "CREATE INDEX record_by_sealed ON record (substr(sealed_digest, 1, 16))",
+  // Few, and asked for daily: groups, interests, requests.
+  "CREATE INDEX record_of_liaison ON record (kind) WHERE profile_id = 'liaison'",
   `CREATE TABLE content (rid INTEGER PRIMARY KEY, origin TEXT NOT NULL, id TEXT NOT NULL,
     version INTEGER NOT NULL, title TEXT NOT NULL, marking TEXT NOT NULL, bytes BLOB NOT NULL,
     content_key BLOB NOT NULL, tag BLOB NOT NULL, locked INTEGER NOT NULL DEFAULT 0, UNIQUE (origin, id, version)) STRICT`,

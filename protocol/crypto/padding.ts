@@ -73,8 +73,18 @@ export function unpad(padded: Uint8Array): Uint8Array {
   const end = lengthBytes + length
   if (end > padded.length || paddedSize(length) !== padded.length)
     throw new ProtocolError("sealed.padding", { detail: "length" })
-  let bits = 0
-  for (let i = end; i < padded.length; i++) bits |= padded[i]!
-  if (bits !== 0) throw new ProtocolError("sealed.padding", { detail: "zeros" })
+  if (!isZero(padded, end)) throw new ProtocolError("sealed.padding", { detail: "zeros" })
   return padded.subarray(lengthBytes, end)
+}
+
+/** Whether all is zero from `start` on: by words of four bytes, from where the buffer has one. */
+function isZero(bytes: Uint8Array, start: number): boolean {
+  const { buffer, byteOffset, length } = bytes
+  let [bits, at] = [0, start]
+  while (at < length && (byteOffset + at) % 4 !== 0) bits |= bytes[at++]!
+  if (at === length) return bits === 0
+  const words = new Int32Array(buffer, byteOffset + at, (length - at) >> 2)
+  for (let i = 0; i < words.length; i++) bits |= words[i]!
+  for (at += 4 * words.length; at < length; at++) bits |= bytes[at]!
+  return bits === 0
 }

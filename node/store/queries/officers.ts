@@ -1,6 +1,7 @@
 import { kidOf } from "../../../protocol/member/key.ts"
 import { type Officer, officerDigest } from "../../../protocol/member/officer.ts"
 import type { Db, Schema } from "../schema.ts"
+import { prepared } from "./prepared.ts"
 
 export type OfficerRow = Schema["officer"]
 
@@ -65,10 +66,13 @@ export function isInDays(row: OfficerRow, day: string): boolean {
 
 /** Keys of deputies whose days have not come or are over: no verifier knows them, our own node does. */
 export async function lapsedKids(db: Db, day: string): Promise<ReadonlySet<string>> {
-  const rows = await db
-    .selectFrom("officer")
-    .selectAll()
-    .where((eb) => eb.or([eb("not_before", ">", day), eb("not_after", "<", day)]))
-    .execute()
+  const rows = await lapsedOn(db, day)
   return new Set(rows.map((row) => kidOf(opened(row).key)))
 }
+
+const lapsedOn = prepared((db, day: string) =>
+  db
+    .selectFrom("officer")
+    .selectAll()
+    .where((eb) => eb.or([eb("not_before", ">", day), eb("not_after", "<", day)])),
+)

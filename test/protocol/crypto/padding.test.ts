@@ -49,6 +49,17 @@ test("any other padding is refused: in size, in length, in a single bit", () => 
   expect(code(padded)).toBeNull()
   for (let at = 108; at < padded.length; at++)
     expect(code(padded.with(at, 1) as Uint8Array), `${at}`).toBe("sealed.padding")
+  // Wherever it lies in its buffer, to the last byte.
+  for (const offset of [1, 2, 3]) {
+    const lying = new Uint8Array(offset + padded.length + 1).subarray(offset, -1)
+    lying.set(padded)
+    expect(code(lying), `${offset}`).toBeNull()
+    for (const at of [108, 109, 110, 111, 112, padded.length - 4, padded.length - 1]) {
+      lying[at] = 128
+      expect(code(lying), `${offset} ${at}`).toBe("sealed.padding")
+      lying[at] = 0
+    }
+  }
   for (const length of [0, 1, 4095, 4097, 6000, 8192])
     expect(code(new Uint8Array(length)), `${length}`).toBe("sealed.padding")
   for (const at of [0, 1, 2, 3, 4, 5])
