@@ -21,6 +21,7 @@ export type OrderRow = {
   readonly document: Uint8Array
   readonly index: number
   readonly salt: Uint8Array
+  readonly repudiated: number
 }
 
 /** One grant of a logged order. */
@@ -110,7 +111,7 @@ export class Books {
   /** In the order in which they were written, from after `position` on. */
   orders(position: number): { readonly rows: readonly OrderRow[]; readonly position: number } {
     return this.#since(
-      `SELECT rowid, origin, id, digest, document, idx AS "index", salt FROM logged_order
+      `SELECT rowid, origin, id, digest, document, idx AS "index", salt, repudiated FROM logged_order
        WHERE rowid > ? ORDER BY rowid`,
       position,
     )

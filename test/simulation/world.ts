@@ -102,6 +102,11 @@ export class World {
     this.#restored.set(actor, heard)
   }
 
+  /** Some of what it released may not count: a key that signed it was in other hands. */
+  hasRevoked(member: string): boolean {
+    return [...this.truth.revoked.keys()].some((key) => key.startsWith(member))
+  }
+
   /** Its books are not those that it once kept. */
   wasRestored(actor: Actor): boolean {
     return this.#wasRestored.has(actor)

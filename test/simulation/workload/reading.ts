@@ -23,7 +23,9 @@ function tellLine({ world, actor }: Scene, line: Synced): string {
   const isSaid =
     ofItself.has(code ?? "") && [actor, peer].some((one) => one && world.faulty.has(one))
   const isExcused = code === undefined || ofTheWay.has(code) || isOwnLoss || isSaid
-  if ((refused > 0 || !isExcused) && peer?.isHonest && actor.isHonest && !world.isTampered(peer))
+  // What a stolen key signed is served, as the feed has it, and refused by whoever knows.
+  const isRefusing = refused > 0 && !(peer !== undefined && world.hasRevoked(peer.id))
+  if ((isRefusing || !isExcused) && peer?.isHonest && actor.isHonest && !world.isTampered(peer))
     world.violate(
       "S10 an honest member is not blamed",
       `${actor.name} of ${name}: ${refused} refused, ${code ?? "no code"}`,
