@@ -120,6 +120,10 @@ export const commandGroups: readonly {
         load: async () => (await import("./commands/dialogue.ts")).registerDialogue,
       },
       {
+        names: ["assistance"],
+        load: async () => (await import("./commands/assistance.ts")).registerAssistance,
+      },
+      {
         names: ["trends"],
         load: async () => (await import("./commands/trends.ts")).registerTrends,
       },

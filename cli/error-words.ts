@@ -126,6 +126,8 @@ export const protocolErrorHints: { readonly [code in ProtocolErrorCode]?: string
     'Pin the member that you expect it from, by words you have from itself: --pin "12 WORDS"',
   "evidence.witnesses": "Without --require-witnesses you see what is proven all the same.",
   "profile.unknown": "comity profile list shows those that are here.",
+  "marking.unmapped":
+    'Information security there decides on a mark of its own first: comity mark map MARKING "OURS"',
   "query.malformed": "Give a word or a number to search for.",
   "keys.expired":
     "comity sync gets its newest key; if it has none, its node has not run for weeks.",

@@ -1,4 +1,5 @@
 import { open, writeFile } from "node:fs/promises"
+import { resolve } from "node:path"
 import type { Readable, Writable } from "node:stream"
 import { UsageError } from "./usage-error.ts"
 
@@ -20,7 +21,10 @@ export async function readFileArgument(
     if (cause instanceof UsageError) throw cause
     const { code } = cause as NodeJS.ErrnoException
     if (code === "ENOENT")
-      throw new UsageError("file.missing", `There is no file ${path}.`, { cause })
+      throw new UsageError("file.missing", `There is no file ${path}.`, {
+        hint: `It was looked for as ${resolve(path)}`,
+        cause,
+      })
     const isDirectory = code === "EISDIR"
     throw new UsageError(
       "file.unreadable",

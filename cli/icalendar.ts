@@ -1,6 +1,7 @@
 import ical, { ICalAlarmType, ICalEventTransparency } from "ical-generator"
 import type { DeadlineView } from "../node/reading/calendar.ts"
 
+const dayMs = 86_400_000
 const reminderSeconds = 14 * 86_400
 
 /**
@@ -9,7 +10,7 @@ const reminderSeconds = 14 * 86_400
  */
 export function formatCalendar(deadlines: readonly DeadlineView[], stamp: Date): string {
   const calendar = ical({ name: "comity", prodId: "//comity//calendar//EN" })
-  for (const { deadline, day, what, title, mechanism, from, state } of deadlines) {
+  for (const { deadline, day, until, what, title, mechanism, from, state } of deadlines) {
     const start = new Date(`${day}T00:00:00Z`)
     const event = calendar.createEvent({
       allDay: true,
@@ -17,6 +18,8 @@ export function formatCalendar(deadlines: readonly DeadlineView[], stamp: Date):
       id: `${deadline}@comity`,
       stamp,
       start,
+      // The end of an event of whole days is the day after its last. RFC 5545 §3.6.1
+      ...(until === undefined ? {} : { end: new Date(Date.parse(`${until}T00:00:00Z`) + dayMs) }),
       summary: title === undefined ? what : `${what}: ${title}`,
       timezone: "UTC",
       transparency: ICalEventTransparency.TRANSPARENT,

@@ -45,6 +45,25 @@ export async function readSource(
   maxBytes = draftBytes,
 ): Promise<string> {
   const bytes = await readFileArgument(file, maxBytes, context.stdin)
+  const text = textIn(bytes, file)
+  if (isObject(text))
+    throw new UsageError("file.unreadable", `${file} is no practice: it is made for programs.`, {
+      hint: "A practice is lines such as title: between two lines ---, then its text; demo/practices/ has some.",
+    })
+  return text
+}
+
+/** A card, an order or a proof has been taken for a practice. */
+function isObject(text: string): boolean {
+  if (!text.startsWith("{")) return false
+  try {
+    return typeof JSON.parse(text) === "object"
+  } catch {
+    return false
+  }
+}
+
+function textIn(bytes: Uint8Array, file: string): string {
   try {
     return decodeUtf8(bytes)
   } catch (cause) {

@@ -58,6 +58,7 @@ export const nodeErrorCodes = [
     "terms.invalid",
     "recipient.self",
     "recipient.none",
+    "recipient.left",
     "recipient.audience",
     "recipient.ceiling",
     "recipient.naming",
@@ -68,7 +69,7 @@ export const nodeErrorCodes = [
   ],
   ...["profile.adopted", "profile.looser"],
   ...["consent.unasked", "consent.pending", "onward.refused", "order.pending"],
-  ...["record.held", "hold.unknown"],
+  ...["record.held", "hold.unknown", "hold.officers"],
   ...["group.unknown", "group.ambiguous", "group.pending", "group.not-ours"],
   ...[
     "witness.missing",

@@ -226,10 +226,14 @@ async function storeOwn(
     })
     .onConflict((conflict) => conflict.doNothing())
     .execute()
-  const { title } = record
+  const { marking, title } = record
   const inserted = await trx
     .insertInto("content")
-    .values({ origin, id, version, title, bytes, content_key: key, tag: withdrawalTag(key) })
+    .values({
+      ...{ origin, id, version, title, marking, bytes },
+      content_key: key,
+      tag: withdrawalTag(key),
+    })
     .onConflict((conflict) => conflict.doNothing())
     .returning("rid")
     .executeTakeFirst()

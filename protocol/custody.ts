@@ -7,11 +7,13 @@ import { consentsPerOrder } from "./profiles/consent.ts"
 import { decodeProfile, type Profile, profileDigest } from "./profiles/profile.ts"
 import { decodeProven, objectBytes, type Proven, provenFields, verifyProven } from "./proven.ts"
 import type { Witnessing } from "./quorum.ts"
+import { type Group, groupOf } from "./record/group.ts"
 import { isAtMost } from "./record/marking.ts"
+import { decodeRecord, recordDigest } from "./record/record.ts"
 import { type Consent, decodeConsentValue } from "./release/consent.ts"
 import { evidenceTerm, type Grant, type Terms } from "./release/grant.ts"
 import { type PlacedGrant, placedFields, placeGrant } from "./release/placed-grant.ts"
-import { decodeShape, json, list, literal, object, type ShapeOf } from "./shape.ts"
+import { decodeShape, json, list, literal, object, optional, type ShapeOf } from "./shape.ts"
 import { type Holder, type Standing, verifyOrder } from "./verify.ts"
 
 /**
@@ -50,10 +52,20 @@ export function decodeShown(fields: ShapeOf<typeof shownShape>, code: ProtocolEr
 }
 
 // Flat: a link says by its grant's `custody` on which one it rests.
-const linkShape = object({ ...shownFields, custody: list(json, { max: 0 }) })
+const linkShape = object({
+  ...shownFields,
+  custody: list(json, { max: 0 }),
+  /** the list that its terms name by `inside` */
+  group: optional(json),
+})
 export type LinkFields = Omit<ShapeOf<typeof linkShape>, "type" | "custody">
 
-export type Link = Shown & { readonly bytes: Uint8Array; readonly digest: string }
+export type Link = Shown & {
+  readonly bytes: Uint8Array
+  readonly digest: string
+  /** whom it may be passed on to, where its terms say `inside` */
+  readonly group: Group | null
+}
 
 export function encodeLink(fields: LinkFields): Uint8Array {
   return encodeCanonical({ ...fields, custody: [], type: "comity/evidence/v1" })
@@ -68,7 +80,38 @@ export function linkDigest(bytes: Uint8Array): string {
 export function decodeLinkValue(value: Json): Link {
   const fields = decodeShape(linkShape, value, "custody.malformed")
   const bytes = encodeCanonical(value as object)
-  return { ...decodeShown(fields, "custody.malformed"), bytes, digest: linkDigest(bytes) }
+  const shown = decodeShown(fields, "custody.malformed")
+  const { payload } = shown.proven.order
+  const group = groupNamed(shown.placed.grant, fields.group, payload.network)
+  return { ...shown, bytes, digest: linkDigest(bytes), group }
+}
+
+/** Digest of the group version that the terms name; null where they name none. */
+export function insideOf({ terms }: Pick<Grant, "terms">): string | null {
+  return typeof terms?.onward === "object" ? terms.onward.inside : null
+}
+
+/**
+ * The list that a grant's terms name, from the record that came with it. Its digest stands in what the
+ * origin's officers signed: no other signature is asked for. docs/decisions/0066-inside-a-list.md
+ *
+ * @param value null exactly where the terms name none
+ * @throws `custody.malformed`, `group.malformed`, `network.mismatch`
+ */
+export function groupNamed(
+  grant: Pick<Grant, "terms">,
+  value: Json | undefined,
+  network: string,
+): Group | null {
+  const inside = insideOf(grant)
+  if (value === undefined && inside === null) return null
+  const bytes = encodeCanonical((value ?? {}) as object)
+  if (recordDigest(bytes) !== inside)
+    throw new ProtocolError("custody.malformed", { detail: "another list" })
+  const record = decodeRecord(bytes)
+  if (record.network !== network) throw new ProtocolError("network.mismatch")
+  if (record.kind !== "group") throw new ProtocolError("group.malformed", { detail: "kind" })
+  return groupOf(record)
 }
 
 /** The chain behind a grant, the origin's own release first. @throws `custody.malformed` */
@@ -122,14 +165,15 @@ export function verifyCustody(
     // Only the record's origin needs no permission, and it stands at the beginning alone.
     if (i > 0 && link.proven.order.payload.origin === grant.record.origin)
       throw new ProtocolError("custody.malformed", { detail: "superfluous" })
-    assertPassedOn(link.placed.grant, nextGrant)
+    assertPassedOn(link, nextGrant)
     return verifyLink(link, holder)
   })
   return proven as unknown as Custody
 }
 
 /** The same record under the same seal, to somebody who may have it, under no wider terms. PROTOCOL.md §4 */
-export function assertPassedOn(from: Grant, to: Grant): void {
+export function assertPassedOn({ placed, group }: Link, to: Grant): void {
+  const from = placed.grant
   const isSame =
     from.act === "release" &&
     to.act === "release" &&
@@ -137,7 +181,9 @@ export function assertPassedOn(from: Grant, to: Grant): void {
     sameBytes({ sealed: from.sealed }, { sealed: to.sealed })
   if (!isSame || from.terms === undefined || to.terms === undefined)
     throw new ProtocolError("custody.malformed", { detail: "another record" })
-  const widened = permits(from.terms, to.recipient) ? widerTerm(from.terms, to.terms) : "onward"
+  const widened = permits(from.terms, to.recipient, group)
+    ? widerTerm(from.terms, to.terms)
+    : "onward"
   if (widened !== null) throw new ProtocolError("custody.unpermitted", { detail: widened })
 }
 
@@ -148,8 +194,11 @@ function sameBytes(a: object, b: object): boolean {
 /**
  * Whether a holder may give it to this member by an order of its own. With `consent` it may not: the
  * origin, asked, releases it itself. docs/decisions/0041-onward.md
+ *
+ * @param group the list that the terms name, where they do
  */
-export function permits({ onward }: Terms, recipient: string): boolean {
+export function permits({ onward }: Terms, recipient: string, group: Group | null): boolean {
+  if (typeof onward !== "string") return group?.members.includes(recipient) === true
   return onward === "free" && recipient !== "public"
 }
 

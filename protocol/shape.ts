@@ -89,10 +89,14 @@ export function base64url(bytes: number): Shape<string> {
 
 /** `YYYY-MM-DD`, a day that exists. */
 export const day: Shape<string> = (value) => {
-  if (typeof value !== "string" || !/^\d{4}-\d{2}-\d{2}$/.test(value)) mismatch()
-  const at = Date.parse(`${value}T00:00:00Z`)
-  if (Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== value) mismatch()
+  if (typeof value !== "string" || !isDay(value)) mismatch()
   return value
+}
+
+export function isDay(text: string): boolean {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false
+  const at = Date.parse(`${text}T00:00:00Z`)
+  return !Number.isNaN(at) && new Date(at).toISOString().slice(0, 10) === text
 }
 
 export const network: Shape<string> = text({

@@ -27,9 +27,9 @@ export function registerCalendar(program: Command, context: CliContext): void {
       else
         output.table(
           ["DEADLINE", "DAY", "STATE", "MECHANISM", "WHAT", "FROM"],
-          deadlines.map(({ deadline, day, state, mechanism, what, title, from, listed }) => [
+          deadlines.map(({ deadline, day, until, state, mechanism, what, title, from, listed }) => [
             deadline.slice(0, 8),
-            day,
+            until === undefined ? day : `${day}/${until}`,
             listed === true ? `${state}, may be listed` : state,
             mechanism,
             title === undefined ? what : `${what}: ${title}`,

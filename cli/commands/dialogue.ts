@@ -11,7 +11,7 @@ import { printDraft } from "./draft.ts"
 import { oneOf } from "./init.ts"
 import { namesIn, printRequested } from "./release.ts"
 
-type Options = {
+export type SayingOptions = {
   readonly about?: string
   readonly status?: string
   readonly to?: string
@@ -33,7 +33,7 @@ export function registerDialogue(program: Command, context: CliContext): void {
       .description("make the order that asks a member a question, `-` reads it from stdin")
       .option("--about <record>", "the record that the question is about"),
     'ask xb "Who signs when one of the two is away?" --about 4f1c',
-  ).action((peer: string, question: string, options: Options, command: Command) =>
+  ).action((peer: string, question: string, options: SayingOptions, command: Command) =>
     say(context, command, options, {
       relation: "asks",
       text: question,
@@ -47,7 +47,7 @@ export function registerDialogue(program: Command, context: CliContext): void {
       .description("make the order that answers a question to whoever asked")
       .option("--also <peers>", "members that are told question and answer, and not who asked"),
     'answer 90ab "The deputy, named in advance." --also xc,xd',
-  ).action((question: string, text: string, options: Options, command: Command) =>
+  ).action((question: string, text: string, options: SayingOptions, command: Command) =>
     say(context, command, options, {
       relation: "answers",
       record: question,
@@ -59,7 +59,7 @@ export function registerDialogue(program: Command, context: CliContext): void {
     common(
       program.command(`${verb} <record> <text>`).description(about).option("--to <peers>", toWhom),
       `${verb} 4f1c "It has not been tried in transport."`,
-    ).action((record: string, text: string, options: Options, command: Command) =>
+    ).action((record: string, text: string, options: SayingOptions, command: Command) =>
       say(context, command, options, { relation, record, text }),
     )
   remark("comment", "replies", "make the order that says something to a record")
@@ -74,7 +74,7 @@ export function registerDialogue(program: Command, context: CliContext): void {
       .description("make the order that tells a record's origin what became of it here")
       .requiredOption("--status <what>", `${outcomes.join(", ")}`),
     'adopt 4f1c --status adapted "With three persons instead of two."',
-  ).action((record: string, text: string | undefined, options: Options, command: Command) =>
+  ).action((record: string, text: string | undefined, options: SayingOptions, command: Command) =>
     say(context, command, options, {
       relation: "adopts",
       record,
@@ -87,7 +87,7 @@ export function registerDialogue(program: Command, context: CliContext): void {
       .command("agree <agreement> [text]")
       .description("make the order that agrees to a mission agreement, as its other party"),
     "agree 4f1c",
-  ).action((record: string, text: string | undefined, options: Options, command: Command) =>
+  ).action((record: string, text: string | undefined, options: SayingOptions, command: Command) =>
     say(context, command, options, {
       relation: "agrees",
       record,
@@ -103,7 +103,7 @@ export function registerDialogue(program: Command, context: CliContext): void {
       .requiredOption("--status <status>", "on the scale of the finding's mechanism")
       .option("--to <peers>", toWhom),
     'follow-up 4f1c --status in-progress "Two of three sites are done."',
-  ).action((record: string, text: string | undefined, options: Options, command: Command) =>
+  ).action((record: string, text: string | undefined, options: SayingOptions, command: Command) =>
     say(context, command, options, {
       relation: "follows-up",
       record,
@@ -124,7 +124,7 @@ Example:
   $ comity translate 4f1c practice.fr.md --status courtesy
 `,
     )
-    .action(async (record: string, file: string, options: Options, command: Command) => {
+    .action(async (record: string, file: string, options: SayingOptions, command: Command) => {
       const status = oneOf("--status", options.status ?? "", ["official", "courtesy", "machine"])
       const source = await textOf(context, file)
       await using node = await connect(context, command)
@@ -136,7 +136,7 @@ Example:
 const outcomes = ["adopted", "adapted", "considered", "not-applicable"] as const
 const toWhom = "members, separated by commas (default: its origin; of ours, whoever holds it)"
 
-function common(command: Command, example: string): Command {
+export function common(command: Command, example: string): Command {
   return command
     .option("--title <text>", "title (default: its first sentence)")
     .option("--language <tag>", "language of the text (default: the record's)")
@@ -154,10 +154,10 @@ function common(command: Command, example: string): Command {
     .addHelpText("after", `\nExample:\n  $ comity ${example}\n`)
 }
 
-async function say(
+export async function say(
   context: CliContext,
   command: Command,
-  options: Options,
+  options: SayingOptions,
   saying: Saying,
 ): Promise<void> {
   const { to, title, language, area, profile, field } = options

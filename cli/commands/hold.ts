@@ -1,14 +1,33 @@
 import type { Command } from "commander"
 import type { Decision } from "../../node/authority/decision.ts"
-import type { HoldView, Opened } from "../../node/exchange/hold.ts"
+import type { ArchiveRequest } from "../../node/exchange/archive.ts"
+import type { HoldView, OpenedRecord } from "../../node/exchange/hold.ts"
 import type { RecordReference } from "../../node/order/standing.ts"
-import { encodeBase64 } from "../../protocol/encoding.ts"
+import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
+import { assertConfirmed } from "../confirm.ts"
 import type { CliContext } from "../context.ts"
+import { readFileArgument, writeFileArgument } from "../file-argument.ts"
 import { connect, type NodeClient } from "../node-client.ts"
-import { assertOfficer, decisionBy, type OfficerOptions } from "../officer-key.ts"
+import { assertOfficer, decisionBy, type OfficerOptions, officerKeyOf } from "../officer-key.ts"
 import type { Output } from "../output.ts"
+import { bothMarks } from "./records.ts"
 
 type Decided = OfficerOptions & { readonly reason: string }
+type UnsealOptions = {
+  readonly reason: string
+  readonly share: readonly string[]
+  readonly as: readonly string[]
+  readonly reseal?: boolean
+}
+type ArchiveLine = {
+  readonly at: number
+  readonly act: string
+  readonly record_id: string
+  readonly officers: string
+  readonly reason: string
+}
+
+const fileBytes = 4 * 1024 * 1024
 
 export function registerHold(program: Command, context: CliContext): void {
   const hold = program
@@ -19,6 +38,7 @@ export function registerHold(program: Command, context: CliContext): void {
       `
 Examples:
   $ comity hold place 4f1c --review 2027-12-31 --as p1 --reason "Archives Act, section 5"
+  $ comity hold seal 4f1c --as p1 --reason "Archives Act, section 5"
   $ comity hold list
 `,
     )
@@ -36,11 +56,11 @@ Examples:
       else
         output.table(
           ["RECORD", "FROM", "REVIEW", "STATE"],
-          holds.map(({ record, from, review, due, locked }) => [
-            record.slice(0, 12),
-            from,
-            review + (due ? " (past)" : ""),
-            locked ? "withdrawn, locked away" : "not withdrawn",
+          holds.map((view) => [
+            view.record.slice(0, 12),
+            view.from,
+            view.review === null ? "none" : view.review + (view.due ? " (past)" : ""),
+            stateOf(view),
           ]),
         )
     })
@@ -61,7 +81,23 @@ Examples:
         await node.call("hold.place", { record: id, review, statement }),
       )
     })
-  decided(hold.command("end <record>"), "end the hold: what was locked away under it is destroyed")
+  decided(
+    hold.command("seal <record>"),
+    "instead: seal a record for two officers when it is taken back",
+  )
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ comity hold seal 4f1c --as p1 --reason "Archives Act, section 5"\n',
+    )
+    .action(async (record: string, options: Decided, command: Command) => {
+      await using node = await connect(context, command)
+      const { origin, id } = await node.call<RecordReference>("hold.find", { record })
+      const about = { act: "seal", subject: `${origin} ${id}` } as const
+      const statement = await sign(context, node, options, about, command)
+      print(context.output(command), await node.call("hold.seal", { record: id, statement }))
+    })
+  registerUnsealing(hold, context)
+  decided(hold.command("end <record>"), "end the hold: what was kept under it is destroyed")
     .addHelpText(
       "after",
       '\nExample:\n  $ comity hold end 4f1c --as p1 --reason "the case is closed"\n',
@@ -75,7 +111,8 @@ Examples:
       const output = context.output(command)
       output.document(ended)
       output.line(`record ${ended.record} of ${ended.from} is held no more`)
-      if (ended.locked) output.line("it was withdrawn, and is destroyed; its origin will be told")
+      if (ended.locked || ended.openers !== undefined)
+        output.line("it was withdrawn, and is destroyed; its origin will be told")
     })
   decided(hold.command("open <record>"), "as an officer, read what is locked away")
     .addHelpText(
@@ -87,16 +124,155 @@ Examples:
       const { origin, id } = await node.call<RecordReference>("hold.find", { record })
       const about = { act: "open", subject: `${origin} ${id}` } as const
       const statement = await sign(context, node, options, about, command)
-      const opened = await node.call<Opened>("hold.open", { record: id, statement })
-      const output = context.output(command)
-      output.document(opened)
-      const { title, body } = opened.content as { readonly title: string; readonly body: string }
-      output.block(title)
-      const { marking, localMark } = opened
-      output.line(marking, localMark === null || localMark === marking ? "" : ` / ${localMark}`)
-      output.block(body)
-      output.note("It was withdrawn: read it for that reason only, which is on record.")
+      const opened = await node.call<OpenedRecord>("hold.open", { record: id, statement })
+      printOpened(context.output(command), opened)
     })
+}
+
+function stateOf({ locked, openers }: HoldView): string {
+  if (locked) return "withdrawn, locked away"
+  if (openers === undefined) return "not withdrawn"
+  const few = openers.length < 2 ? " (too few)" : ""
+  return `withdrawn, sealed for two of ${openers.join(", ")}${few}`
+}
+
+function printOpened(output: Output, opened: OpenedRecord): void {
+  output.document(opened)
+  const { title, body } = opened.content as { readonly title: string; readonly body: string }
+  output.block(title)
+  const { marking, localMark } = opened
+  output.line(bothMarks(marking, localMark))
+  output.block(body)
+  output.note("It was withdrawn: read it for that reason only, which is on record.")
+}
+
+/** What two officers do to read what is sealed. */
+function registerUnsealing(hold: Command, context: CliContext): void {
+  const all = (value: string, before: readonly string[]) => [...before, value]
+  const none = [] as readonly string[]
+  hold
+    .command("request <record>")
+    .description("write what two officers need to open what is sealed")
+    .requiredOption("--reason <text>", "why; officers see it, and it goes on record")
+    .requiredOption("-o, --output <file>", "- for stdout")
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ comity hold request 4f1c --reason "order of the court, 12 May" -o 4f1c.request\n',
+    )
+    .action(
+      async (record: string, options: { reason: string; output: string }, command: Command) => {
+        await using node = await connect(context, command)
+        const { reason, output: file } = options
+        const { request } = await node.call<{ request: string }>("hold.request", { record, reason })
+        await writeFileArgument(file, decodeBase64(request), context.stdout)
+        context.output(command).note("Two officers: comity hold share FILE -o SHARE")
+      },
+    )
+  hold
+    .command("share <request>")
+    .description("give the own share of it, on the officer's own machine; needs no node")
+    .option("--as <person>", "the officer whose key lies in this home")
+    .option("--key <file>", "the officer's own key file, elsewhere")
+    .option("--passphrase-file <file>", "the key's passphrase (default: asked)")
+    .requiredOption("-o, --output <file>", "where the share goes; destroy it after use")
+    .option("--yes", "do not ask for confirmation")
+    .addHelpText("after", "\nExample:\n  $ comity hold share 4f1c.request --as p1 -o p1.share\n")
+    .action((file: string, options: ShareOptions, command: Command) =>
+      share(context, file, options, command),
+    )
+  hold
+    .command("unseal <record>")
+    .description("read what is sealed with the shares of two officers; goes on record")
+    .requiredOption("--reason <text>", "as in the request")
+    .option("--share <file>", "an officer's share; repeat", all, none)
+    .option("--as <person>", "an officer whose key lies in this home; repeat", all, none)
+    .option("--reseal", "seal it again, to the officers of today")
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ comity hold unseal 4f1c --reason "order of the court, 12 May" --share p1.share --share p2.share\n',
+    )
+    .action((record: string, options: UnsealOptions, command: Command) =>
+      unseal(context, record, options, command),
+    )
+  hold
+    .command("log")
+    .description("list what was sealed, opened and destroyed, by whom and why")
+    .addHelpText("after", "\nExample:\n  $ comity hold log\n")
+    .action(async (_options: object, command: Command) => {
+      const output = context.output(command)
+      await using node = await connect(context, command)
+      const { log } = await node.call<{ log: readonly ArchiveLine[] }>("hold.log", {})
+      output.document({ log })
+      output.table(
+        ["DAY", "ACT", "RECORD", "OFFICERS", "REASON"],
+        log.map(({ at, act, record_id, officers, reason }) => [
+          new Date(at).toISOString().slice(0, 10),
+          act,
+          record_id.slice(0, 12),
+          officers,
+          reason,
+        ]),
+      )
+    })
+}
+
+type ShareOptions = OfficerOptions & { readonly output: string; readonly yes?: boolean }
+
+async function share(
+  context: CliContext,
+  file: string,
+  options: ShareOptions,
+  command: Command,
+): Promise<void> {
+  assertOfficer(options)
+  const { readArchiveRequest } = await import("../../node/exchange/archive.ts")
+  const { prepareCrypto } = await import("../../node/node.ts")
+  prepareCrypto()
+  const request = readArchiveRequest(await readFileArgument(file, fileBytes, context.stdin))
+  const output = context.output(command)
+  output.note(`Open record ${request.id} of ${request.origin}, because: ${request.reason}`)
+  await assertConfirmed(context, options.yes === true, "Give your share?")
+  const given = await shareOf(context, request, options, command)
+  await writeFileArgument(options.output, given, context.stdout)
+  output.note("With that of another officer it opens the record: carry it with care.")
+}
+
+async function shareOf(
+  context: CliContext,
+  request: ArchiveRequest,
+  options: OfficerOptions,
+  command: Command,
+): Promise<Uint8Array> {
+  const { giveArchiveShares } = await import("../../node/exchange/archive.ts")
+  const { today } = await import("../../node/context.ts")
+  const { realClock } = await import("../../node/real-env.ts")
+  const { key } = await officerKeyOf(context, options, command)
+  return giveArchiveShares(request, key, today({ env: { clock: realClock } }))
+}
+
+async function unseal(
+  context: CliContext,
+  record: string,
+  { reason, share: files, as, reseal }: UnsealOptions,
+  command: Command,
+): Promise<void> {
+  await using node = await connect(context, command)
+  const statements: Uint8Array[] = []
+  for (const file of files) statements.push(await readFileArgument(file, fileBytes, context.stdin))
+  if (as.length > 0) {
+    const { readArchiveRequest } = await import("../../node/exchange/archive.ts")
+    const asked = await node.call<{ request: string }>("hold.request", { record, reason })
+    const request = readArchiveRequest(decodeBase64(asked.request))
+    for (const officer of as)
+      statements.push(await shareOf(context, request, { as: officer }, command))
+  }
+  const opened = await node.call<OpenedRecord>("hold.unseal", {
+    record,
+    reason,
+    statements: statements.map(encodeBase64),
+    reseal: reseal === true,
+  })
+  printOpened(context.output(command), opened)
 }
 
 function decided(command: Command, description: string): Command {
@@ -122,7 +298,11 @@ async function sign(
 
 function print(output: Output, view: HoldView): void {
   output.document(view)
-  output.line(`record ${view.record} of ${view.from} is held until ${view.review}`)
+  const how =
+    view.review === null
+      ? "is sealed for two officers when it is withdrawn"
+      : `is held until ${view.review}`
+  output.line(`record ${view.record} of ${view.from} ${how}`)
   output.note(
     "While it is not withdrawn, nothing changes. Its origin learns of the hold by the receipt.",
   )

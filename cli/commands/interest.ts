@@ -15,6 +15,7 @@ type Options = {
   readonly title?: string
   readonly text?: string
   readonly in?: string
+  readonly until?: string
 }
 
 export function registerInterest(program: Command, context: CliContext): void {
@@ -44,14 +45,15 @@ Examples:
       .option("--kind <kind>", "kind of record; repeat for any of several", all, none)
       .option("--language <tag>", "language; repeat for any of several", all, none)
       .option("--words <text>", "words that must all occur, as in a search")
+      .option("--until <day>", "last day, YYYY-MM-DD (default: until it is withdrawn)")
       .option("--in <tag>", "language that this is written in (default: en)")
   sought(interest.command("state"))
-    .description("make the order that tells peers what we look for, until it is withdrawn")
+    .description("make the order that tells peers what we look for")
     .option("--title <text>", "a name for it (default: made of what is looked for)")
     .option("--text <text>", "what it is for")
     .addHelpText(
       "after",
-      '\nExample:\n  $ comity interest state --to xb --mechanism ippas --area S.2 --words "gate"\n',
+      '\nExample:\n  $ comity interest state --to xb --mechanism ippas --area S.2 --words "gate" --until 2027-06-30\n',
     )
     .action((options: Options, command: Command) => {
       const title = options.title ?? titleOf(options)
@@ -83,12 +85,13 @@ Examples:
       if (interests.length === 0) output.note("Nobody has said yet what it looks for.")
       else
         output.table(
-          ["RECORD", "FROM", "KIND", "LOOKS FOR", "TITLE"],
+          ["RECORD", "FROM", "KIND", "LOOKS FOR", "UNTIL", "TITLE"],
           interests.map((one) => [
             one.record.slice(0, 12),
             one.peer,
             one.kind,
             describe(one),
+            one.until ?? "",
             one.title,
           ]),
         )
@@ -146,6 +149,7 @@ async function state(
     languages: options.language,
     words: options.words ?? "",
     to: namesIn(options.to),
+    ...(options.until === undefined ? {} : { until: options.until }),
   })
   printRequested(output, requested, false)
   const [told] = requested.preview

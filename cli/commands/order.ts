@@ -10,6 +10,7 @@ import type { CliContext } from "../context.ts"
 import { readFileArgument, writeFileArgument } from "../file-argument.ts"
 import { connect, type NodeClient } from "../node-client.ts"
 import { assertOfficer, decisionBy, type OfficerOptions, officerKeyOf } from "../officer-key.ts"
+import { onwardWords } from "../onward.ts"
 import type { Output } from "../output.ts"
 import { styled } from "../output.ts"
 import { UsageError } from "../usage-error.ts"
@@ -155,7 +156,7 @@ function printOrder(output: Output, view: OrderView): void {
   for (const { recipient, title, record, version, terms } of view.grants)
     output.line(
       `  ${recipient}: “${title}” (${record.slice(0, 12)}, version ${String(version)})`,
-      terms === undefined ? "" : `, ${terms.marking}, onward ${String(terms.onward)}`,
+      terms === undefined ? "" : `, ${terms.marking}, onward ${onwardWords(terms.onward)}`,
     )
   for (const { person, role } of view.signatures) output.line(`  signed by ${person} as ${role}`)
   if (view.refusedBy !== undefined)
@@ -376,7 +377,7 @@ function printReview(output: Output, { order, lines, notes, member }: Review): v
   const { name, network } = member.documents.at(-1)!.payload
   const act = order.act.toUpperCase()
   output.note(styled("bold", `${act} on behalf of ${name}, network ${network}`))
-  for (const { known, isPinned, record, grant } of lines) {
+  for (const { known, isPinned, record, grant, inside } of lines) {
     output.note(
       `  to ${known}`,
       isPinned ? "" : styled("yellow", " (not known on this machine: compare the words)"),
@@ -387,10 +388,12 @@ function printReview(output: Output, { order, lines, notes, member }: Review): v
     const { terms } = grant
     if (terms !== undefined)
       output.note(
-        `     onward ${String(terms.onward)}, for ${terms.purpose}, evidence to ${terms.evidence}`,
+        `     onward ${onwardWords(terms.onward)}, for ${terms.purpose}, evidence to ${terms.evidence}`,
         terms.expires === undefined ? "" : `, until ${terms.expires}`,
         ...terms.caveats.map((caveat) => `, ${caveat}`),
       )
+    if (inside !== null)
+      output.note(`     @${inside.name}, the list it may go round in: ${inside.known.join(", ")}`)
   }
   for (const note of notes) output.note(`  ${note}`)
 }

@@ -3,6 +3,7 @@ import type { Links, LinkView } from "../../node/order/linked.ts"
 import type { RecordView, Shown } from "../../node/reading/records.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
+import { onwardWords } from "../onward.ts"
 import { type Output, styled } from "../output.ts"
 
 export function registerRecords(program: Command, context: CliContext): void {
@@ -49,7 +50,7 @@ export function registerRecords(program: Command, context: CliContext): void {
 
 export function printRecords(output: Output, records: readonly RecordView[]): void {
   output.table(
-    ["RECORD", "FROM", "RECEIVED", "VERDICT", "PROFILE", "TITLE"],
+    ["RECORD", "FROM", "RECEIVED", "VERDICT", "PROFILE", "MARKING", "TITLE"],
     records.map((one) => [
       one.record.slice(0, 12),
       one.from,
@@ -58,9 +59,15 @@ export function printRecords(output: Output, records: readonly RecordView[]): vo
         ? "withdrawn"
         : one.verdict + (one.stale === undefined ? "" : `, stale since ${one.stale}`),
       one.profile,
+      one.marking === null ? "" : bothMarks(one.marking, one.localMark),
       one.withdrawn ? "(withdrawn: content destroyed)" : one.title,
     ]),
   )
+}
+
+/** As its origin marked it, and as we handle it. */
+export function bothMarks(marking: string, local: string | null): string {
+  return local === null || local === marking ? marking : `${marking} / ${local}`
 }
 
 function printShown(output: Output, shown: Shown): void {
@@ -75,16 +82,18 @@ function printShown(output: Output, shown: Shown): void {
   }
   output.line(styled("bold", title))
   output.line(
-    `${kind} under ${profile}, version ${String(shown.version)}, from ${shown.from}, ${shown.marking}`,
-    shown.localMark === null || shown.localMark === shown.marking ? "" : ` / ${shown.localMark}`,
+    `${kind} under ${profile}, version ${String(shown.version)}, from ${shown.from}, `,
+    bothMarks(shown.marking, shown.localMark),
     areas.length === 0 ? "" : `, ${areas.join(", ")}`,
   )
   for (const note of shown.notes) output.line(styled("yellow", note))
   if (shown.terms !== null)
     output.line(
-      `terms: ${shown.terms.purpose}, onward ${String(shown.terms.onward)}, evidence to ${shown.terms.evidence}`,
+      `terms: ${shown.terms.purpose}, onward ${onwardWords(shown.terms.onward)}, evidence to ${shown.terms.evidence}`,
       ...shown.terms.caveats.map((caveat) => `, ${caveat}`),
     )
+  if (shown.inside !== undefined)
+    output.line(`inside ${shown.inside.group}: ${shown.inside.members.join(", ")}`)
   output.line("")
   for (const [name, text] of Object.entries(fields)) output.block(`${name}: ${text}`)
   output.block(body)

@@ -4,6 +4,7 @@ import type { Asked } from "../../node/order/interests.ts"
 import type { Requested } from "../../node/order/release.ts"
 import type { CliContext } from "../context.ts"
 import { connect } from "../node-client.ts"
+import { onwardWords } from "../onward.ts"
 import type { Output } from "../output.ts"
 import { addAll, holdsMany, type Practice, practicesIn } from "../practice-files.ts"
 import { oneOf } from "./init.ts"
@@ -28,7 +29,10 @@ export function registerRelease(program: Command, context: CliContext): void {
     .command("request <record...>")
     .description("make the orders that release records to the members named; nothing leaves by it")
     .requiredOption("--to <peers>", "members and groups (@name), separated by commas")
-    .option("--onward <how>", "may they pass it on: no, consent or free (default: no)")
+    .option(
+      "--onward <how>",
+      "may they pass it on: no, consent, inside:@GROUP or free (default: no)",
+    )
     .option(
       "--evidence <who>",
       "who may see evidence: recipient, members or public (default: members)",
@@ -50,6 +54,7 @@ Examples:
   $ comity release request 4f1c --to xb,xc --dry-run
   $ comity release request 4f1c --to @harbours
   $ comity release request 4f1c 90ab --to xb --until 2027-12-31
+  $ comity release request 4f1c --to xb --onward inside:@harbours --dry-run
   $ comity release request practices/ --to @harbours
 `,
     )
@@ -67,9 +72,7 @@ async function request(
   const { onward, evidence, purpose, until, caveat } = options
   const input = {
     to: namesIn(options.to),
-    ...(onward === undefined
-      ? {}
-      : { onward: oneOf("--onward", onward, ["no", "consent", "free"] as const) }),
+    ...(onward === undefined ? {} : { onward: onwardAsked(onward) }),
     ...(evidence === undefined
       ? {}
       : {
@@ -89,6 +92,11 @@ async function request(
     else found.push(...(await addAll(node, one)).map(({ record }) => record))
   const requested = await node.call<Requested>("release.request", { records: found, ...input })
   printRequested(context.output(command), requested, options.dryRun === true)
+}
+
+function onwardAsked(onward: string): string {
+  if (/^inside:@./.test(onward)) return onward
+  return oneOf("--onward", onward, ["no", "consent", "inside:@GROUP", "free"] as const)
 }
 
 /** Ids as they are; of a folder or a list its practices, which become drafts where they are none yet. */
@@ -151,7 +159,7 @@ function printForeseen(output: Output, foreseen: Foreseen, isDry: boolean): void
   output.line(`${recipient} (${member.slice(0, 12)}…): “${title}”, version ${String(version)}`)
   if (terms !== undefined)
     output.line(
-      `    ${terms.marking}, onward ${String(terms.onward)}, for ${terms.purpose}, evidence to ${terms.evidence}`,
+      `    ${terms.marking}, onward ${onwardWords(terms.onward)}, for ${terms.purpose}, evidence to ${terms.evidence}`,
       terms.expires === undefined ? "" : `, until ${terms.expires}`,
     )
   if (!isDry) return

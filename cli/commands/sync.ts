@@ -1,7 +1,7 @@
 import type { Command } from "commander"
 import type { Synced } from "../../node/exchange/subscribe.ts"
 import type { CliContext } from "../context.ts"
-import { type ExitCode, exitCodes, wordsOf } from "../errors.ts"
+import { type ExitCode, exitCodes, hintOf, wordsOf } from "../errors.ts"
 import { connect } from "../node-client.ts"
 import { type Output, styled } from "../output.ts"
 
@@ -47,10 +47,14 @@ export function registerSync(program: Command, context: CliContext): void {
 }
 
 function printSynced(output: Output, one: Synced): void {
-  const { name, received, already, refused, failed } = one
+  const { name, received, already, refused, failed, refusals = [] } = one
   output.line(
     `${name}: ${String(received)} received, ${String(already)} already here, ${String(refused)} refused, ${String(failed)} failed`,
   )
+  for (const { record, code } of refusals)
+    output.line(`  refused ${record.slice(0, 12)}: ${wordsOf(code, code)} (${code})`)
+  const hints = new Set(refusals.map(({ code }) => hintOf(code) ?? ""))
+  for (const hint of hints) if (hint !== "") output.note(hint)
 }
 
 function failureOf({ name, code = "", error = "" }: Synced): string {

@@ -24,6 +24,8 @@ export const decisionActs = [
   "map-marking",
   /** keep what the law forbids to destroy when it is taken back */
   "hold",
+  /** the same, sealed for two officers */
+  "seal",
   /** destroy it after all */
   "unhold",
   /** read what is kept so */

@@ -1,5 +1,6 @@
 import { encodeCanonical, ingest } from "../../protocol/canonical.ts"
 import { ed25519PublicKey, signEd25519 } from "../../protocol/crypto/sign.ts"
+import { groupNamed, insideOf } from "../../protocol/custody.ts"
 import { decodeHex, encodeBase64url, encodeHex, equalBytes } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import { verifyCheckpoint } from "../../protocol/log/checkpoint.ts"
@@ -79,6 +80,8 @@ const exportShape = object({
     { max: 100_000 },
   ),
   grants: list(object({ grant: json, position: integer(0, 1023) }), { min: 1, max: 512 }),
+  /** the lists that terms name by `inside` */
+  groups: optional(list(json, { min: 1, max: 512 })),
   /** the profile of the records, where it does not come with the software */
   profile: optional(json),
   recipients: list(object({ member: text({ min: 1, max: 64 }), name: text({ max: 64 }) }), {
@@ -135,6 +138,8 @@ export type Review = {
     readonly isPinned: boolean
     readonly record: ComityRecord
     readonly grant: Grant
+    /** the list that it may be passed on inside, its members as this machine knows them */
+    readonly inside: { readonly name: string; readonly known: readonly string[] } | null
   }[]
   /** what it repeats or ends, as far as this machine was told */
   readonly notes: readonly string[]
@@ -263,14 +268,21 @@ function reviewRelease(
       return [recordDigest(exact), decodeRecord(exact)]
     }),
   )
+  const groups = new Map(
+    (fields.groups ?? []).map((one) => [recordDigest(encodeCanonical(one as object)), one]),
+  )
+  const knownAs = (member: string) => pins.get(member) ?? `words: ${wordsOf(member)}`
   const lines = grants.map(({ grant }) => {
     const record = records.get(grant.record.digest)
     if (record === undefined || !isAbout(record, grant) || grant.act !== order.act)
       throw new ProtocolError("record.mismatch")
     checkRule(order, record, grant, newestRoot(member).payload)
-    const name = pins.get(grant.recipient)
-    const known = name ?? `words: ${wordsOf(grant.recipient)}`
-    return { recipient: grant.recipient, known, isPinned: name !== undefined, record, grant }
+    const { recipient } = grant
+    const list = groups.get(insideOf(grant) ?? "")
+    const group = groupNamed(grant, list, order.network)
+    const inside = group === null ? null : { name: group.name, known: group.members.map(knownAs) }
+    const [known, isPinned] = [knownAs(recipient), pins.has(recipient)]
+    return { recipient, known, isPinned, record, grant, inside }
   })
   const isPaired = lines.every(
     (line, i) =>

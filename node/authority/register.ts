@@ -1,7 +1,5 @@
 import type { Selectable } from "kysely"
-import { combine, split } from "shamir-secret-sharing"
 import { encodeCanonical, ingest, type Json } from "../../protocol/canonical.ts"
-import { xchachaOpen, xchachaSeal } from "../../protocol/crypto/aead.ts"
 import {
   concat,
   decodeBase64url,
@@ -29,10 +27,10 @@ import {
 import { type Context, ownRoot } from "../context.ts"
 import { NodeError } from "../errors.ts"
 import { truncateWal } from "../store/purge.ts"
-import { type OfficerRow, officersByDigest, opened } from "../store/queries/officers.ts"
 import type { Db, Schema } from "../store/schema.ts"
+import { holdersOf, openers, openForTwo, type Purpose, sealForTwo } from "./for-two.ts"
 import { type OfficerKey, sealingKeyOf } from "./found.ts"
-import { openSealedTo, sealTo } from "./sealed-to.ts"
+import { openSealedTo } from "./sealed-to.ts"
 import { assertOfficer, saidAs, signStatement, verifyStatement } from "./statement.ts"
 
 /**
@@ -49,8 +47,6 @@ const entryShape = object({
   until: optional(day),
 })
 export type RegisterEntry = ShapeOf<typeof entryShape>
-
-const openers = 2
 
 /**
  * @throws `register.officers` when fewer than two officers could open it again; `request.malformed`
@@ -69,20 +65,8 @@ export async function addEntry(
       hint: "Officers enrolled by a request of theirs can open entries: comity officer list",
     })
   const id = encodeHex(env.random(16))
-  const random = (bytes: number) => env.random(bytes)
-  const key = random(32)
-  const nonce = random(24)
-  const aad = concat(utf8("comity/register/v1\0"), decodeHex(id), utf8(person))
-  const sealed = concat(nonce, xchachaSeal(key, nonce, plaintext, aad))
-  const shares = await split(key, persons.length, openers)
-  key.fill(0)
-  const rows: Schema["register_share"][] = []
-  // One share a person, whatever number of keys: nobody is two officers.
-  for (const [i, person] of persons.entries())
-    for (const { kid, sealingKey } of officers.get(person)!) {
-      const share = await sealTo(sealingKey, shareInfo(id), shares[i]!, random)
-      rows.push({ entry: id, kid, sealed: share })
-    }
+  const { sealed, shares } = await sealForTwo(context, officers, purposeOf(id, person), plaintext)
+  const rows = shares.map((share) => ({ entry: id, ...share }))
   const at = env.clock.now()
   await db.transaction().execute(async (trx) => {
     await trx.insertInto("register_entry").values({ id, person, sealed, at }).execute()
@@ -92,22 +76,15 @@ export async function addEntry(
   return { entry: id, holders: persons }
 }
 
-function shareInfo(entry: string): Uint8Array {
-  return concat(utf8("comity/register-share/v1\0"), decodeHex(entry))
+function purposeOf(entry: string, person: string): Purpose {
+  return {
+    aad: concat(utf8("comity/register/v1\0"), decodeHex(entry), utf8(person)),
+    info: shareInfo(entry),
+  }
 }
 
-/** The officers of today by pseudonym, with the keys that entries are sealed to. */
-async function holdersOf(context: Context) {
-  const rows = await officersByDigest(context.db, ownRoot(context).officers)
-  const sealing = rows.filter((row): row is OfficerRow & { sealing_key: Uint8Array } => {
-    return row.sealing_key !== null
-  })
-  const keys = sealing.map((row) => ({
-    person: row.person,
-    kid: kidOf(opened(row).key),
-    sealingKey: new Uint8Array(row.sealing_key),
-  }))
-  return Map.groupBy(keys, ({ person }) => person)
+function shareInfo(entry: string): Uint8Array {
+  return concat(utf8("comity/register-share/v1\0"), decodeHex(entry))
 }
 
 const requestShape = object({
@@ -256,11 +233,7 @@ async function openEntry(
   { id, person, sealed }: Schema["register_entry"],
   shares: Uint8Array[],
 ): Promise<RegisterEntry> {
-  const bytes = new Uint8Array(sealed)
-  const aad = concat(utf8("comity/register/v1\0"), decodeHex(id), utf8(person))
-  const key = shares.length < openers ? null : await combine(shares).catch(() => null)
-  const plaintext =
-    key === null ? null : xchachaOpen(key, bytes.subarray(0, 24), bytes.subarray(24), aad)
+  const plaintext = await openForTwo(purposeOf(id, person), new Uint8Array(sealed), shares)
   if (plaintext === null)
     throw new NodeError("register.officers", `These shares do not open entry ${id}.`)
   return decodeShape(entryShape, ingest(plaintext, 4096), "json.profile")

@@ -33,7 +33,7 @@ import { gossipFrames, noteTold, type Told } from "../log/gossip.ts"
 import { type Queued, type QueuedGrant, queuedFor } from "../log/queue.ts"
 import { StoreDamage } from "../store/damage.ts"
 import { contentKeys, contentsByRow, heldContents, versionName } from "../store/queries/contents.ts"
-import { linksOf } from "../store/queries/custody.ts"
+import { linksOf, listsOf } from "../store/queries/custody.ts"
 import {
   asFact,
   doubtsOf,
@@ -336,7 +336,12 @@ async function* parcelFrames(
       if (grant.custody !== undefined && open.has(grant))
         for (const link of await linksOf(context.db, grant)) links.set(link.digest, link)
     const sorted = [...links.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1))
-    const plaintext = parcelContentParts(bytes, keys, sorted)
+    const groups = await listsOf(
+      context.db,
+      grants.filter((grant) => open.has(grant)).map(({ inside }) => inside),
+    )
+    const enclosed = { links: sorted, groups: [...groups.values()] }
+    const plaintext = parcelContentParts(bytes, keys, enclosed)
     yield frameParts("parcel", parcelParts(epoch, context.env.random(24), plaintext))
     for (const object of sealed) yield frameParts("sealed", [object])
   }
@@ -375,6 +380,10 @@ async function openContents(
   const chains = new Map<QueuedGrant, readonly FactLink[]>()
   for (const { grant } of releases)
     if (grant.custody !== undefined) chains.set(grant, (await linksOf(db, grant)).map(heldLink))
+  const lists = await listsOf(
+    db,
+    releases.map(({ grant }) => grant.inside),
+  )
   const open = releases.flatMap(({ order, grant }) => {
     const { record } = grant
     const content = contents.get(versionName(record))
@@ -382,7 +391,9 @@ async function openContents(
     const isEnded =
       known.length > 0 && endOf(factOfGrant(order, grant, chains.get(grant)), known) !== null
     const isDoubtful = order.base_size <= (doubts.get(record.id) ?? -1)
-    if (content === undefined || isEnded || isDoubtful) return []
+    // After a restore the list may be missing: nobody could tell whom it may be passed on to.
+    const isListed = grant.inside === null || lists.has(grant.inside)
+    if (content === undefined || isEnded || isDoubtful || !isListed) return []
     return [{ grant, content, object: grant.sealed[0]! }]
   })
   const inline = open.filter(({ object }) => object.size <= limits.inlineSealedBytes)

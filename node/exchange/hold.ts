@@ -1,12 +1,14 @@
 import { decodeRecord } from "../../protocol/record/record.ts"
-import { day as dayShape, decodeShape } from "../../protocol/shape.ts"
+import { isDay } from "../../protocol/shape.ts"
 import { verifyDecision } from "../authority/decision.ts"
 import { nameOf } from "../authority/peers.ts"
+import type { Statement } from "../authority/statement.ts"
 import { type Context, today } from "../context.ts"
 import { NodeError } from "../errors.ts"
 import { findRecord, shownContent } from "../reading/records.ts"
 import { truncateWal } from "../store/purge.ts"
 import type { Db } from "../store/schema.ts"
+import { assertHolders, destroyArchived, openersOf } from "./archive.ts"
 import { localMark } from "./holder.ts"
 
 /**
@@ -20,11 +22,14 @@ export type HoldView = {
   readonly record: string
   readonly origin: string
   readonly from: string
-  readonly review: string
+  /** null where it is sealed for two officers when it is taken back, instead of locked away */
+  readonly review: string | null
   /** whether its review is past */
   readonly due: boolean
   /** whether it has been taken back, and is locked away */
   readonly locked: boolean
+  /** once it is sealed: officers of today who hold a share; with fewer than two it stays closed */
+  readonly openers?: readonly string[]
 }
 
 /** What the officer signs: the record, and for how long. */
@@ -69,7 +74,37 @@ export async function holdRecord(
       hint: "Write it as 2027-12-31.",
     })
   const subject = holdSubject(record, review)
-  const { digest, bytes } = verifyDecision(context, statement, { act: "hold", subject })
+  return keepHold(
+    context,
+    record,
+    review,
+    verifyDecision(context, statement, { act: "hold", subject }),
+  )
+}
+
+/**
+ * Instead: sealed for two officers when it is taken back, and no day of review.
+ *
+ * @throws `record.*`, `hold.officers`, `officer.unknown`
+ */
+export async function sealRecord(
+  context: Context,
+  prefix: string,
+  statement: Uint8Array,
+): Promise<HoldView> {
+  const record = await theirs(context, prefix)
+  const subject = `${record.origin} ${record.id}`
+  const decision = verifyDecision(context, statement, { act: "seal", subject })
+  await assertHolders(context)
+  return keepHold(context, record, null, decision)
+}
+
+async function keepHold(
+  context: Context,
+  record: Named,
+  review: string | null,
+  { digest, bytes }: Pick<Statement, "digest" | "bytes">,
+): Promise<HoldView> {
   await context.db.transaction().execute(async (trx) => {
     await keepDecision(context, trx, digest, bytes)
     const row = { review, decision: digest, ended_by: null }
@@ -80,14 +115,6 @@ export async function holdRecord(
       .execute()
   })
   return viewOf(context, record)
-}
-
-function isDay(text: string): boolean {
-  try {
-    return decodeShape(dayShape, text, "grant.malformed") === text
-  } catch {
-    return false
-  }
 }
 
 /** The record, which must be another member's: our own we keep as we like. */
@@ -123,20 +150,28 @@ export async function endHold(
       .where("id", "=", record.id)
       .where("locked", "=", 1)
       .execute()
+    await destroyArchived(context, trx, record)
     await owePurged(context, trx, record)
   })
   await truncateWal(db)
   return view
 }
 
-/** For each withdrawal that was answered with `held`. */
+/** For each withdrawal that was answered with `held` or `sealed`. */
 async function owePurged(context: Context, trx: Db, { origin, id }: Named): Promise<void> {
+  // To its origin, or to whoever passed it on to us.
   const held = await trx
     .selectFrom("receipt_out")
-    .selectAll()
-    .where("peer", "=", origin)
-    .where("record_id", "=", id)
-    .where("state", "=", "held")
+    .innerJoin("fact", (join) =>
+      join
+        .onRef("fact.order_origin", "=", "receipt_out.peer")
+        .onRef("fact.order_id", "=", "receipt_out.order_id")
+        .onRef("fact.leaf", "=", "receipt_out.leaf"),
+    )
+    .selectAll("receipt_out")
+    .where("fact.record_origin", "=", origin)
+    .where("fact.record_id", "=", id)
+    .where("receipt_out.state", "in", ["held", "sealed"])
     .execute()
   const rows = held.map(({ peer, order_id, record_id, leaf }) => ({
     ...{ peer, order_id, record_id, leaf, code: null, until: null },
@@ -145,7 +180,7 @@ async function owePurged(context: Context, trx: Db, { origin, id }: Named): Prom
   if (rows.length > 0) await trx.insertInto("receipt_out").values(rows).execute()
 }
 
-export type Opened = {
+export type OpenedRecord = {
   readonly record: string
   readonly from: string
   readonly content: object
@@ -159,7 +194,7 @@ export async function openHeld(
   context: Context,
   prefix: string,
   statement: Uint8Array,
-): Promise<Opened> {
+): Promise<OpenedRecord> {
   const { db } = context
   const record = await theirs(context, prefix)
   const subject = `${record.origin} ${record.id}`
@@ -226,13 +261,15 @@ async function viewOf(context: Context, record: Named): Promise<HoldView> {
     .where("id", "=", record.id)
     .where("locked", "=", 1)
     .executeTakeFirst()
-  const review = hold?.review ?? ""
+  const review = hold?.review ?? null
+  const openers = await openersOf(context, record)
   return {
     record: record.id,
     origin: record.origin,
     from: await nameOf(context, record.origin),
     review,
-    due: review < today(context),
+    due: review !== null && review < today(context),
     locked: locked !== undefined,
+    ...(openers === null ? {} : { openers }),
   }
 }

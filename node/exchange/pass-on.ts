@@ -4,7 +4,6 @@ import {
   decodeLinkValue,
   encodeLink,
   type Link,
-  permits,
   verifyLink,
   widerTerm,
 } from "../../protocol/custody.ts"
@@ -13,7 +12,8 @@ import { ProtocolError } from "../../protocol/errors.ts"
 import { decodeEntries, type EntriesFrame, readFrames } from "../../protocol/exchange/frames.ts"
 import { limits } from "../../protocol/limits.ts"
 import { findProfile } from "../../protocol/profiles/registry.ts"
-import type { Grant, Terms } from "../../protocol/release/grant.ts"
+import type { Group } from "../../protocol/record/group.ts"
+import { type Grant, signedGrant, type Terms } from "../../protocol/release/grant.ts"
 import type { Standing } from "../../protocol/verify.ts"
 import { nameOf } from "../authority/peers.ts"
 import { type Context, today } from "../context.ts"
@@ -25,7 +25,7 @@ import { proveOrder } from "../log/prove-order.ts"
 import type { RecordReference } from "../order/standing.ts"
 import { claimOf, liveFacts } from "../reading/records.ts"
 import { truncateWal } from "../store/purge.ts"
-import { keepLinks, linksOf, membersOf } from "../store/queries/custody.ts"
+import { keepLinks, linksOf, listOf, membersOf } from "../store/queries/custody.ts"
 import { asFact, type FactRow, factsAbout } from "../store/queries/facts.ts"
 import { insertGrants, placesGranted } from "../store/queries/grants.ts"
 import { logOf } from "../store/queries/logs.ts"
@@ -47,6 +47,8 @@ export type Held = {
   readonly digest: string
   readonly terms: Terms
   readonly custody: string
+  /** whom it may be passed on to, where its terms say `inside` */
+  readonly group: Group | null
 }
 
 /**
@@ -65,7 +67,7 @@ export async function holdingOf(context: Context, reference: RecordReference): P
     throw new NodeError("onward.refused", "Its terms ask for its origin's consent to pass it on.", {
       hint: `Ask ${from} to release it to that member: its officers' yes is a release of its own.`,
     })
-  if (!permits(terms, self.id))
+  if (terms.onward === "no")
     throw new NodeError("onward.refused", "Its terms do not permit to pass this record on.", {
       hint: `Ask ${from} for other terms, or to release it to that member itself.`,
     })
@@ -77,7 +79,8 @@ export async function holdingOf(context: Context, reference: RecordReference): P
       hint: "It can be passed on as soon as they have: comity sync.",
     })
   await keepLinks(db, [...(await linksOf(db, placed.grant)), link])
-  return { sealed, terms, custody: link.digest, digest: placed.grant.record.digest }
+  const { digest: custody, group } = link
+  return { sealed, terms, custody, group, digest: placed.grant.record.digest }
 }
 
 async function grantOf(context: Context, fact: FactRow) {
@@ -106,10 +109,13 @@ async function shownOf(
   const profile = findProfile(order.payload.rule.profile)
   if (profile === null)
     throw new NodeError("store.corrupt", "The profile of this order is missing.")
+  const grant = jsonOf(bytes)
+  const list = await listOf(context.db, signedGrant(bytes), context.self.network)
   const shown = encodeLink({
     ...fields,
     consents: claim.consents.map((one) => jsonOf(one.bytes)),
-    grant: jsonOf(bytes),
+    grant,
+    ...(list === null ? {} : { group: list.value }),
     path: path.map(encodeHex),
     position,
     profile: jsonOf(profile.bytes),
@@ -212,13 +218,13 @@ export async function takeWithdrawal(context: Context, bytes: Uint8Array): Promi
     if (resting.length === 0) return
     await keepWithdrawal(trx, link, standing, env.clock.now())
     const facts = await factsAbout(trx, grant.record, self.id)
-    const purged = await purgeEnded(trx, grant.record, facts)
+    const purged = await purgeEnded(context, trx, grant.record, facts)
     hasPurged = purged.hasPurged
     if (purged.isLive) return
-    const { heldUntil: until } = purged
+    const { heldUntil: until, isSealed } = purged
     await noteEvent(context, trx, "record.ended", grant.record.id, standing.orderId)
     const said = {
-      state: until === null ? "purged" : "held",
+      state: until !== null ? "held" : isSealed ? "sealed" : "purged",
       record_id: grant.record.id,
       code: null,
       until,

@@ -30,7 +30,11 @@ export type Synced = Received & {
   readonly name: string
   /** in words, when the peer could not be read to the end */
   readonly error?: string
+  /** of what was refused the latest, and why */
+  readonly refusals?: readonly { readonly record: string; readonly code: string }[]
 }
+
+const refusalsAtMost = 8
 
 /**
  * Pulls from every verified peer, or from the one named; with all of them, our witnesses are asked for
@@ -66,12 +70,26 @@ async function syncPeer(context: Context, peer: Peer): Promise<Synced> {
       await pushLog(context, peer, await askHeld(context, peer))
       return read()
     })
-    return { ...none, ...received }
+    if (received.refused === 0) return { ...none, ...received }
+    const refusals = await latestRefusals(context, peer.member, received.refused)
+    return { ...none, ...received, refusals }
   } catch (cause) {
     return { ...none, failed: 1, ...(await failureOf(context, peer, cause)) }
   } finally {
     await tellConcerned(context)
   }
+}
+
+async function latestRefusals({ db }: Context, peer: string, count: number) {
+  const rows = await db
+    .selectFrom("receipt_out")
+    .select(["record_id", "code"])
+    .where("peer", "=", peer)
+    .where("state", "=", "refused")
+    .orderBy("id", "desc")
+    .limit(Math.min(count, refusalsAtMost))
+    .execute()
+  return rows.map(({ record_id: record, code }) => ({ record, code: code ?? "" }))
 }
 
 /**

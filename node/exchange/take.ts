@@ -1,5 +1,5 @@
 import type { Insertable } from "kysely"
-import { type Custody, chainBehind, verifyCustody } from "../../protocol/custody.ts"
+import { type Custody, chainBehind, insideOf, verifyCustody } from "../../protocol/custody.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import { deliveryDigest, firstPrev } from "../../protocol/exchange/delivery.ts"
@@ -33,7 +33,7 @@ import {
   type NewContent,
   versionName,
 } from "../store/queries/contents.ts"
-import { keepLinks, membersOf } from "../store/queries/custody.ts"
+import { keepLinks, keepLists, membersOf } from "../store/queries/custody.ts"
 import { factsAbout, factsTowards, type PlaceRow, withdrawalsOf } from "../store/queries/facts.ts"
 import { givenBy, insertGrants, placesGranted } from "../store/queries/grants.ts"
 import { insertRoots, memberById } from "../store/queries/members.ts"
@@ -41,6 +41,7 @@ import { loggedOrders } from "../store/queries/orders.ts"
 import { insertRows } from "../store/queries/rows.ts"
 import { changeSource, sourceOf } from "../store/queries/sources.ts"
 import type { Db, Schema } from "../store/schema.ts"
+import { archiveContent, isArchived } from "./archive.ts"
 import { holdOn, unlock } from "./hold.ts"
 import { ownHolder } from "./holder.ts"
 
@@ -132,6 +133,7 @@ type Changes = {
   readonly withdrawn: { readonly order: string; readonly placed: PlacedGrant }[]
   readonly consents: Pick<Claim, "order" | "consents">[]
   readonly custody: Custody[]
+  readonly groups: Map<string, Uint8Array>
   readonly receipts: Insertable<Schema["receipt_out"]>[]
 }
 
@@ -153,6 +155,7 @@ class Run {
     withdrawn: [],
     consents: [],
     custody: [],
+    groups: new Map(),
     receipts: [],
   }
   /** by the id of their record */
@@ -210,12 +213,12 @@ class Run {
   }
 
   async #judge({ content, objects }: Opened, loggedOf: LoggedLookup): Promise<void> {
-    const { delivery, keys, links } = content
+    const { delivery, keys } = content
     const { id } = delivery.order.payload
     try {
       const standing = this.#stand(delivery, loggedOf)
       for (const [place, placed] of delivery.grants.entries())
-        this.#taken[await this.#judgeGrant(standing, placed, keys.get(place), objects, links)]++
+        this.#taken[await this.#judgeGrant(standing, placed, keys.get(place), objects, content)]++
     } catch (cause) {
       // The order itself does not stand: nothing of it is kept but our signed refusal.
       const code = this.#refusal(cause)
@@ -247,7 +250,7 @@ class Run {
     placed: PlacedGrant,
     key: Uint8Array | undefined,
     objects: Opened["objects"],
-    links: ParcelContent["links"],
+    { links, groups }: Pick<ParcelContent, "links" | "groups">,
   ): Promise<"received" | "already" | "refused"> {
     const { grant } = placed
     const { withdrawn } = this.#changes
@@ -267,6 +270,9 @@ class Run {
       const isNew =
         key !== undefined && (await this.#takeRecord(standing, placed, key, objects, links))
       this.#keepGrant(id, placed)
+      const inside = insideOf(grant)
+      const list = inside === null ? undefined : groups.get(inside)
+      if (inside !== null && list !== undefined) this.#changes.groups.set(inside, list)
       if (key !== undefined) this.#owe(id, placed, "delivered")
       return isNew ? "received" : "already"
     } catch (cause) {
@@ -336,7 +342,8 @@ class Run {
     if (held?.hasContent === true) return false
     const { origin, id, version } = named
     const { bytes: plaintext } = verified
-    const content = { title: record.title, bytes: plaintext, content_key: key }
+    const { marking, title } = record
+    const content = { title, marking, bytes: plaintext, content_key: key }
     const row = { origin, id, version, ...content, tag: withdrawalTag(key) }
     this.#changes.contents.push({ record, row })
     return true
@@ -376,6 +383,7 @@ class Run {
     const trx = this.#trx
     const { orders, grants, records, contents, unlocked, withdrawn, receipts } = this.#changes
     await keepOrders(this.#context, trx, orders)
+    await keepLists(trx, this.#changes.groups)
     for (const { order, consents } of this.#changes.consents)
       await keepConsents(trx, order.payload, consents)
     for (const custody of this.#changes.custody) {
@@ -405,9 +413,15 @@ class Run {
     for (const { order, placed } of withdrawn) {
       const { record, recipient } = placed.grant
       const facts = await factsAbout(trx, record, recipient)
-      const { hasPurged, isLive, heldUntil } = await purgeEnded(trx, record, facts)
+      const { hasPurged, isLive, heldUntil, isSealed } = await purgeEnded(
+        this.#context,
+        trx,
+        record,
+        facts,
+      )
       this.#taken.hasPurged ||= hasPurged
       if (heldUntil !== null) this.#owe(order, placed, "held", { until: heldUntil })
+      else if (isSealed) this.#owe(order, placed, "sealed")
       // One that ends nothing here, by its place or its rule, leaves what we hold: we don't say otherwise.
       else this.#owe(order, placed, isLive ? "delivered" : "purged")
     }
@@ -419,8 +433,12 @@ function originsOf({ grants }: Claim): readonly string[] {
   return grants.map(({ grant }) => grant.record.origin)
 }
 
-/** Removes every version of the record that no live release holds up any more, or locks it away by law. */
+/**
+ * Removes every version of the record that no live release holds up any more, or locks it away or seals it
+ * by law.
+ */
 export async function purgeEnded(
+  context: Context,
   trx: Db,
   record: { readonly origin: string; readonly id: string; readonly version: number },
   facts: readonly Fact[],
@@ -428,6 +446,7 @@ export async function purgeEnded(
   readonly hasPurged: boolean
   readonly isLive: boolean
   readonly heldUntil: string | null
+  readonly isSealed: boolean
 }> {
   const rows = await trx
     .selectFrom("content")
@@ -437,6 +456,7 @@ export async function purgeEnded(
     .execute()
   const hold = await holdOn(trx, record)
   let [hasPurged, isLive, heldUntil] = [false, false, null as string | null]
+  let isSealed = false
   for (const { rid, version, bytes, locked } of rows) {
     const isUp = facts.some(
       (fact) => fact.act === "release" && fact.version === version && endOf(fact, facts) === null,
@@ -445,12 +465,22 @@ export async function purgeEnded(
     if (isUp) continue
     if (locked === 0) await unindexRecord(trx, rid, new Uint8Array(bytes))
     if (hold !== null) {
-      await trx.updateTable("content").set({ locked: 1 }).where("rid", "=", rid).execute()
-      heldUntil = hold.review
-      continue
+      const { origin, id } = record
+      const plaintext = new Uint8Array(bytes)
+      const isNow =
+        hold.review === null &&
+        (await archiveContent(context, trx, { origin, id, version }, plaintext))
+      if (!isNow) {
+        await trx.updateTable("content").set({ locked: 1 }).where("rid", "=", rid).execute()
+        // Too few officers to seal it for: somebody has to look at it today.
+        heldUntil = hold.review ?? today(context)
+        continue
+      }
+      isSealed = true
     }
     await trx.deleteFrom("content").where("rid", "=", rid).execute()
     hasPurged = true
   }
-  return { hasPurged, isLive, heldUntil }
+  if (!isLive && hold?.review === null) isSealed ||= await isArchived(trx, record)
+  return { hasPurged, isLive, heldUntil, isSealed }
 }

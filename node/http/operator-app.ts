@@ -49,7 +49,8 @@ import type { Context } from "../context.ts"
 import { doctor } from "../doctor.ts"
 import { PeerUnreachable } from "../env.ts"
 import { NodeError } from "../errors.ts"
-import { endHold, holdRecord, listHolds, openHeld } from "../exchange/hold.ts"
+import { archiveLog, requestUnsealing, unseal } from "../exchange/archive.ts"
+import { endHold, holdRecord, listHolds, openHeld, sealRecord } from "../exchange/hold.ts"
 import { type Hooks, hooksOf, setHooks } from "../exchange/notify.ts"
 import { handOverAll, handOverNow, outbox } from "../exchange/outbox.ts"
 import { receiptsOf } from "../exchange/receipts.ts"
@@ -101,6 +102,7 @@ import {
 import { requestRelease, requestWithdrawal } from "../order/release.ts"
 import { type Saying, say } from "../order/say.ts"
 import { translate } from "../order/translate.ts"
+import { requests } from "../reading/assistance.ts"
 import { calendar, meetDeadline, setMilestone } from "../reading/calendar.ts"
 import { findRecord, inbox, search, show } from "../reading/records.ts"
 import { forgetSearch, runSaved, savedSearches, saveSearch } from "../reading/saved.ts"
@@ -395,7 +397,9 @@ export const operations = {
         "asks",
         "follows-up",
         "replies",
+        "requests",
         "reserves",
+        "responds",
       ]),
       record: id.optional(),
       text: source.optional(),
@@ -411,6 +415,7 @@ export const operations = {
     (context, input) => say(context, input as Saying),
   ),
 
+  "assistance.list": operation(nothing, async (context) => ({ requests: await requests(context) })),
   "calendar.list": operation(nothing, calendar),
   "calendar.set": operation(
     z.strictObject({ mechanism: text, anchor: text, day: text, about: id.optional() }),
@@ -433,7 +438,7 @@ export const operations = {
     z.strictObject({
       records: z.array(id).max(4096),
       to: z.array(text).max(512),
-      onward: z.enum(["no", "consent", "free"]).optional(),
+      onward: z.union([z.enum(["no", "consent", "free"]), text.startsWith("inside:@")]).optional(),
       evidence: z.enum(["recipient", "members", "public"]).optional(),
       purpose: text.optional(),
       caveats: z.array(text).max(512).optional(),
@@ -486,6 +491,7 @@ export const operations = {
       languages: lines,
       words: text,
       to: names,
+      until: text.optional(),
     }),
     stateInterest,
   ),
@@ -616,6 +622,29 @@ export const operations = {
     (context, { record, review, statement }) =>
       holdRecord(context, record, review, decodeBase64(statement)),
   ),
+  "hold.seal": operation(z.strictObject({ record: id, ...decision }), (context, input) =>
+    sealRecord(context, input.record, decodeBase64(input.statement)),
+  ),
+  "hold.request": operation(
+    z.strictObject({ record: id, reason: text }),
+    async (context, { record, reason }) => {
+      const request = await requestUnsealing(context, await findRecord(context, record), reason)
+      return { request: encodeBase64(request) }
+    },
+  ),
+  "hold.unseal": operation(
+    z.strictObject({
+      record: id,
+      reason: text,
+      statements: z.array(base64).max(64),
+      reseal: z.boolean().optional(),
+    }),
+    async (context, { record, reason, statements, reseal = false }) => {
+      const named = await findRecord(context, record)
+      return unseal(context, named, reason, statements.map(decodeBase64), { reseal })
+    },
+  ),
+  "hold.log": operation(nothing, async (context) => ({ log: await archiveLog(context) })),
   "hold.end": operation(z.strictObject({ record: id, ...decision }), (context, input) =>
     endHold(context, input.record, decodeBase64(input.statement)),
   ),

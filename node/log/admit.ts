@@ -27,12 +27,13 @@ import { endOf } from "../../protocol/release/precedence.ts"
 import { encodeSigned } from "../../protocol/signed.ts"
 import { verifyPermitted } from "../../protocol/standing.ts"
 import { factOf, heldLink, type Standing } from "../../protocol/verify.ts"
+import { nameOf } from "../authority/peers.ts"
 import { type Context, ownRoot, today } from "../context.ts"
 import { NodeError } from "../errors.ts"
 import { assertWitnessed } from "../exchange/overdue.ts"
 import { recordOf } from "../order/drafts.ts"
 import { findConsent } from "../order/find-consent.ts"
-import { verifyGroup } from "../order/groups.ts"
+import { groupsKnown, verifyGroup } from "../order/groups.ts"
 import { assertAgreed } from "../order/mission.ts"
 import { stillMissing } from "../order/orders.ts"
 import { refuseUnaccompanied } from "../order/remarks.ts"
@@ -125,6 +126,7 @@ export async function admit(
   const whole: Standing = { ...standing, consents: agreed }
   await refuseEnded(trx, whole, placed)
   await refuseUnaccepted(context, trx, placed)
+  await refuseUnlisted(context, trx, row.id)
   if (payload.act === "release")
     for (const { grant } of placed) {
       const within = { ...context, db: trx }
@@ -236,7 +238,7 @@ async function assertOurs({ self }: Context, trx: Db, grant: Grant): Promise<voi
   const last = (await linksOf(trx, grant)).at(-1)
   if (last === undefined || last.placed.grant.recipient !== self.id)
     throw new ProtocolError("custody.malformed", { detail: "not held here" })
-  assertPassedOn(last.placed.grant, grant)
+  assertPassedOn(last, grant)
 }
 
 async function refuseEnded(
@@ -259,6 +261,27 @@ async function refuseEnded(
         `Record ${record.id} was withdrawn by order ${end.orderId} after this order was made.`,
         { hint: "If it is to be shared again, request a new release." },
       )
+  }
+}
+
+/** Whoever was named by a group alone has to be in what is in force of it. @throws `recipient.left` */
+async function refuseUnlisted(context: Context, trx: Db, orderId: string): Promise<void> {
+  const rows = await trx
+    .selectFrom("order_listed")
+    .selectAll()
+    .where("order_id", "=", orderId)
+    .execute()
+  if (rows.length === 0) return
+  const groups = await groupsKnown(context, trx)
+  for (const { recipient, version } of rows) {
+    const group = groups.inForce(version)?.group
+    if (group !== undefined && groups.present(group).members.includes(recipient)) continue
+    const [gone, was] = [await nameOf({ ...context, db: trx }, recipient), groups.byDigest(version)]
+    throw new NodeError(
+      "recipient.left",
+      `${gone} is not in ${was === null ? "that group" : `@${was.group.name}`} any more.`,
+      { hint: requestAgain },
+    )
   }
 }
 

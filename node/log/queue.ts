@@ -1,4 +1,5 @@
 import { sha256 } from "../../protocol/crypto/hash.ts"
+import { insideOf } from "../../protocol/custody.ts"
 import { decodeHex, encodeHex, equalBytes } from "../../protocol/encoding.ts"
 import { deliveryDigest, encodeDelivery, firstPrev } from "../../protocol/exchange/delivery.ts"
 import { blindedEntry } from "../../protocol/log/entry.ts"
@@ -42,7 +43,10 @@ export type QueuedBytes = {
 export type QueuedGrant = Pick<
   Grant,
   "act" | "after" | "custody" | "recipient" | "record" | "sealed"
->
+> & {
+  /** digest of the group that it may be passed on inside */
+  readonly inside: string | null
+}
 export type Queued = QueuedBytes & { readonly n: number; readonly order: LoggedFacts }
 
 /** What a delivery is made of: whoever asks for it names all of it. */
@@ -57,6 +61,7 @@ function queuedGrant({ grant }: Pick<PlacedGrant, "grant">): QueuedGrant {
     act,
     ...(after === undefined ? {} : { after }),
     ...(isPassedOn ? { custody } : {}),
+    inside: insideOf(grant),
     recipient,
     record,
     sealed,

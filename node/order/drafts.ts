@@ -122,9 +122,13 @@ export async function showDraft(
 export async function removeDraft(context: Context, prefix: string): Promise<{ removed: string }> {
   const row = await draftById(context, prefix)
   if (row.released > 0)
-    throw new NodeError("draft.released", "That draft has been put into an order.", {
-      hint: "comity withdraw RECORD takes a release back.",
-    })
+    throw new NodeError(
+      "draft.released",
+      "That draft has been put into an order, or is spoken of in one.",
+      {
+        hint: "comity withdraw RECORD takes a release back.",
+      },
+    )
   await context.db.deleteFrom("draft").where("id", "=", row.id).execute()
   return { removed: row.id }
 }
@@ -241,9 +245,9 @@ export async function freezeDraft(context: Context, trx: Db, row: DraftRow): Pro
     created_at: env.clock.now(),
   }
   await trx.insertInto("record").values(frozen).execute()
-  const { origin, id, title } = record
+  const { origin, id, marking, title } = record
   const tag = withdrawalTag(key)
-  const content = { origin, id, version, title, bytes, content_key: key, tag }
+  const content = { origin, id, version, title, marking, bytes, content_key: key, tag }
   const rids = await insertContents(trx, [content])
   await indexRecords(trx, [{ rid: rids.get(versionName(record))!, record }])
   await trx

@@ -1,3 +1,4 @@
+import type { Group } from "../../protocol/record/group.ts"
 import type { ComityRecord } from "../../protocol/record/record.ts"
 import type { Grant, Terms } from "../../protocol/release/grant.ts"
 import { nameOf } from "../authority/peers.ts"
@@ -35,6 +36,8 @@ export type Foreseeable = {
   readonly grant: Grant
   readonly title: string
   readonly record?: { readonly content: ComityRecord; readonly bytes: number }
+  /** inside which its recipient may pass it on */
+  readonly group?: Group | null
 }
 
 export async function foresee(
@@ -43,7 +46,7 @@ export async function foresee(
 ): Promise<readonly Foreseen[]> {
   const foreseen: Foreseen[] = []
   const together = Map.groupBy(planned, ({ grant }) => grant.recipient)
-  for (const { grant, title, record } of planned) {
+  for (const { grant, title, record, group } of planned) {
     const { recipient: member, record: named, terms } = grant
     const company = (together.get(member)?.length ?? 1) - 1
     const before = await heldBy(context, grant)
@@ -57,6 +60,7 @@ export async function foresee(
       ...(record === undefined ? {} : { sees: seenOf(record) }),
       knows: [
         ...(grant.act === "release" ? knownOfRelease(named.version, before) : knownOfWithdrawal),
+        ...(group == null ? [] : [await knownOfGroup(context, group)]),
         ...(company === 0 ? [] : [`that ${company} more of its records came with this one`]),
         ...knownOfOrder,
       ],
@@ -84,6 +88,12 @@ const knownOfOrder: readonly string[] = [
   "who signed: pseudonym, organisation and role of each officer",
   "where the order stands in our log; not who else is in it, nor how many, nor which records",
 ]
+
+/** The list goes to the recipient whole, whether or not it is on it. */
+async function knownOfGroup(context: Context, { name, members }: Group): Promise<string> {
+  const names = await Promise.all(members.map((member) => nameOf(context, member)))
+  return `who is in @${name}, the record of that list included: ${names.join(", ")}`
+}
 
 const knownOfWithdrawal: readonly string[] = [
   "that this version and all before it are taken back from it; not why",

@@ -78,6 +78,12 @@ export class Groups {
     return this.#versions.get(digest) ?? null
   }
 
+  /** What is in force of the group that a version was one of; null where nothing of it is here any more. */
+  inForce(digest: string): GroupVersion | null {
+    const lineage = this.#lineages.get(digest) ?? ""
+    return this.heads.find((head) => this.#lineagesOf(head).has(lineage)) ?? null
+  }
+
   #follows(one: GroupVersion): boolean {
     const before = this.#versions.get(one.group.previous ?? "")
     return before?.group.convener === one.origin && before.group.name === one.group.name

@@ -6,9 +6,10 @@ import {
 } from "../../protocol/record/interest.ts"
 import { type ComityRecord, decodeRecord } from "../../protocol/record/record.ts"
 import { nameOf } from "../authority/peers.ts"
-import type { Context } from "../context.ts"
+import { type Context, today } from "../context.ts"
 import { isFoundBy } from "../reading/search-text.ts"
 import { heldContents } from "../store/queries/contents.ts"
+import { placedGrants } from "../store/queries/grants.ts"
 import { formatDraft, parseDraft } from "./draft.ts"
 import { addDraft, draftById } from "./drafts.ts"
 import type { Foreseeable } from "./foresee.ts"
@@ -29,6 +30,8 @@ export type InterestView = Interest & {
   readonly member: string
   readonly title: string
   readonly text: string
+  /** its last day, where the terms that it was told under name one */
+  readonly until?: string
 }
 
 /** A member that looks for a record such as the one that is to be released. */
@@ -50,11 +53,17 @@ type Wanted = Interest & {
   readonly text: string
   readonly language: string
   readonly to: readonly string[]
+  /** last day, YYYY-MM-DD; without it, until it is withdrawn */
+  readonly until?: string | undefined
 }
 
-/** Makes the order that tells these members what is looked for. @throws `interest.malformed`, as requestRelease */
+/**
+ * Makes the order that tells these members what is looked for; until when, its terms say.
+ *
+ * @throws `interest.malformed`, as requestRelease
+ */
 export async function stateInterest(context: Context, wanted: Wanted): Promise<Requested> {
-  const { kind, title, text, language, to, areas } = wanted
+  const { kind, title, text, language, to, areas, until } = wanted
   const source = formatDraft({
     title,
     profile: { id: "liaison" },
@@ -67,7 +76,11 @@ export async function stateInterest(context: Context, wanted: Wanted): Promise<R
   })
   interestOf(parseDraft(source).fields)
   const { record } = await addDraft(context, source)
-  return requestRelease(context, { records: [record], to })
+  return requestRelease(context, {
+    records: [record],
+    to,
+    ...(until === undefined ? {} : { until }),
+  })
 }
 
 /** For an interest or a request; every other record passes. @throws `interest.malformed` */
@@ -79,7 +92,10 @@ function isKind(kind: string): kind is InterestView["kind"] {
   return kind === "interest" || kind === "request"
 }
 
-/** What others look for, and what we told others that we do; the newest version of each that stands. */
+/**
+ * What others look for, and what we told others that we do; the newest version of each that stands and has
+ * not run out.
+ */
 export async function listInterests(context: Context): Promise<readonly InterestView[]> {
   const rows = await heldContents(context.db)
     .select(["record.origin", "record.id", "record.version", "content.bytes"])
@@ -91,8 +107,10 @@ export async function listInterests(context: Context): Promise<readonly Interest
   const facts = await liveFactsOf(context, rows)
   const newest = new Map<string, InterestView>()
   for (const row of rows) {
-    const standing = facts.get(nameOfReference(row))?.[0]?.standing
-    if (standing !== "verified" && standing !== "pending") continue
+    const [fact] = facts.get(nameOfReference(row)) ?? []
+    if (fact?.standing !== "verified" && fact?.standing !== "pending") continue
+    const [placed] = await placedGrants(context.db, [fact])
+    const until = placed?.grant.terms?.expires
     const before = newest.get(`${row.origin} ${row.id}`)
     if (before !== undefined && before.version > row.version) continue
     const record = decodeRecord(new Uint8Array(row.bytes))
@@ -105,9 +123,11 @@ export async function listInterests(context: Context): Promise<readonly Interest
       member: row.origin,
       title: record.title,
       text: record.body,
+      ...(until === undefined ? {} : { until }),
     })
   }
-  return [...newest.values()]
+  // A newer version that has run out leaves none before it.
+  return [...newest.values()].filter(({ until }) => until === undefined || until >= today(context))
 }
 
 /** Whether a record is what is looked for: one of each list, and every word. */

@@ -115,7 +115,7 @@ async function viewOf(
   if (held === undefined)
     return { record: id, origin, from, title: null, kind: null, version: null }
   const { title, kind, version, fields, language, translationOf } = held
-  const status = translationOf?.status ?? fields.progress ?? fields.status
+  const status = translationOf?.status ?? fields.progress ?? fields.assistance ?? fields.status
   return {
     ...{ record: id, origin, from, title, kind, version, language },
     ...(status === undefined ? {} : { status }),

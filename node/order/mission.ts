@@ -27,7 +27,8 @@ export async function assertAgreed({ db, self }: Context, finding: ComityRecord)
   let [first]: readonly Violation[] = [
     { field: "host", expected: "a mission that host and service have agreed to" },
   ]
-  for (const agreement of await agreementsBetween(db, parties)) {
+  const areBoth = (named: readonly string[]) => named.every((member) => parties.includes(member))
+  for (const agreement of await agreementsInForce(db, areBoth)) {
     const found = agreementViolations(agreement, finding)
     if (found?.length === 0) return
     if (found !== null) first = found[0]
@@ -39,14 +40,13 @@ export async function assertAgreed({ db, self }: Context, finding: ComityRecord)
 export const missionKinds: readonly string[] = ["acceptance", "mission-agreement"]
 
 /** Mission agreements in force: the newest version that one has released, if the other agreed to it. */
-async function agreementsBetween(
+export async function agreementsInForce(
   db: Db,
-  parties: readonly string[],
+  isBetween: (parties: readonly string[]) => boolean,
 ): Promise<readonly ComityRecord[]> {
   const rows = await heldContents(db)
     .select(["record.digest", "content.bytes"])
     .where("record.kind", "=", "mission-agreement")
-    .where("record.origin", "in", parties)
     .where("content.locked", "=", 0)
     .orderBy("record.version", "desc")
     .execute()
@@ -56,7 +56,7 @@ async function agreementsBetween(
     const agreement = decodeRecord(new Uint8Array(bytes))
     const named = missionParties(agreement)
     const other = named.find((member) => member !== agreement.origin)
-    if (!named.every((member) => parties.includes(member)) || other === undefined) continue
+    if (!isBetween(named) || !named.includes(agreement.origin) || other === undefined) continue
     // What is only drafted replaces nothing; what is released does, whether or not it is agreed to yet.
     if (seen.has(agreement.id) || !(await isGiven(db, agreement, other))) continue
     seen.add(agreement.id)

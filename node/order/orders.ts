@@ -1,4 +1,5 @@
 import { encodeCanonical, type Json, jsonOf } from "../../protocol/canonical.ts"
+import { insideOf } from "../../protocol/custody.ts"
 import { decodeBase64url, decodeUtf8, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { ownLines } from "../../protocol/log/checkpoint.ts"
 import { proveConsistencyFrom } from "../../protocol/log/compact-range.ts"
@@ -22,6 +23,7 @@ import { nameOf } from "../authority/peers.ts"
 import { type Context, ownRoot, today } from "../context.ts"
 import { NodeError } from "../errors.ts"
 import { knowingOf } from "../store/queries/consents.ts"
+import { listsOf } from "../store/queries/custody.ts"
 import { decodeGrants, grantListsOf } from "../store/queries/grants.ts"
 import { fromNodes, logOf } from "../store/queries/logs.ts"
 import { writeMeta } from "../store/queries/members.ts"
@@ -261,6 +263,10 @@ export async function exportOrder(
     recipients.set(recipient, await nameOf(context, recipient))
     records.set(record.digest, jsonOf(await recordBytes(db, record)))
   }
+  const lists = await listsOf(
+    db,
+    grants.map(({ bytes }) => insideOf(decodeGrant(bytes))),
+  )
   const facts = await db
     .selectFrom("fact")
     .select(["record_id", "version", "recipient", "act", "order_id"])
@@ -284,6 +290,7 @@ export async function exportOrder(
       grant: jsonOf(bytes),
       position,
     })),
+    ...(lists.size === 0 ? {} : { groups: [...lists.values()].map(jsonOf) }),
     ...(own === null || isBuiltIn(own.digest) ? {} : { profile: jsonOf(own.bytes) }),
     recipients: [...recipients].map(([member, name]) => ({ member, name })),
     records: [...records.values()],

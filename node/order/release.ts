@@ -1,3 +1,4 @@
+import { permits } from "../../protocol/custody.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import { limits } from "../../protocol/limits.ts"
@@ -13,9 +14,10 @@ import {
   signoffOf,
 } from "../../protocol/profiles/profile.ts"
 import { findProfile } from "../../protocol/profiles/registry.ts"
+import type { Group } from "../../protocol/record/group.ts"
 import { isAtMost } from "../../protocol/record/marking.ts"
 import { textLine } from "../../protocol/record/plain-text.ts"
-import { type ComityRecord, decodeRecord } from "../../protocol/record/record.ts"
+import { type ComityRecord, decodeRecord, encodeRecord } from "../../protocol/record/record.ts"
 import { membersAsked } from "../../protocol/release/consent.ts"
 import { encodeGrant, type Grant, grantLeaf, type Terms } from "../../protocol/release/grant.ts"
 import { buildGrantTree, drawPositions } from "../../protocol/release/grant-tree.ts"
@@ -30,9 +32,11 @@ import { type Held, holdingOf, narrowed } from "../exchange/pass-on.ts"
 import { newestBase } from "../log/prove.ts"
 import { findRecord } from "../reading/records.ts"
 import { recordsWithContent } from "../store/queries/contents.ts"
+import { keepLists } from "../store/queries/custody.ts"
 import { asFact, factsAbout } from "../store/queries/facts.ts"
 import { insertGrants } from "../store/queries/grants.ts"
 import { memberById } from "../store/queries/members.ts"
+import { insertRows } from "../store/queries/rows.ts"
 import type { Db } from "../store/schema.ts"
 import { draftById, freezeDraft, type RecordRow, recordRow } from "./drafts.ts"
 import { type Foreseeable, type Foreseen, foresee } from "./foresee.ts"
@@ -45,7 +49,8 @@ import { tracesIn } from "./state-names.ts"
 export type ReleaseRequest = {
   readonly records: readonly string[]
   readonly to: readonly string[]
-  readonly onward?: "no" | "consent" | "free"
+  /** `inside:@GROUP` names the version of the group that is in force */
+  readonly onward?: "no" | "consent" | "free" | `inside:${string}`
   readonly evidence?: Terms["evidence"]
   readonly purpose?: string
   readonly caveats?: readonly string[]
@@ -80,6 +85,8 @@ type Planned = Foreseeable & {
   readonly rule: Rule
   /** members whose consent it needs: those of one order are asked for the same */
   readonly asked: readonly string[]
+  /** as in Recipient */
+  readonly listed?: string | null
 }
 
 class DryRun extends Error {
@@ -112,9 +119,10 @@ export async function requestRelease(
     const within = { ...context, db: trx }
     for (const prefix of new Set(request.records)) {
       const { row, held } = await releasable(within, prefix)
+      const onward = await onwardTerm(within, held, request.onward)
       planned.push(...(await planRemarks(within, trx, row, recipients, request)))
       for (const recipient of recipients)
-        planned.push(await planRelease(within, trx, row, held, recipient, request))
+        planned.push(await planRelease(within, trx, row, held, recipient, { ...request, onward }))
     }
     const requested = await makeOrders(context, trx, "release", planned)
     const asked = await whoAsked({ ...context, db: trx }, planned)
@@ -137,6 +145,36 @@ async function releasable(
   if (reference.origin === self.id) throw new NodeError("record.unknown", "No such record.")
   const row = await recordRow(db, reference.origin, reference.id, reference.version)
   return { row, held: await holdingOf(context, reference) }
+}
+
+type Onward = { readonly onward: Terms["onward"]; readonly group: Group | null }
+
+/**
+ * What was asked for as a term; of a group the list that travels with it. Passing on, a holder means the
+ * list that it got, whatever is in force by now. @throws `group.*`
+ */
+async function onwardTerm(
+  context: Context,
+  held: Held | null,
+  wanted: ReleaseRequest["onward"],
+): Promise<Onward | undefined> {
+  if (wanted === undefined) return undefined
+  if (!isInside(wanted)) return { onward: wanted, group: null }
+  const name = wanted.slice("inside:".length)
+  if (held !== null && typeof held.terms.onward !== "string" && held.group?.name === bareName(name))
+    return { onward: held.terms.onward, group: held.group }
+  const { digest, group, record } = await findGroup(context, name)
+  await keepLists(context.db, new Map([[digest, encodeRecord(record)]]))
+  return { onward: { inside: digest }, group }
+}
+
+function isInside(wanted: NonNullable<ReleaseRequest["onward"]>): wanted is `inside:${string}` {
+  return wanted.startsWith("inside:")
+}
+
+/** `name` of `@name` and of `@convener/name`. */
+function bareName(group: string): string {
+  return group.slice(group.lastIndexOf("/") + 1).replace(/^@/, "")
 }
 
 async function inTransaction(
@@ -183,7 +221,12 @@ function holds(shape: Shape<unknown>, value: string): boolean {
   }
 }
 
-type Recipient = { readonly id: string; readonly name: string }
+type Recipient = {
+  readonly id: string
+  readonly name: string
+  /** digest of the group version that lists it, where it was named by a group alone */
+  readonly listed: string | null
+}
 
 async function findRecipients(
   context: Context,
@@ -191,14 +234,19 @@ async function findRecipients(
 ): Promise<{ readonly recipients: readonly Recipient[]; readonly leftOut: readonly LeftOut[] }> {
   const found = new Map<string, Recipient>()
   const { names, leftOut } = await listedMembers(context, wanted)
-  for (const name of names) {
+  for (const { name, listed } of names) {
     const peer = await findPeer(context, name).catch((cause: unknown) => {
       const isUs = name === context.self.id || name.toUpperCase() === ownRoot(context).state
       if (!isUs) throw cause
       throw new NodeError("recipient.self", "A release goes to others, not to ourselves.")
     })
     assertVerified(peer)
-    found.set(peer.member, { id: peer.member, name: peer.name })
+    const before = found.get(peer.member)
+    found.set(peer.member, {
+      id: peer.member,
+      name: peer.name,
+      listed: before?.listed === null ? null : listed,
+    })
   }
   if (found.size === 0)
     throw new NodeError("recipient.none", `Nobody but us is left in ${wanted.join(", ")}.`)
@@ -218,8 +266,8 @@ async function planRemarks(
   for (const { id, to } of await remarksFor(context, row, ids)) {
     const { row: remark, held } = await releasable(context, id)
     // It goes as far as the record may; another member's words keep the terms that they came under.
-    const terms =
-      held === null ? { ...request, onward: "free" as const } : { onward: "free" as const }
+    const onward: Onward = { onward: "free", group: null }
+    const terms = held === null ? { ...request, onward } : { onward }
     for (const recipient of recipients)
       if (to.includes(recipient.id))
         planned.push(
@@ -241,19 +289,23 @@ async function planRemarks(
 async function listedMembers(
   context: Context,
   wanted: readonly string[],
-): Promise<{ readonly names: readonly string[]; readonly leftOut: readonly LeftOut[] }> {
-  const names: string[] = []
+): Promise<{
+  readonly names: readonly { readonly name: string; readonly listed: string | null }[]
+  readonly leftOut: readonly LeftOut[]
+}> {
+  const names: { name: string; listed: string | null }[] = []
   const leftOut: LeftOut[] = []
   for (const name of wanted) {
     if (name === "public")
       throw new NodeError("feature.later", "Releases to public are not built yet.", {
         hint: "Name the members one by one.",
       })
-    if (!name.startsWith("@")) names.push(name)
+    if (!name.startsWith("@")) names.push({ name, listed: null })
     else {
-      const { group } = await findGroup(context, name)
+      const { group, digest } = await findGroup(context, name)
       const { members } = (await groupsKnown(context)).present(group)
-      names.push(...members.filter((member) => member !== context.self.id))
+      const others = members.filter((member) => member !== context.self.id)
+      names.push(...others.map((member) => ({ name: member, listed: digest })))
       for (const member of group.members.filter((one) => !members.includes(one)))
         leftOut.push({ group: name, peer: await nameOf(context, member) })
     }
@@ -274,10 +326,16 @@ async function planRelease(
   row: RecordRow,
   held: Held | null,
   recipient: Recipient,
-  request: ReleaseRequest,
+  request: Omit<ReleaseRequest, "onward"> & { readonly onward?: Onward | undefined },
 ): Promise<Planned> {
   if (recipient.id === row.origin)
     throw new NodeError("recipient.self", `${recipient.name} wrote that record.`)
+  if (held !== null && !permits(held.terms, recipient.id, held.group))
+    throw new NodeError(
+      "onward.refused",
+      `${recipient.name} is not on the list of @${held.group?.name} inside which it may be passed on.`,
+      { hint: "The list is the version that its terms name: comity show says who is on it." },
+    )
   const content = await trx
     .selectFrom("content")
     .select("bytes")
@@ -314,7 +372,7 @@ async function planRelease(
     ...(request.caveats === undefined ? {} : { caveats: request.caveats }),
     ...(request.evidence === undefined ? {} : { evidence: request.evidence }),
     ...(request.until === undefined ? {} : { expires: request.until }),
-    ...(request.onward === undefined ? {} : { onward: request.onward }),
+    ...(request.onward === undefined ? {} : { onward: request.onward.onward }),
     ...(request.purpose === undefined ? {} : { purpose: request.purpose }),
   }
   const { marking } = record
@@ -343,7 +401,9 @@ async function planRelease(
   const rule = { conditions, kind: row.kind, profile: row.profile_digest }
   const asked = conditions.includes("consent") ? membersAsked(profile, record) : []
   const whole = { content: record, bytes: bytes.length }
-  return { grant, rule, asked, title: record.title, record: whole }
+  const group = request.onward?.group ?? null
+  const { listed } = recipient
+  return { grant, rule, asked, title: record.title, record: whole, group, listed }
 }
 
 const overridesPerGrant = 64
@@ -566,6 +626,11 @@ async function makeOrder(
   })
   const grants = unplaced.map((one) => ({ ...one, path: tree.path(one.position) }))
   await insertGrants(trx, [{ origin: context.self.id, id, grants }])
+  const listed = new Map(
+    part.flatMap(({ grant, listed }) => (listed == null ? [] : [[grant.recipient, listed]])),
+  )
+  const rows = [...listed].map(([recipient, version]) => ({ order_id: id, recipient, version }))
+  await insertRows(trx, "order_listed", rows)
   return id
 }
 

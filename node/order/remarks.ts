@@ -145,7 +145,7 @@ async function mayPassOn({ db, self }: Context, remark: Remark): Promise<boolean
   for (const row of rows) {
     const [placed] = await placedGrants(db, [row])
     const terms = placed?.grant.terms
-    if (terms !== undefined && permits(terms, self.id)) return true
+    if (terms !== undefined && permits(terms, self.id, null)) return true
   }
   return false
 }

@@ -19,7 +19,7 @@ import { lastDayFor } from "../reading/calendar.ts"
 import { contentOf, findRecord, liveFacts } from "../reading/records.ts"
 import { memberById } from "../store/queries/members.ts"
 import { type DraftFields, formatDraft } from "./draft.ts"
-import { addDraft, removeDraft } from "./drafts.ts"
+import { addDraft, draftById, freezeDraft, removeDraft } from "./drafts.ts"
 import { type ReleaseRequest, type Requested, requestRelease } from "./release.ts"
 
 /**
@@ -51,14 +51,25 @@ const kinds: { readonly [relation in Saying["relation"]]: readonly string[] } = 
   asks: ["question"],
   "follows-up": ["follow-up"],
   replies: ["comment"],
+  requests: ["assistance-request"],
   reserves: ["reservation"],
+  responds: ["assistance-reply"],
+}
+
+/** The field that says how something stands, where that is not `status`. */
+const statusFields: { readonly [relation in Relation]?: string } = {
+  "follows-up": "progress",
+  responds: "assistance",
 }
 
 /** @throws `record.*`, `recipient.*`, `peer.*`, `draft.errors`, `profile.*` */
 export async function say(context: Context, saying: Saying): Promise<Requested> {
+  await keepFinding(context, saying)
   const parent = saying.record === undefined ? null : await heldRecord(context, saying.record)
-  if (parent === null && saying.relation !== "asks")
+  if (parent === null && saying.relation !== "asks" && saying.relation !== "requests")
     throw new NodeError("record.unknown", "What it is about was not named.")
+  if (saying.relation === "requests" && saying.to === undefined)
+    throw new NodeError("recipient.none", "No donor was named.")
   const to = saying.to ?? (await addressees(context, parent))
   if (saying.relation === "asks" && parent !== null) await assertOpen(context, saying, parent)
   const request = { to, purpose: "dialogue" }
@@ -143,6 +154,15 @@ async function heldRecord(context: Context, prefix: string): Promise<ComityRecor
   return decodeRecord((await contentOf(context, await findRecord(context, prefix))).bytes)
 }
 
+/** A finding that never leaves is still one: help is asked for with it, and its status told. */
+async function keepFinding(context: Context, { record, relation }: Saying): Promise<void> {
+  if (record === undefined || !ofFindings.includes(relation)) return
+  const draft = await draftById(context, record).catch(() => null)
+  if (draft?.released === 0)
+    await context.db.transaction().execute((trx) => freezeDraft(context, trx, draft))
+}
+const ofFindings: readonly Relation[] = ["follows-up", "requests"]
+
 /** Its origin; of a record of ours, the members that hold it. */
 async function addressees(
   context: Context,
@@ -166,10 +186,11 @@ async function word(
   const status =
     saying.status === undefined
       ? {}
-      : { [saying.relation === "follows-up" ? "progress" : "status"]: saying.status }
+      : { [statusFields[saying.relation] ?? "status"]: saying.status }
   const known = {
     ...(await addressee(context, rule?.required.includes("toState") === true ? to[0] : undefined)),
     ...(parent === null ? {} : { ...parent.fields, reference: parent.id }),
+    ...(rule?.required.includes("donors") === true ? { donors: await idsOf(context, to) } : {}),
   }
   const copied = (rule?.required ?? []).flatMap((name) =>
     Object.hasOwn(known, name) ? [[name, known[name as keyof typeof known]!] as const] : [],
@@ -207,6 +228,13 @@ function fits(profile: Profile, kind: string, parent: ComityRecord | null): bool
   if (!Object.hasOwn(profile.kinds, kind)) return false
   const { parents } = profile.kinds[kind]!
   return parents === undefined || (parent !== null && parents.includes(parent.kind))
+}
+
+/** Members as a record names them. */
+async function idsOf(context: Context, names: readonly string[]): Promise<string> {
+  const ids = new Set<string>()
+  for (const name of names) ids.add((await findPeer(context, name)).member)
+  return [...ids].toSorted().join(" ")
 }
 
 async function addressee(context: Context, name: string | undefined) {

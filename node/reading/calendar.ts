@@ -6,7 +6,7 @@ import { dialogue } from "../../protocol/profiles/dialogue.ts"
 import type { Profile } from "../../protocol/profiles/profile.ts"
 import { builtInProfiles, findProfile, findProfileById } from "../../protocol/profiles/registry.ts"
 import type { ComityRecord } from "../../protocol/record/record.ts"
-import { day as dayShape, decodeShape } from "../../protocol/shape.ts"
+import { isDay } from "../../protocol/shape.ts"
 import { nameOf } from "../authority/peers.ts"
 import { type Context, dayOf, today } from "../context.ts"
 import { NodeError } from "../errors.ts"
@@ -14,6 +14,9 @@ import { formatDraft, parseDraft } from "../order/draft.ts"
 import { addDraft, type DraftView, editDraft } from "../order/drafts.ts"
 import { heldRecords } from "../order/linked.ts"
 import type { Db } from "../store/schema.ts"
+import { requests } from "./assistance.ts"
+import { agreedMissions, fromMissions } from "./missions.ts"
+import { nextStatuses } from "./next-status.ts"
 import { findRecord } from "./records.ts"
 
 /**
@@ -32,9 +35,11 @@ export type DeadlineView = {
   readonly state: "ahead" | "soon" | "met" | "passed" | "overdue"
   /** overdue, and its mechanism may list who missed it */
   readonly listed?: true
+  /** the last day, of what takes more than one */
+  readonly until?: string
 }
 
-type Due = Omit<DeadlineView, "deadline" | "state" | "listed"> & {
+export type Due = Omit<DeadlineView, "deadline" | "state" | "listed"> & {
   readonly key: string
   readonly onMiss: Deadline["onMiss"]
 }
@@ -58,6 +63,9 @@ export async function calendar(
     ...(await fromReleases(context)),
     ...(await fromFields(context)),
     ...(await fromQuestions(context, milestones)),
+    ...(await fromRequests(context)),
+    ...(await fromMissions(context)),
+    ...(await nextStatuses(context)),
   ]
   const met = new Set(
     (await context.db.selectFrom("met").select("deadline").execute()).map((row) => row.deadline),
@@ -67,7 +75,8 @@ export async function calendar(
   const views = dues.map(({ key, onMiss, ...due }): DeadlineView => {
     const deadline = encodeHex(sha256(utf8(key)).subarray(0, 8))
     if (met.has(deadline)) return { ...due, deadline, state: "met" }
-    if (due.day >= now) return { ...due, deadline, state: due.day <= soon ? "soon" : "ahead" }
+    if ((due.until ?? due.day) >= now)
+      return { ...due, deadline, state: due.day <= soon ? "soon" : "ahead" }
     // What nobody is told of when it is missed is past, and no more is said.
     if (onMiss === "nothing") return { ...due, deadline, state: "passed" }
     const listed = onMiss === "list" ? ({ listed: true } as const) : {}
@@ -169,15 +178,6 @@ function anchorsOf({ deadlines = [], questions }: Profile): readonly string[] {
   return [...new Set(window === undefined ? anchors : [...anchors, window.anchor])].sort()
 }
 
-function isDay(text: string): boolean {
-  try {
-    decodeShape(dayShape, text, "draft.malformed")
-    return true
-  } catch {
-    return false
-  }
-}
-
 async function milestonesOf(context: Context): Promise<readonly Milestone[]> {
   const { db, self } = context
   const own = await ownMilestones(db, self.id)
@@ -190,10 +190,18 @@ async function milestonesOf(context: Context): Promise<readonly Milestone[]> {
     .where("origin", "!=", self.id)
     .execute()
   const theirs = (await heldRecords(context, rows)).flatMap(milestoneOf)
+  const agreed = (await agreedMissions(context)).flatMap(({ days, record }): Milestone[] => {
+    const { fields, id, origin } = record
+    const of = { mechanism: fields.mechanism ?? "", origin, about: id }
+    return [
+      { ...of, anchor: "mission-start", day: days.from },
+      { ...of, anchor: "mission-end", day: days.to },
+    ]
+  })
   // Our own word goes before what others say of the same thing.
   const nameOfOne = ({ mechanism, anchor, about }: Milestone) => `${mechanism} ${anchor} ${about}`
   const ours = new Set(own.map(nameOfOne))
-  return [...own, ...theirs.filter((one) => !ours.has(nameOfOne(one)))]
+  return [...own, ...[...theirs, ...agreed].filter((one) => !ours.has(nameOfOne(one)))]
 }
 
 async function ownMilestones(db: Db, origin: string) {
@@ -282,6 +290,7 @@ async function fromReleases(context: Context): Promise<readonly Due[]> {
 async function fromFields(context: Context): Promise<readonly Due[]> {
   const kinds = builtInProfiles.flatMap(({ profile }) =>
     Object.entries(profile.kinds)
+      .filter(([, { relation }]) => relation !== "requests")
       .filter(([, { optional, required }]) => [...optional, ...required].includes("due"))
       .map(([kind]) => kind),
   )
@@ -298,6 +307,31 @@ async function fromFields(context: Context): Promise<readonly Due[]> {
     const from = await nameOf(context, origin)
     const what = { day: due, what: "Done, as was said", mechanism: profile.id, anchor: "due" }
     dues.push({ ...what, key: `${origin} ${id} ${due}`, from, title, onMiss: "notify" })
+  }
+  return dues
+}
+
+/** Answers to requests for assistance, ours to give or to get: nobody owes one, so none is overdue. */
+async function fromRequests(context: Context): Promise<readonly Due[]> {
+  const dues: Due[] = []
+  for (const { donors, due, record, title } of await requests(context)) {
+    if (due === undefined || !isDay(due.day)) continue
+    for (const { member, name, assistance } of donors) {
+      if (assistance !== null) continue
+      const what = `Answer of ${name} to a request for assistance`
+      const key = `${record} ${member} ${due.day}`
+      const { day, mechanism } = due
+      dues.push({
+        key,
+        day,
+        what,
+        mechanism,
+        anchor: "due",
+        from: due.from,
+        title,
+        onMiss: "nothing",
+      })
+    }
   }
   return dues
 }

@@ -4,7 +4,7 @@ import { endOfEpoch, newestRoot } from "../../protocol/member/root.ts"
 import { hasSealedRating, triggerOf } from "../../protocol/profiles/rating.ts"
 import { findProfile } from "../../protocol/profiles/registry.ts"
 import { type ComityRecord, decodeRecord } from "../../protocol/record/record.ts"
-import type { Terms } from "../../protocol/release/grant.ts"
+import type { Grant, Terms } from "../../protocol/release/grant.ts"
 import { decodeOrder } from "../../protocol/release/order.ts"
 import { type Step, verifyOrder, verifyRelease } from "../../protocol/verify.ts"
 import { nameOf } from "../authority/peers.ts"
@@ -27,7 +27,7 @@ import {
 import { StoreDamage } from "../store/damage.ts"
 import { consentsOf, knowingOf } from "../store/queries/consents.ts"
 import { recordsWithContent } from "../store/queries/contents.ts"
-import { linksOf, membersOf } from "../store/queries/custody.ts"
+import { linksOf, listOf, membersOf } from "../store/queries/custody.ts"
 import { type FactRow, factsAbout } from "../store/queries/facts.ts"
 import { placedGrants } from "../store/queries/grants.ts"
 import { memberById } from "../store/queries/members.ts"
@@ -40,6 +40,10 @@ export type RecordView = {
   readonly title: string
   readonly kind: string
   readonly profile: string
+  /** null where the content is gone */
+  readonly marking: string | null
+  /** the mark of our own beside it */
+  readonly localMark: string | null
   readonly from: string
   readonly origin: string
   readonly receivedAt: string
@@ -92,6 +96,7 @@ function recordRows(db: Db) {
     "record.profile_id",
     "record.created_at",
     "content.title",
+    "content.marking",
     "content.rid",
     "content.locked",
   ])
@@ -113,6 +118,8 @@ async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly
       title: verdict === "suspended" || row.locked === 1 ? "" : (row.title ?? ""),
       kind: row.kind,
       profile: row.profile_id,
+      marking: row.marking,
+      localMark: row.marking === null ? null : localMark(context, row.marking),
       from: await nameOf(context, row.origin),
       origin: row.origin,
       receivedAt: new Date(row.created_at).toISOString(),
@@ -154,6 +161,8 @@ export type Shown = {
   /** the mark of our own beside it */
   readonly localMark: string | null
   readonly terms: Terms | null
+  /** whom it may be passed on to, where its terms name a list */
+  readonly inside?: { readonly group: string; readonly members: readonly string[] }
   readonly network: string
   readonly provenance: readonly Step[]
   readonly notes: readonly string[]
@@ -188,6 +197,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
     marking: record.marking,
     localMark: localMark(context, record.marking),
     terms: origin === context.self.id ? null : terms,
+    ...(await insideList(context, origin === context.self.id ? undefined : placed?.grant)),
     network: record.network,
     provenance: steps,
     notes: [
@@ -200,6 +210,18 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
     ],
     links: await linksAround(context, record),
   }
+}
+
+async function insideList(
+  context: Context,
+  grant: Pick<Grant, "terms"> | undefined,
+): Promise<Pick<Shown, "inside">> {
+  if (grant === undefined) return {}
+  const list = await listOf(context.db, grant, context.self.network)
+  if (list === null) return {}
+  const { name, members } = list.group
+  const names = await Promise.all(members.map((member) => nameOf(context, member)))
+  return { inside: { group: `@${name}`, members: names } }
 }
 
 export function shownContent(record: ComityRecord): object {

@@ -5,6 +5,7 @@ import type { ComityRecord } from "../../protocol/record/record.ts"
 import { findPeer, nameOf } from "../authority/peers.ts"
 import { type Context, dayOf } from "../context.ts"
 import { NodeError } from "../errors.ts"
+import { hasErrors, parseDraft } from "../order/draft.ts"
 import { heldRecords } from "../order/linked.ts"
 import { type Cell, tellable } from "./suppression.ts"
 
@@ -49,7 +50,9 @@ export async function trends(
   const isOwn = subjects.size === 1 && subjects.has(self.id)
   if (!isOwn) refuseComparison(profile)
   const k = together ? leastOf(profile, request.k) : 1
-  const counted = (await recordsUnder(context, mechanism)).flatMap(({ record, year }) => {
+  const kept = isOwn && !together ? await keptAtHome(context, mechanism) : []
+  const counted = [...(await recordsUnder(context, mechanism)), ...kept].flatMap((one) => {
+    const { record, year } = one
     const member = subjectOf(record)
     if (!together && !subjects.has(member)) return []
     const areas = record.areas.length === 0 ? ["-"] : record.areas
@@ -93,8 +96,29 @@ function leastOf({ comparison, id }: Profile, wanted: number | undefined): numbe
 }
 
 /** Whom a record says something of: the host or the audited State that it names, else its origin. */
-function subjectOf({ fields, origin }: ComityRecord): string {
+function subjectOf({ fields, origin }: Pick<ComityRecord, "fields" | "origin">): string {
   return fields.host ?? fields.audited ?? origin
+}
+
+/** Drafts of ours that were never released: most of what a mission finds stays where it was found. */
+async function keptAtHome({ db, self }: Context, mechanism: string) {
+  const rows = await db
+    .selectFrom("draft")
+    .select(["source", "updated_at"])
+    .where("released", "=", 0)
+    .execute()
+  return rows.flatMap(({ source, updated_at: at }) => {
+    const { fields: draft, findings } = parseDraft(source)
+    if (draft.profile.id !== mechanism || hasErrors(findings)) return []
+    const { areas, fields, kind } = draft
+    const record = { areas, fields, kind, origin: self.id }
+    return [{ record, year: yearOf(fields, at) }]
+  })
+}
+
+/** The year that it gives, else the one since which it is here. */
+function yearOf({ year = "" }: ComityRecord["fields"], since: number): string {
+  return /^\d{4}$/.test(year) ? year : dayOf(since).slice(0, 4)
 }
 
 /** Its newest versions that are held, translations and what is hidden left out. */
@@ -110,8 +134,7 @@ async function recordsUnder(context: Context, mechanism: string) {
   return held
     .filter(({ translationOf }) => translationOf === undefined)
     .map((record) => {
-      const { year = "" } = record.fields
-      const here = dayOf(since.get(`${record.origin} ${record.id}`)!).slice(0, 4)
-      return { record, year: /^\d{4}$/.test(year) ? year : here }
+      const here = since.get(`${record.origin} ${record.id}`)!
+      return { record, year: yearOf(record.fields, here) }
     })
 }

@@ -1,5 +1,6 @@
 import type { Generated, Kysely } from "kysely"
 import type { Act } from "../../protocol/member/policy.ts"
+import type { Marking } from "../../protocol/record/marking.ts"
 import type { LinkRelation } from "../order/links.ts"
 
 /**
@@ -154,6 +155,7 @@ export type Schema = {
     id: string
     version: number
     title: string
+    marking: Marking
     /** the record's JCS form */
     bytes: Uint8Array
     content_key: Uint8Array
@@ -166,10 +168,31 @@ export type Schema = {
   hold: {
     record_origin: string
     record_id: string
-    /** the day on which it is looked at again */
-    review: string
+    /** the day on which it is looked at again; null where it is sealed for two officers instead */
+    review: string | null
     decision: string
     ended_by: string | null
+  }
+
+  /** Versions that were taken back and sealed: two officers open them, and `archive_log` says when. */
+  archive: {
+    record_origin: string
+    record_id: string
+    version: number
+    entry: string
+    sealed: Uint8Array
+    at: number
+  }
+  archive_share: { entry: string; kid: string; sealed: Uint8Array }
+  archive_log: {
+    id: Generated<number>
+    at: number
+    act: "seal" | "open" | "destroy"
+    record_origin: string
+    record_id: string
+    /** pseudonyms, by spaces */
+    officers: string
+    reason: string
   }
 
   /** The full-text index, by the row of the content; it gives no text back. */
@@ -203,6 +226,8 @@ export type Schema = {
     /** when it was put in line for a slot of the log; null with cadence `immediate` */
     scheduled_at: number | null
   }
+  /** Recipients of own orders who were named by a group alone, and the version that listed them. */
+  order_listed: { order_id: string; recipient: string; version: string }
   order_signature: {
     order_id: string
     kid: string
@@ -256,6 +281,8 @@ export type Schema = {
     /** what it and those before it say to precedence, as JSON */
     chain: string
   }
+  /** Records of groups inside which something may be passed on, whether or not they are held otherwise. */
+  inside_list: { digest: string; bytes: Uint8Array }
   /** Withdrawals from holders further up, as they were passed down to us. */
   passed_withdrawal: { order_origin: string; order_id: string; leaf: string; bytes: Uint8Array }
   /** Grants of orders: our own from the request on, others' as received. */

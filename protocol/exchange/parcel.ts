@@ -1,12 +1,13 @@
-import { ingest, type Json, recode } from "../canonical.ts"
+import { encodeCanonical, ingest, type Json, recode } from "../canonical.ts"
 import { xchachaDetached, xchachaOpen } from "../crypto/aead.ts"
 import { sha256 } from "../crypto/hash.ts"
 import { hpkeSetupRecipient, hpkeSetupSender } from "../crypto/kem.ts"
 import { unpad, withPadded } from "../crypto/padding.ts"
-import { chainBehind, decodeLinkValue, type Link } from "../custody.ts"
+import { chainBehind, decodeLinkValue, groupNamed, insideOf, type Link } from "../custody.ts"
 import { concat, decodeHex, decodeUtf8, utf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { limits } from "../limits.ts"
+import { recordDigest } from "../record/record.ts"
 import { decodeShape, hex, integer, json, list, literal, object, optional } from "../shape.ts"
 import { type Delivery, decodeDeliveryValue } from "./delivery.ts"
 
@@ -94,6 +95,8 @@ const contentShape = object({
   /** what grants of another member's record rest on */
   custody: optional(list(json, { min: 1, max: limits.grantsPerOrder })),
   delivery: json,
+  /** the lists that terms name by `inside` */
+  groups: optional(list(json, { min: 1, max: limits.grantsPerOrder })),
   keys: list(object({ grant: integer(0, limits.grantsPerOrder - 1), key: hex(32) }), {
     max: limits.grantsPerOrder,
   }),
@@ -108,15 +111,24 @@ export type ParcelContent = {
   readonly keys: ReadonlyMap<number, Uint8Array>
   /** by their digests: all that the grants rest on, and nothing else */
   readonly links: ReadonlyMap<string, Link>
+  /** by their digests, the records of the lists inside which grants that have a key may be passed on */
+  readonly groups: ReadonlyMap<string, Uint8Array>
+}
+
+/** What a parcel has beside its delivery and keys: both sorted by digest. */
+export type ParcelEnclosed = {
+  readonly links?: readonly Pick<Link, "bytes">[]
+  /** JCS forms */
+  readonly groups?: readonly Uint8Array[]
 }
 
 /** The JCS form, written around the delivery as it is; `keys` ascend by their place in its grants. */
 export function encodeParcelContent(
   deliveryBytes: Uint8Array,
   keys: readonly ParcelKey[],
-  links: readonly Pick<Link, "bytes">[] = [],
+  enclosed: ParcelEnclosed = {},
 ): Uint8Array {
-  return concat(...parcelContentParts(deliveryBytes, keys, links))
+  return concat(...parcelContentParts(deliveryBytes, keys, enclosed))
 }
 
 /** A grant's place in the delivery, and its content key in hex. */
@@ -126,9 +138,9 @@ export type ParcelKey = { readonly grant: number; readonly key: string }
 export function parcelContentParts(
   deliveryBytes: Uint8Array,
   keys: readonly ParcelKey[],
-  links: readonly Pick<Link, "bytes">[] = [],
+  { links = [], groups = [] }: ParcelEnclosed = {},
 ): readonly Uint8Array[] {
-  return [contentOpening(links), deliveryBytes, contentClosing(keys)]
+  return [contentOpening(links), deliveryBytes, contentClosing(keys, groups)]
 }
 
 function contentOpening(links: readonly Pick<Link, "bytes">[]): Uint8Array {
@@ -136,9 +148,10 @@ function contentOpening(links: readonly Pick<Link, "bytes">[]): Uint8Array {
   return utf8(links.length === 0 ? '{"delivery":' : `{"custody":[${custody}],"delivery":`)
 }
 
-function contentClosing(keys: readonly ParcelKey[]): Uint8Array {
+function contentClosing(keys: readonly ParcelKey[], groups: readonly Uint8Array[]): Uint8Array {
+  const lists = groups.length === 0 ? "" : `,"groups":[${groups.map(decodeUtf8).join(",")}]`
   const list = keys.map(({ grant, key }) => `{"grant":${grant},"key":"${key}"}`).join(",")
-  return utf8(`,"keys":[${list}],"type":"comity/parcel/v1"}`)
+  return utf8(`${lists},"keys":[${list}],"type":"comity/parcel/v1"}`)
 }
 
 /** @throws `delivery.malformed`, `json.*`, and as decodeDeliveryValue */
@@ -160,8 +173,34 @@ export function decodeParcelContent(plaintext: Uint8Array): ParcelContent {
   // What is canonical has the delivery where it would have been written.
   const links = linksOf(content.custody ?? [], delivery, keys)
   const start = contentOpening([...links.values()]).length
-  const end = plaintext.length - contentClosing(content.keys).length
-  return { delivery, deliveryBytes: plaintext.subarray(start, end), keys, links }
+  const groups = groupsOf(content.groups ?? [], delivery, keys)
+  const end = plaintext.length - contentClosing(content.keys, [...groups.values()]).length
+  return { delivery, deliveryBytes: plaintext.subarray(start, end), keys, links, groups }
+}
+
+/** Sorted by their digests, each named by some grant that has its key: one encoding. */
+function groupsOf(
+  values: readonly Json[],
+  { grants, order }: Delivery,
+  keys: ReadonlyMap<number, Uint8Array>,
+): ReadonlyMap<string, Uint8Array> {
+  const brought = new Map(
+    values.map((value) => {
+      const bytes = encodeCanonical(value as object)
+      return [recordDigest(bytes), { value, bytes }]
+    }),
+  )
+  const named = new Set<string>()
+  for (const place of keys.keys()) {
+    const { grant } = grants[place]!
+    const inside = insideOf(grant)
+    if (inside === null) continue
+    named.add(inside)
+    groupNamed(grant, brought.get(inside)?.value, order.payload.network)
+  }
+  if ([...named].toSorted().join() !== [...brought.keys()].join() || values.length !== named.size)
+    throw new ProtocolError("custody.malformed", { detail: "lists" })
+  return new Map([...brought].map(([digest, { bytes }]) => [digest, bytes]))
 }
 
 /** Sorted by their digests, each behind some grant that has its key: one encoding. */

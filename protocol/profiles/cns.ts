@@ -106,6 +106,7 @@ export const cns: Profile = {
   followUp: {
     assessor: "group",
     every: "P3Y",
+    final: ["closed"],
     mandatory: true,
     scale: ["open", "closed", "follow-up-due-date"],
   },

@@ -54,6 +54,7 @@ export const cog: Profile = {
   followUp: {
     assessor: "recipient",
     every: "P30D",
+    final: ["applicable-done", "not-applicable"],
     mandatory: true,
     scale: ["applicable-action", "applicable-done", "not-applicable"],
   },

@@ -61,6 +61,7 @@ export const cppnm14: Profile = {
   followUp: {
     assessor: "host",
     every: "P2Y",
+    final: ["repealed"],
     mandatory: false,
     scale: ["current", "amended", "repealed"],
   },

@@ -8,6 +8,7 @@ import {
   optional,
   refine,
   type ShapeOf,
+  sortedSet,
   text,
 } from "../shape.ts"
 
@@ -45,12 +46,18 @@ export const questionsShape = object({
 export type QuestionRule = ShapeOf<typeof questionsShape>
 
 /** The values of the field `status`, and whose claim stands beside the host's own. */
-export const followUpShape = object({
-  assessor: oneOf(["group", "host", "recipient", "reviewers", "secretariat", "team"]),
-  every: optional(duration),
-  mandatory: flag,
-  scale: list(name, { min: 2, max: 16 }),
-})
+export const followUpShape = refine(
+  object({
+    assessor: oneOf(["group", "host", "recipient", "reviewers", "secretariat", "team"]),
+    /** how long after it was last said how far a finding has come it is said again */
+    every: optional(duration),
+    /** statuses after which nothing more is to be said */
+    final: optional(sortedSet(name, 16)),
+    mandatory: flag,
+    scale: list(name, { min: 2, max: 16 }),
+  }),
+  ({ final, scale }) => (final ?? []).every((status) => scale.includes(status)),
+)
 export type FollowUpRule = ShapeOf<typeof followUpShape>
 
 /** `forbidden`: never across States, own trend only. `aggregate`: in cells of at least `k` members. */

@@ -22,9 +22,11 @@ export const dialogue: Profile = {
   fields: {
     access: "Limits of access",
     anchor: "What deadlines are counted from",
+    assistance: "What the donor says: considered, declined, offered, provided",
     confidentiality: "Rules of confidentiality",
     dates: "First and last day",
     day: "Day",
+    donors: "Donors that are asked, by their ids",
     due: "Day by which it is done",
     host: "Host, by its id",
     mechanism: "Profile of the mechanism",
@@ -47,6 +49,15 @@ export const dialogue: Profile = {
     acceptance: kind("Agreement to a mission", "agrees", { parents: ["mission-agreement"] }),
     adoption: kind("Adoption notice", "adopts", { optional: ["year"], required: ["status"] }),
     answer: kind("Answer", "answers", { parents: ["question"] }),
+    "assistance-reply": kind("Reply to a request for assistance", "responds", {
+      optional: ["due"],
+      parents: ["assistance-request"],
+      required: ["assistance"],
+    }),
+    "assistance-request": kind("Request for assistance", "requests", {
+      optional: ["due"],
+      required: ["donors"],
+    }),
     comment: kind("Comment", "replies"),
     "follow-up": kind("Status of a finding", "follows-up", {
       optional: ["due"],

@@ -47,6 +47,7 @@ export const gnssn: Profile = {
   followUp: {
     assessor: "recipient",
     every: "P1Y",
+    final: ["adapted", "adopted", "not-applicable"],
     mandatory: false,
     scale: ["adopted", "adapted", "considered", "not-applicable"],
   },

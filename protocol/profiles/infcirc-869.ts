@@ -45,6 +45,7 @@ export const infcirc869: Profile = {
   followUp: {
     assessor: "host",
     every: "P1Y",
+    final: ["done"],
     mandatory: false,
     scale: ["done", "in-progress", "planned"],
   },

@@ -94,6 +94,7 @@ export const inpo: Profile = {
   followUp: {
     assessor: "team",
     every: "P2Y",
+    final: ["closed", "effective"],
     mandatory: true,
     scale: ["open", "closed", "effective", "recurring"],
   },

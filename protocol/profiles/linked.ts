@@ -1,12 +1,17 @@
 import { ProtocolError } from "../errors.ts"
+import type { Relation } from "../record/link.ts"
 import { compareMarking } from "../record/marking.ts"
 import type { ComityRecord } from "../record/record.ts"
+import { donorsOf } from "./assistance.ts"
 import { memberFields, membersNamed } from "./consent.ts"
 import { missionParties } from "./mission.ts"
 import { consentRulesOf, findKind, type Profile, type Violation } from "./profile.ts"
 
 /** A record with the profile it was written under. */
 export type Under = { readonly record: ComityRecord; readonly profile: Profile }
+
+/** What only a party to a record says of it. */
+const ofParties: readonly Relation[] = ["requests", "reserves"]
 
 /**
  * Everything in which a record departs from what the one that it speaks of asks for: judged by whoever
@@ -19,8 +24,11 @@ export function linkViolations({ record, profile }: Under, other: Under): readon
     const parents = findKind(profile, record.kind)?.parents
     if (parents?.includes(other.record.kind) === false)
       found.push({ field: "about", expected: `a record of kind ${parents.join(" or ")}` })
-    if (about.relation === "reserves" && !partiesTo(other).includes(record.origin))
+    const { relation } = about
+    if (ofParties.includes(relation) && !partiesTo(other).includes(record.origin))
       found.push({ field: "about", expected: "a record of its own, or one that names it" })
+    if (relation === "responds" && !donorsOf(other.record).includes(record.origin))
+      found.push({ field: "about", expected: "a request for assistance that names its origin" })
     if (about.relation === "agrees") found.push(...acceptanceViolations(record, other.record))
     if (about.relation === "follows-up") found.push(...progressViolations(record, other.profile))
   }

@@ -1,4 +1,5 @@
 import type { ComityRecord } from "../record/record.ts"
+import { isDay } from "../shape.ts"
 import type { Profile, Violation } from "./profile.ts"
 
 /**
@@ -8,7 +9,6 @@ import type { Profile, Violation } from "./profile.ts"
 
 type Fields = Pick<ComityRecord, "fields">
 
-const datesPattern = /^(\d{4}-\d\d-\d\d)\/(\d{4}-\d\d-\d\d)$/
 const reviewerPattern = /^[\p{L}\d][\p{L}\d.-]{0,39}: .*\S/u
 const memberPattern = /^[0-9a-f]{64}$/
 const everyModule = "all"
@@ -16,13 +16,11 @@ const everyModule = "all"
 /** A text rule, `mission`: everything in it that programs find must be written so that they do. */
 export function missionViolations(record: Fields): readonly Violation[] {
   const found: Violation[] = []
-  const { dates = "", host = "", modules = "", service = "" } = record.fields
+  const { host = "", modules = "", service = "" } = record.fields
   for (const [field, id] of Object.entries({ host, service }))
     if (!memberPattern.test(id)) found.push({ field, expected: "the id of a member" })
   if (host === service) found.push({ field: "service", expected: "another member than the host" })
-  const [, from = "", to = ""] = datesPattern.exec(dates) ?? []
-  if (from === "" || to < from)
-    found.push({ field: "dates", expected: "the first and the last day, YYYY-MM-DD/YYYY-MM-DD" })
+  found.push(...datesViolations(record))
   if (!/^[A-Za-z0-9._:-]+(?: [A-Za-z0-9._:-]+)*$/.test(modules))
     found.push({ field: "modules", expected: "codes of areas, a blank between them, or all" })
   const team = reviewersIn(record, "team")
@@ -35,6 +33,20 @@ export function missionViolations(record: Fields): readonly Violation[] {
   if (team.some((name) => rejected.has(name)))
     found.push({ field: "team", expected: "nobody whom the host has rejected" })
   return found
+}
+
+/** A text rule, `dates`: a mission has a first and a last day. */
+export function datesViolations(record: Fields): readonly Violation[] {
+  return daysOf(record) === null
+    ? [{ field: "dates", expected: "the first and the last day, YYYY-MM-DD/YYYY-MM-DD" }]
+    : []
+}
+
+/** First and last day of a mission; null where they are not written as programs read them. */
+export function daysOf({ fields }: Fields): { readonly from: string; readonly to: string } | null {
+  const text = Object.hasOwn(fields, "dates") ? (fields.dates ?? "") : ""
+  const [from = "", to = "", ...more] = text.split("/")
+  return more.length === 0 && isDay(from) && isDay(to) && from <= to ? { from, to } : null
 }
 
 function linesOf({ fields }: Fields, name: string): readonly string[] {

@@ -125,6 +125,7 @@ export const osart: Profile = {
   followUp: {
     assessor: "team",
     every: "P18M",
+    final: ["issue-resolved", "withdrawn"],
     mandatory: false,
     scale: ["issue-resolved", "satisfactory-progress", "insufficient-progress", "withdrawn"],
   },

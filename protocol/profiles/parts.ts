@@ -14,6 +14,7 @@ const fieldTitles: { readonly [name: string]: string } = {
   agreement: "Agreement of the host that this rests on, by its digest",
   answers: "Answers",
   applicability: "Why it would serve others with programmes like this",
+  assistance: "What the donor says: considered, declined, offered, provided",
   audited: "Audited State, by its id",
   authority: "Authority that is named",
   basis: "Requirement or recommendation that it rests on or goes beyond",
@@ -27,6 +28,7 @@ const fieldTitles: { readonly [name: string]: string } = {
   consequence: "Consequence",
   contribution: "Why it contributes significantly",
   dates: "Dates",
+  donors: "Donors that are asked, by their ids",
   due: "Day by which it is done",
   event: "Event",
   evidenceRef: "Where the evidence is kept",
@@ -200,5 +202,7 @@ export const closure = [
   "closed-superseded",
   "withdrawn",
 ] as const
+/** Those of them after which nothing more is to be said. */
+export const closed = ["closed-implemented", "closed-superseded", "withdrawn"] as const
 /** What nobody writes into a record of nuclear security, whoever may read it. */
 export const securityLint = ["guards", "person", "response"] as const

@@ -32,6 +32,7 @@ const kinds = {
     marking: marked("TLP:CLEAR"),
     naming: naming.open,
     required: ["dates", "host", "service"],
+    textRules: ["dates"],
   }),
   "good-practice": kind("Good practice", {
     ...ofTheTeam,
@@ -108,6 +109,7 @@ export const prascGeneric: Profile = {
   followUp: {
     assessor: "team",
     every: "P3Y",
+    final: ["closed", "closed-on-basis-of-progress-and-confidence"],
     mandatory: false,
     scale: ["open", "closed", "closed-on-basis-of-progress-and-confidence"],
   },

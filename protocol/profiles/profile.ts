@@ -29,6 +29,7 @@ import {
   text,
 } from "../shape.ts"
 import { isLanguage } from "../time.ts"
+import { assistanceViolations, readersOfAssistance } from "./assistance.ts"
 import { audienceShape, type Reader } from "./audience.ts"
 import {
   basisFields,
@@ -46,7 +47,7 @@ import {
   lifecycleShape,
   questionsShape,
 } from "./cycle.ts"
-import { missionViolations } from "./mission.ts"
+import { datesViolations, missionViolations } from "./mission.ts"
 import { type Named, namingAudience, namingShape } from "./naming.ts"
 import { ratingShape, ratingViolations } from "./rating.ts"
 
@@ -59,8 +60,11 @@ const name = text({ min: 1, max: 41, pattern: namePattern })
 const title = textLine({ min: 1, max: 200 })
 const fieldNames = sortedSet(text({ min: 1, max: 40, pattern: fieldNamePattern }), 64)
 
-/** `mission`: it is a mission agreement · `should`: the text says what somebody should do. */
-export const textRules = ["mission", "should"] as const
+/**
+ * `dates`: first and last day · `mission`: it is a mission agreement · `should`: the text says what somebody
+ * should do.
+ */
+export const textRules = ["dates", "mission", "should"] as const
 
 const kindRuleShape = object({
   /** A record carries at least so many areas. */
@@ -271,8 +275,13 @@ const relationWords: { readonly [relation in Relation]: string } = {
   asks: "the record that is asked about: asks",
   "follows-up": "the finding that it follows up: follows-up",
   replies: "the record that it speaks to: replies",
+  requests: "the finding that help is requested with: requests",
   reserves: "the record that it reserves on: reserves",
+  responds: "the request that it answers: responds",
 }
+
+/** What can be asked of a member without any record that it is about. */
+const mayStandAlone: readonly Relation[] = ["asks", "requests"]
 
 /** Everything in which the record departs from its profile; never quotes the record's own text. */
 export function findViolations(profile: Profile, record: Judged): readonly Violation[] {
@@ -289,13 +298,16 @@ export function findViolations(profile: Profile, record: Judged): readonly Viola
     found.push({ field: "areas", expected: `each ${oneAmong(Object.keys(areas))}` })
   const { about } = record
   if (rule.relation !== undefined && about?.relation !== rule.relation)
-    if (about !== undefined || rule.relation !== "asks")
+    if (about !== undefined || !mayStandAlone.includes(rule.relation))
       found.push({ field: "about", expected: relationWords[rule.relation] })
   if (record.areas.length < rule.areas)
     found.push({ field: "areas", expected: `at least ${rule.areas}` })
   for (const field of rule.required)
     if (fieldOf(record, field).trim() === "")
-      found.push({ field, expected: `text: a ${record.kind} has it` })
+      found.push({
+        field,
+        expected: `text (${profile.fields[field]}): every ${record.kind} has it`,
+      })
   for (const field of Object.keys(record.fields))
     if (!rule.required.includes(field) && !rule.optional.includes(field))
       found.push({ field, expected: `no such field in a ${record.kind}` })
@@ -304,7 +316,9 @@ export function findViolations(profile: Profile, record: Judged): readonly Viola
       found.push({ field, expected: `yes, and why: without it this is no ${record.kind}` })
   if (rule.textRules?.includes("should") === true && !shouldPattern.test(record.body))
     found.push({ field: "body", expected: "what somebody should do" })
+  if (rule.textRules?.includes("dates") === true) found.push(...datesViolations(record))
   if (rule.textRules?.includes("mission") === true) found.push(...missionViolations(record))
+  found.push(...assistanceViolations(about?.relation ?? rule.relation, record))
   if (profile.rating !== undefined) found.push(...ratingViolations(profile.rating, record.fields))
   const scale = profile.followUp?.scale
   if (scale !== undefined && Object.hasOwn(record.fields, "status"))
@@ -394,6 +408,9 @@ export function releaseViolations(
       field: "recipient",
       expected: "whoever asked, and nobody else: askers are hidden",
     })
+  const readers = readersOfAssistance(record.about?.relation ?? rule.relation, record)
+  if (readers !== null && (!readers.includes(recipient) || onward !== "no"))
+    found.push({ field: "donors", expected: "who is asked or who asks, and nobody else" })
   const original = record.translationOf?.origin ?? record.origin
   if (original !== record.origin && original !== recipient)
     found.push({ field: "recipient", expected: "the origin of the original, and nobody else" })

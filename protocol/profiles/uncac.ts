@@ -1,6 +1,7 @@
 import {
   agreedBy,
   audience,
+  closed,
   closure,
   fieldsOf,
   kind,
@@ -92,7 +93,7 @@ export const uncac: Profile = {
     { anchor: "start", offset: "+P6M", onMiss: "notify", what: "Agreed report" },
   ],
   fields: fieldsOf(kinds),
-  followUp: { assessor: "reviewers", every: "P5Y", mandatory: true, scale: closure },
+  followUp: { assessor: "reviewers", every: "P5Y", final: closed, mandatory: true, scale: closure },
   id: "uncac",
   instruments: ["UNCAC Art. 63", "CoSP resolution 3/1, terms of reference"],
   kinds,

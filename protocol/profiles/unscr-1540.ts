@@ -1,6 +1,7 @@
 import {
   agreedBy,
   audience,
+  closed,
   closure,
   fieldsOf,
   kind,
@@ -25,11 +26,25 @@ const kinds = {
     optional: ["authority", "due", "status"],
     required: ["actions"],
   }),
-  "assistance-request": kind("Request for assistance, or offer", {
+  "assistance-offer": kind("Offer of assistance", {
     ...ofTheState,
-    audience: audience.hostThenAnyone,
     optional: ["authority"],
     required: ["topic"],
+  }),
+  "assistance-reply": kind("Reply to a request for assistance", {
+    ...ofTheState,
+    audience: audience.members,
+    optional: ["authority", "due"],
+    parents: ["assistance-request"],
+    relation: "responds",
+    required: ["assistance"],
+  }),
+  "assistance-request": kind("Request for assistance", {
+    ...ofTheState,
+    audience: audience.members,
+    optional: ["authority", "due"],
+    relation: "requests",
+    required: ["donors", "topic"],
   }),
   "effective-practice": kind("Effective practice", {
     ...ofTheState,
@@ -84,7 +99,7 @@ export const unscr1540: Profile = {
     "OP10:N": ["INSServ:MORC-5"],
   },
   fields: fieldsOf(kinds),
-  followUp: { assessor: "host", every: "P1Y", mandatory: false, scale: closure },
+  followUp: { assessor: "host", every: "P1Y", final: closed, mandatory: false, scale: closure },
   id: "unscr-1540",
   instruments: ["S/RES/1540 (2004)", "S/RES/1977 (2011)", "S/RES/2325 (2016)", "S/RES/2663 (2022)"],
   kinds,

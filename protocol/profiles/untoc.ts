@@ -1,6 +1,7 @@
 import {
   agreedBy,
   audience,
+  closed,
   closure,
   fieldsOf,
   kind,
@@ -82,7 +83,7 @@ export const untoc: Profile = {
     { anchor: "self-assessment", offset: "+P6M", onMiss: "notify", what: "Written feedback" },
   ],
   fields: fieldsOf(kinds),
-  followUp: { assessor: "group", every: "P2Y", mandatory: false, scale: closure },
+  followUp: { assessor: "group", every: "P2Y", final: closed, mandatory: false, scale: closure },
   id: "untoc",
   instruments: ["COP resolution 9/1 (2018)", "COP resolution 10/1 (2020)"],
   kinds,

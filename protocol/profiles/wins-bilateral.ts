@@ -59,6 +59,7 @@ export const winsBilateral: Profile = {
   followUp: {
     assessor: "recipient",
     every: "P1Y",
+    final: ["adapted", "adopted", "not-applicable"],
     mandatory: false,
     scale: ["adopted", "adapted", "considered", "not-applicable"],
   },

@@ -8,7 +8,9 @@ export const relations = [
   "asks",
   "follows-up",
   "replies",
+  "requests",
   "reserves",
+  "responds",
 ] as const
 export type Relation = (typeof relations)[number]
 

@@ -1,9 +1,14 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
+import { printRecords } from "../../cli/commands/records.ts"
+import { createOutput } from "../../cli/output.ts"
 import { reviewProfile } from "../../node/authority/profiles.ts"
 import { parseDraft } from "../../node/order/draft.ts"
 import { lintRules } from "../../node/order/lint-rules.ts"
 import { statesNamed, tracesIn } from "../../node/order/state-names.ts"
+import { indexRecords, searchContent, unindexRecord } from "../../node/reading/search.ts"
+import { trends } from "../../node/reading/trends.ts"
+import { insertContents } from "../../node/store/queries/contents.ts"
 import { conditions, isAuthorised, personsNeeded } from "../../protocol/member/policy.ts"
 import { type Reader, readers } from "../../protocol/profiles/audience.ts"
 import { memberFields } from "../../protocol/profiles/consent.ts"
@@ -20,6 +25,9 @@ import {
 import { hasSealedRating } from "../../protocol/profiles/rating.ts"
 import { bringProfile, builtInProfiles, findProfile } from "../../protocol/profiles/registry.ts"
 import { compareMarking, markings } from "../../protocol/record/marking.ts"
+import { type ComityRecord, encodeRecord } from "../../protocol/record/record.ts"
+import { type Agreed, verifyAgreed } from "../../protocol/release/consent.ts"
+import { network } from "../support/network.ts"
 import { sampleOf, someMembers } from "../vectors/cases/profiles/samples.ts"
 
 /** What holds under every mechanism, whatever its own rules are. */
@@ -206,6 +214,129 @@ test("5 a person is named under no mechanism", () => {
         new Set(["never"]),
       )
   }
+})
+
+test("7, 8 where those named agree one by one, all have or it goes nowhere: no memorandum, silence or haste does", () => {
+  const asked = mechanisms.flatMap((profile) =>
+    kindsOf(profile)
+      .filter(([kind]) => {
+        const rules = consentRulesOf(profile, kind)
+        return rules.length > 0 && rules.every(({ mode }) => oneByOne.includes(mode))
+      })
+      .map(([kind]) => ({ profile, kind })),
+  )
+  expect(new Set(asked.map(({ profile }) => profile.id))).toEqual(
+    new Set(["cns", "joint-convention", "uncac", "untoc", "unscr-1540", "icao-usap"]),
+  )
+  const member = fc.constantFrom(...["1a", "2b", "3c", "5e"].map((pair) => pair.repeat(32)))
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...asked),
+      fc.uniqueArray(member, { minLength: 1 }),
+      fc.uniqueArray(member),
+      fc.option(member, { nil: null }),
+      ({ profile, kind }, named, agreeing, byMemorandum) => {
+        const sample = sampleOf(profile, kind)
+        const isGroup = consentRulesOf(profile, kind).some(({ mode }) => mode === "consensus")
+        const ids = [...named, ...(isGroup ? [sample.origin] : [])].toSorted().join(" ")
+        const fields = { ...sample.fields }
+        for (const field of memberFields(consentRulesOf(profile, kind))) fields[field] = ids
+        const agreed = agreeing.toSorted().map((id) => {
+          const memorandum = id === byMemorandum ? { digest: "3c".repeat(32), kind } : null
+          const mode = memorandum === null ? "explicit" : "standing"
+          return { member: id, mode, memorandum, silent: null } as Agreed
+        })
+        const isWhole = named.toSorted().join() === agreeing.toSorted().join()
+        const isEach = agreed.every(({ memorandum }) => memorandum === null)
+        const verify = () => verifyAgreed(profile, { ...sample, fields }, "00".repeat(32), agreed)
+        if (isWhole && isEach) verify()
+        else expect(verify).toThrow(expect.objectContaining({ code: "order.unconsented" }))
+      },
+    ),
+    { numRuns: 500 },
+  )
+})
+const oneByOne = ["explicit", "consensus"]
+
+test("10 numbers of other members are refused under every mechanism, and one's own come with its words", async () => {
+  await using net = await network(["xa", "xb", "xc"])
+  const { context } = net.nodes.xa!
+  for (const { id: mechanism, comparison } of mechanisms) {
+    for (const of of [["xb"], ["xa", "xb"], ["xb", "xc"]])
+      await expect(trends(context, { mechanism, of }), mechanism).rejects.toMatchObject({
+        code: "comparison.forbidden",
+      })
+    expect(await trends(context, { mechanism, of: ["xa"] })).toMatchObject({
+      of: expect.anything(),
+      disclaimer: comparison!.disclaimer,
+    })
+  }
+})
+
+test("11 both marks are on every line that names a record, whatever its mechanism and marking", () => {
+  const line = fc.record({
+    ...{ kind: fc.constant("any"), title: fc.constant("A practice"), from: fc.constant("xb") },
+    marking: fc.constantFrom(...markings),
+    localMark: fc.option(fc.constantFrom("XA RESTRICTED", "VS-NfD", ...markings), { nil: null }),
+    profile: fc.constantFrom(...mechanisms.map(({ id }) => id)),
+    withdrawn: fc.constant(false),
+  })
+  fc.assert(
+    fc.property(fc.array(line, { minLength: 1, maxLength: 5 }), (lines) => {
+      const written: string[] = []
+      const sink = { write: (text: string) => written.push(text) > 0 }
+      const output = createOutput({ isJson: false, stdout: sink, stderr: sink, environment: {} })
+      const views = lines.map((one, i) => ({
+        ...one,
+        ...{ record: `${i}0`.repeat(16), origin: "aa".repeat(32), version: 1 },
+        ...{ receivedAt: "2026-11-25T00:00:00Z", verdict: "verified" as const },
+      }))
+      printRecords(output, views)
+      const shown = written.join("").split("\n").slice(1)
+      for (const [i, { marking, localMark }] of lines.entries()) {
+        expect(shown[i]).toContain(marking)
+        expect(shown[i]).toContain(localMark ?? marking)
+      }
+    }),
+    { numRuns: 100 },
+  )
+})
+
+test("11 what is sensitive by its mechanism is taken in under a mark of the recipient's own only", () => {
+  const withMark = mechanisms.filter(({ localMark }) => localMark === true).map(({ id }) => id)
+  expect(withMark.toSorted()).toEqual([
+    ...["icao-usap", "infcirc-869", "insserv", "ippas", "wins-bilateral"],
+  ])
+})
+
+test("6 what a sealed rating says is in no index, whichever mechanism has it", async () => {
+  await using net = await network(["xa"])
+  const { context } = net.nodes.xa!
+  const secret = "untold"
+  for (const profile of mechanisms)
+    for (const [kind, { required }] of kindsOf(profile)) {
+      if (profile.rating?.sealed !== true || !required.includes("rating")) continue
+      const sample = sampleOf(profile, kind)
+      const { digest } = builtInProfiles.find((one) => one.profile === profile)!
+      const record = {
+        ...sample,
+        ...{ attachments: [], body: `${secret} ${sample.fields.rating}`, id: "5e".repeat(16) },
+        ...{ network: "exercise:demo", profile: { digest, id: profile.id }, title: "Rating" },
+        ...{ type: "comity/record/v1" as const, version: 1 },
+      } as ComityRecord
+      const bytes = encodeRecord(record)
+      const { origin, id, version, title, marking } = record
+      const tag = new Uint8Array(32)
+      const rids = await insertContents(context.db, [
+        { origin, id, version, title, marking, bytes, content_key: tag, tag },
+      ])
+      const [rid] = [...rids.values()]
+      await indexRecords(context.db, [{ rid: rid!, record }])
+      expect((await searchContent(context, secret, 10)).rids, profile.id).toEqual([])
+      expect((await searchContent(context, "Rating", 10)).rids, profile.id).toEqual([rid])
+      await context.db.deleteFrom("content").execute()
+      await unindexRecord(context.db, rid!, bytes)
+    }
 })
 
 test("6 a rating that is sealed is one in every kind that has it", () => {

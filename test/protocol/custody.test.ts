@@ -5,11 +5,12 @@ import { decodeUtf8 } from "../../protocol/encoding.ts"
 import { parsePin, verifyEvidence } from "../../protocol/evidence.ts"
 import type { Terms } from "../../protocol/release/grant.ts"
 import { verifyOrder, verifyRelease } from "../../protocol/verify.ts"
-import { refusal } from "../support/refusal.ts"
+import { codeOf, refusal } from "../support/refusal.ts"
 import {
   evidenceOf,
   generalDigest,
   linkOf,
+  listOf,
   makeStory,
   type Story,
   type StoryChanges,
@@ -17,11 +18,11 @@ import {
 import { makeMember, type TestMember } from "../support/world.ts"
 
 const profiles = [generalDigest]
-const [a, b, c, d] = (await Promise.all(
-  ["XA", "XB", "XC", "XD"].map((state) =>
+const [a, b, c, d, e] = (await Promise.all(
+  ["XA", "XB", "XC", "XD", "XE"].map((state) =>
     makeMember({ seed: `custody ${state}`, state, profiles }),
   ),
-)) as [TestMember, TestMember, TestMember, TestMember]
+)) as [TestMember, TestMember, TestMember, TestMember, TestMember]
 
 const terms: Terms = {
   caveats: ["not for the press"],
@@ -110,7 +111,7 @@ describe("a chain of custody", () => {
     expect(judge(story, [one])).toBe("custody.unpermitted")
   })
 
-  test.each<Terms["onward"]>(["no", "consent", { inside: "11".repeat(32) }])(
+  test.each<Terms["onward"]>(["no", "consent"])(
     "a holder under onward %s passes nothing on",
     async (onward) => {
       const first = await given({ grant: { terms: { ...terms, onward } } })
@@ -118,6 +119,67 @@ describe("a chain of custody", () => {
       expect(judge(await passed(first, one, b, c), [one])).toBe("custody.unpermitted")
     },
   )
+
+  describe("inside a list", () => {
+    const { list, digest } = listOf(b, [c, d])
+    const inside = { ...terms, onward: { inside: digest } }
+
+    test("goes round among its members, over three holders, and to nobody else", async () => {
+      const first = await given({ grant: { terms: inside } })
+      const one = await linkOf(first, list)
+      const second = await passed(first, one, b, c, { terms: inside })
+      expect(judge(second, [one])).toBeNull()
+      expect(judge(await passed(first, one, b, e), [one])).toBe("custody.unpermitted")
+      const two = await linkOf(second, list)
+      expect(judge(await passed(first, two, c, d), [one, two])).toBeNull()
+      expect(judge(await passed(first, two, c, e), [one, two])).toBe("custody.unpermitted")
+    })
+
+    test("is no wider with each holder: the same list, or none", async () => {
+      const first = await given({ grant: { terms: inside } })
+      const one = await linkOf(first, list)
+      const newer = listOf(b, [c, d, e], { version: 2 }).digest
+      for (const [onward, code] of [
+        ["no", null],
+        ["consent", null],
+        ["free", "custody.unpermitted"],
+        [{ inside: newer }, "custody.unpermitted"],
+      ] as const)
+        expect(judge(await passed(first, one, b, c, { terms: { ...terms, onward } }), [one])).toBe(
+          code,
+        )
+      // Under `free` a holder may name a list of its own.
+      const wide = await given()
+      const link = await linkOf(wide)
+      expect(judge(await passed(wide, link, b, c, { terms: inside }), [link])).toBeNull()
+    })
+
+    test("a holder on the way that ends it there ends it", async () => {
+      const first = await given({ grant: { terms: inside } })
+      const one = await linkOf(first, list)
+      const two = await linkOf(await passed(first, one, b, c))
+      expect(judge(await passed(first, two, c, d), [one, two])).toBe("custody.unpermitted")
+    })
+
+    test("the list is the one that was signed, and comes with the link that names it alone", async () => {
+      const first = await given({ grant: { terms: inside } })
+      const { list: longer } = listOf(b, [c, d, e])
+      expect(await codeOf(linkOf(first, longer))).toBe("custody.malformed")
+      expect(await codeOf(linkOf(first))).toBe("custody.malformed")
+      expect(await codeOf(linkOf(await given(), list))).toBe("custody.malformed")
+      for (const [changes, code] of [
+        [{ kind: "good-practice" }, "group.malformed"],
+        [{ fields: { ...list.fields, members: "XA" } }, "group.malformed"],
+        [{ network: "operational" }, "network.mismatch"],
+      ] as const) {
+        const other = listOf(b, [c, d], changes)
+        const named = await given({
+          grant: { terms: { ...terms, onward: { inside: other.digest } } },
+        })
+        expect(await codeOf(linkOf(named, other.list))).toBe(code)
+      }
+    })
+  })
 
   test("a holder on the way binds those behind it", async () => {
     const first = await given()

@@ -1,10 +1,12 @@
 import { expect, test } from "vitest"
 import { formatCalendar } from "../../cli/icalendar.ts"
+import { dayOf } from "../../node/context.ts"
 import { sync } from "../../node/exchange/subscribe.ts"
 import { addDraft } from "../../node/order/drafts.ts"
 import { requestRelease } from "../../node/order/release.ts"
 import { say } from "../../node/order/say.ts"
 import { calendar, meetDeadline, setMilestone } from "../../node/reading/calendar.ts"
+import { agreeMission, errorsIn, membersOf, named, tell, write } from "../support/mechanism.ts"
 import { authoriseAndPublish, network, type TestNode } from "../support/network.ts"
 
 const report = `---
@@ -139,4 +141,91 @@ test("the calendar as a file has an event of one day each, and no reminder of wh
   expect(lines.filter((line) => line === "BEGIN:VALARM")).toHaveLength(2)
   expect(lines).toContain(`UID:${first!.deadline}@comity`)
   expect(lines.every((line) => Buffer.byteLength(line) <= 75)).toBe(true)
+})
+
+const host = { roles: ["regulator"] }
+const team = { kind: "team", roles: ["teamLeader"] } as const
+const committee = { kind: "secretariat", roles: ["moderator"] } as const
+
+const entries = async (node: TestNode) =>
+  (await calendar(node.context)).deadlines.map(({ day, until, what, title, state }) =>
+    [day, until, what, title, state].filter((text) => text !== undefined).join(" "),
+  )
+
+test("everybody has the committee's calendar of missions, and only host and team what is due after one", async () => {
+  await using net = await membersOf({ xa: host, xt: team, xs: committee, xc: host })
+  const { xa, xt, xs, xc } = net.nodes
+  const entry = { title: "IRRS mission to XA", host: named(xa), service: "IRRS" }
+  for (const dates of ["March 2027", "2027-03-12/2027-03-01", "2027-02-29/2027-03-12"]) {
+    const draft = await write(xs, "prasc-generic", "calendar-entry", { ...entry, dates })
+    expect(errorsIn(draft), dates).toEqual(["profile.violated"])
+  }
+  const days = "2027-03-01/2027-03-12"
+  await tell(xs, [xa, xc], "prasc-generic", "calendar-entry", { ...entry, dates: days })
+  const mission = "2027-03-01 2027-03-12 Mission IRRS mission to XA"
+  expect(await entries(xc)).toEqual([`${mission} ahead`])
+
+  await agreeMission(xa, xt, "prasc-generic", { mission: "IRRS 2027", dates: days })
+  const agreed = [
+    "2025-03-01 Request passed",
+    "2027-03-01 2027-03-12 Mission IRRS 2027 ahead",
+    "2027-06-12 Final report ahead",
+  ]
+  expect(await entries(xt)).toEqual(agreed)
+  expect((await entries(xa)).filter((one) => one !== `${mission} ahead`)).toEqual(agreed)
+
+  net.clock.now = at("2027-03-12")
+  expect(await entries(xc)).toEqual([`${mission} soon`])
+  net.clock.now = at("2027-06-13")
+  expect(await entries(xc)).toEqual([`${mission} passed`])
+  expect(await entries(xa)).toContain("2027-06-12 Final report overdue")
+
+  // A calendar program shows both ends: the day after the last is where such an event ends.
+  const { deadlines } = await calendar(xc.context)
+  const text = formatCalendar(deadlines, new Date(net.clock.now))
+  expect(text).toContain("DTSTART;VALUE=DATE:20270301")
+  expect(text).toContain("DTEND;VALUE=DATE:20270313")
+})
+
+test("a host says again how far a finding has come, until it is closed; it is overdue where that is a duty", async () => {
+  await using net = await membersOf({
+    xa: { kind: "operator", roles: ["executive", "teamLeader"] },
+    xo: { kind: "operator", roles: ["executive", "teamLeader"] },
+    xb: { roles: ["foreignMinistry"] },
+    xc: { roles: ["foreignMinistry"] },
+  })
+  const { xa, xo, xb, xc } = net.nodes
+  const plan = await tell(
+    xb,
+    [xc],
+    "unscr-1540",
+    "action-plan",
+    { title: "Plan", areas: ["OP2:N"], actions: "Train." },
+    { beyondDefault: true },
+  )
+  const area = await tell(
+    xa,
+    [xo],
+    "inpo",
+    "area-for-improvement",
+    { title: "Delays", areas: ["CF"], cause: "Synthetic.", facts: "Three." },
+    { beyondDefault: true },
+  )
+  const started = dayOf(net.clock.now)
+  const year = (n: number) => `${Number(started.slice(0, 4)) + n}${started.slice(4)}`
+  expect(await entries(xa)).toEqual([`${year(2)} Status Delays ahead`])
+  expect(await entries(xb)).toEqual([`${year(1)} Status Plan ahead`])
+
+  net.clock.now = at("2028-12-31")
+  expect(await entries(xb)).toEqual([`${year(1)} Status Plan passed`])
+  expect(await entries(xa)).toEqual([`${year(2)} Status Delays overdue`])
+  const says = async (node: TestNode, record: string, status: string) =>
+    authoriseAndPublish(
+      node,
+      (await say(node.context, { relation: "follows-up", record, status })).orders,
+    )
+  await says(xa, area, "open")
+  await says(xb, plan, "closed-implemented")
+  expect(await entries(xa)).toEqual(["2030-12-31 Status Delays ahead"])
+  expect(await entries(xb)).toEqual([])
 })

@@ -71,6 +71,9 @@ test("a member that closes has left all its groups by that, for the convener and
   // Asked for while all was well, and not logged yet.
   const { order } = await addToGroup(xa.context, "@harbours", ["xd"])
   await authorise(xa, order)
+  const { record: early } = await addDraft(xa.context, practiceText("Asked for in time"))
+  const toAll = await requestRelease(xa.context, { records: [early], to: ["@airports"] })
+  await authorise(xa, toAll.order)
 
   await amend(xc, { fields: { closing } })
   await syncAll()
@@ -97,6 +100,7 @@ test("a member that closes has left all its groups by that, for the convener and
     expect.stringMatching(/stay/),
   )
 
+  expect(await codeOf(publish(xa.context, toAll.order))).toBe("recipient.left")
   expect(await codeOf(publish(xa.context, order))).toBe("group.unaccepted")
   await cancelOrder(xa.context, order)
   expect(await codeOf(addToGroup(xa.context, "@harbours", ["xc", "xd"]))).toBe("group.unaccepted")

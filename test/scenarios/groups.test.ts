@@ -151,6 +151,42 @@ test("a member that leaves is listed no more, and the list is taken back from it
   expect(await titles(xc)).toEqual([])
 })
 
+test("a release asked for an earlier list is not published to whoever is not on it any more", async () => {
+  await using net = await network(["xa", "xb", "xc", "xd"])
+  const nodes = net.nodes as Nodes
+  const { xa, xc, xd } = nodes
+  await harbours(nodes)
+  const asked = async (to: readonly string[]) => {
+    const { record } = await addDraft(xa.context, practiceText(`To ${to.join(" and ")}`))
+    const { order } = await requestRelease(xa.context, { records: [record], to })
+    await authorise(xa, order)
+    return order
+  }
+  const orders = {
+    byList: await asked(["@harbours"]),
+    byName: await asked(["@harbours", "xc"]),
+    again: await asked(["xc", "@harbours"]),
+  }
+  // Who joins later changes nothing for those who were listed.
+  await release(xa, inviteToGroup(xa.context, "@harbours", ["xd"]))
+  await syncAll(nodes)
+  await release(xd, acceptGroup(xd.context, "@harbours"))
+  await sync(xa.context)
+  await release(xa, addToGroup(xa.context, "@harbours", ["xd"]))
+  const early = await asked(["@harbours"])
+  expect(await codeOf(publish(xa.context, early))).toBeNull()
+
+  await release(xa, removeFromGroup(xa.context, "@harbours", ["xc"]))
+  await syncAll(nodes)
+  expect(await codeOf(publish(xa.context, orders.byList))).toBe("recipient.left")
+  for (const order of [orders.byName, orders.again])
+    expect(await codeOf(publish(xa.context, order))).toBeNull()
+  await syncAll(nodes)
+  expect(await titles(xc)).toEqual(
+    expect.arrayContaining(["To @harbours and xc", "To xc and @harbours"]),
+  )
+})
+
 test("convening passes to a member, and whoever passed it on convenes no more", async () => {
   await using net = await network(["xa", "xb", "xc", "xd"])
   const nodes = net.nodes as Nodes

@@ -38,6 +38,29 @@ const practice = (title: string, lines: readonly string[]) =>
   ["---", `title: ${title}`, ...lines, "---", "What is done.", ""].join("\n")
 
 describe("what members look for", () => {
+  test("ends with its last day, at whoever was told and at home", async () => {
+    await using net = await network(["xa", "xb"])
+    const { xa, xb } = net.nodes as Nodes
+    const until = "2026-12-31"
+    await tell(xb, { words: "gates", to: ["xa"], until })
+    await tell(xb, { words: "pairs", to: ["xa"] })
+    await sync(xa.context)
+    const { record } = await addDraft(xa.context, practiceText("Gates are watched in pairs"))
+    const words = async ({ context }: TestNode) =>
+      (await listInterests(context)).map((one) => [one.words, one.until ?? null])
+    for (const node of [xa, xb])
+      expect(await words(node)).toEqual([
+        ["gates", until],
+        ["pairs", null],
+      ])
+    net.clock.now = Date.parse(`${until}T23:59:59Z`)
+    expect(await askersOf(xa.context, record)).toHaveLength(2)
+    net.clock.now += 1000
+    expect(await askersOf(xa.context, record)).toHaveLength(1)
+    for (const node of [xa, xb]) expect(await words(node)).toEqual([["pairs", null]])
+    expect(await codeOf(tell(xb, { words: "locks", to: ["xa"], until }))).toBe("terms.invalid")
+  })
+
   test("is seen by the officers who choose an audience, and by nobody whom it was not told", async () => {
     await using net = await network(["xa", "xb", "xc", "xd"])
     const { xa, xb, xc, xd } = net.nodes as Nodes

@@ -2,7 +2,7 @@ import { expect, test } from "vitest"
 import { decideLocalMark, markSubject, readLocalMarks } from "../../node/authority/local-marks.ts"
 import { receiptsOf } from "../../node/exchange/receipts.ts"
 import { why } from "../../node/exchange/why.ts"
-import { show } from "../../node/reading/records.ts"
+import { inbox, search, show } from "../../node/reading/records.ts"
 import { decided, holds, membersOf, share, write } from "../support/mechanism.ts"
 import type { TestNode } from "../support/network.ts"
 import { codeOf } from "../support/refusal.ts"
@@ -45,6 +45,10 @@ test("a mark that means nothing at home is not taken in, and both sides can say 
     marking: "TLP:AMBER+STRICT",
     localMark: "XB RESTRICTED",
   })
+  // Wherever its title is shown, so are both marks.
+  const both = { marking: "TLP:AMBER+STRICT", localMark: "XB RESTRICTED" }
+  expect((await inbox(xb.context)).records).toMatchObject([both])
+  expect((await search(xb.context, "good")).records).toMatchObject([both])
 })
 
 test("where the mechanism asks for none, the marking stands for itself", async () => {

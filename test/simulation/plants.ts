@@ -242,8 +242,8 @@ export const plants: readonly Plant[] = [
     edits: [
       {
         file: "node/exchange/deliver.ts",
-        from: "if (content === undefined || isEnded || isDoubtful) return []",
-        to: "if (content === undefined || isDoubtful) return []",
+        from: "if (content === undefined || isEnded || isDoubtful || !isListed) return []",
+        to: "if (content === undefined || isDoubtful || !isListed) return []",
       },
     ],
   },

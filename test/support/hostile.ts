@@ -4,11 +4,13 @@ import { feedFrames, parseFeedQuery } from "../../node/exchange/deliver.ts"
 import { signResponse } from "../../node/http/message-signature.ts"
 import { nodeKid, nodeSigner } from "../../node/keys/keys.ts"
 import { commitEntries } from "../../node/log/append.ts"
+import { linksOf, listsOf } from "../../node/store/queries/custody.ts"
 import { logOf } from "../../node/store/queries/logs.ts"
 import { keysInForce, memberById } from "../../node/store/queries/members.ts"
 import { encodeCanonical } from "../../protocol/canonical.ts"
 import { sealObject } from "../../protocol/crypto/seal.ts"
 import { signEd25519 } from "../../protocol/crypto/sign.ts"
+import { insideOf, type Link } from "../../protocol/custody.ts"
 import { concat, decodeHex, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import { deliveryDigest, encodeDelivery, firstPrev } from "../../protocol/exchange/delivery.ts"
@@ -223,7 +225,7 @@ export class ForgedFeed {
   }
 }
 
-/** One delivery sealed to `peer`, keys and sealed objects of this node's own records beside it. */
+/** One delivery sealed to `peer`, keys, sealed objects and what its grants rest on beside it. */
 export async function parcelOf(
   node: Forger,
   peer: string,
@@ -245,7 +247,14 @@ export async function parcelOf(
     keys.push({ grant, key: encodeHex(key) })
     sealed.push({ type: "sealed", bytes: sealObject(key, 0, new Uint8Array(row.bytes)) })
   }
-  return [await sealTo(node, peer, encodeParcelContent(bytes, keys), self.id), ...sealed]
+  const keyed = keys.map(({ grant }) => placed[grant]!.grant)
+  const links = new Map<string, Link>()
+  for (const grant of keyed)
+    for (const link of await linksOf(db, grant)) links.set(link.digest, link)
+  const sorted = [...links.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1))
+  const groups = [...(await listsOf(db, keyed.map(insideOf))).values()]
+  const content = encodeParcelContent(bytes, keys, { links: sorted, groups })
+  return [await sealTo(node, peer, content, self.id), ...sealed]
 }
 
 /** Any plaintext as a parcel to `peer`, from whomever it claims to be. */

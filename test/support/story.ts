@@ -13,6 +13,7 @@ import type { NoteSigner } from "../../protocol/log/note.ts"
 import { general } from "../../protocol/profiles/general.ts"
 import { encodeProfile, type Profile, profileDigest } from "../../protocol/profiles/profile.ts"
 import type { ProvenFields } from "../../protocol/proven.ts"
+import { groupFields } from "../../protocol/record/group.ts"
 import { type ComityRecord, recordDigest } from "../../protocol/record/record.ts"
 import {
   consentSubject,
@@ -412,9 +413,38 @@ function beforeOf(entries: readonly Uint8Array[]): readonly Uint8Array[] {
 }
 
 /** The same without the record: what an onward grant rests on. */
-export async function linkOf(story: Story): Promise<Link> {
+export async function linkOf(story: Story, group?: ComityRecord): Promise<Link> {
   const { custody, record, ...shown } = JSON.parse(decodeUtf8(await evidenceOf(story)))
-  return decodeLinkValue(jsonOf(encodeLink(shown as LinkFields)))
+  const fields = group === undefined ? shown : { ...shown, group }
+  return decodeLinkValue(jsonOf(encodeLink(fields as LinkFields)))
+}
+
+/** A version of the group @harbours as a record, with its digest: what `inside` names. */
+export function listOf(
+  convener: TestMember,
+  members: readonly TestMember[],
+  changes: Partial<ComityRecord> = {},
+): { readonly list: ComityRecord; readonly digest: string } {
+  const ids = [convener, ...members].map((member) => member.id)
+  const group = { convener: convener.id, members: ids, name: "harbours", previous: null }
+  const list: ComityRecord = {
+    areas: [],
+    attachments: [],
+    body: "Ports.\n",
+    fields: groupFields(group),
+    id: id("group"),
+    kind: "group",
+    language: "en",
+    marking: "TLP:AMBER",
+    network: convener.network,
+    origin: convener.id,
+    profile: { digest: generalDigest, id: "liaison" },
+    title: "Group harbours",
+    type: "comity/record/v1",
+    version: 1,
+    ...changes,
+  }
+  return { list, digest: recordDigest(encodeCanonical(list)) }
 }
 
 /** The card of a member whose log has its root documents and then its keys document. */

@@ -1,6 +1,13 @@
-import { jsonOf } from "../../../protocol/canonical.ts"
-import { chainBehind, decodeLinkValue, type Link } from "../../../protocol/custody.ts"
+import { type Json, jsonOf } from "../../../protocol/canonical.ts"
+import {
+  chainBehind,
+  decodeLinkValue,
+  groupNamed,
+  insideOf,
+  type Link,
+} from "../../../protocol/custody.ts"
 import type { Member } from "../../../protocol/member/root.ts"
+import type { Group } from "../../../protocol/record/group.ts"
 import type { Grant } from "../../../protocol/release/grant.ts"
 import { heldLink } from "../../../protocol/verify.ts"
 import type { Db } from "../schema.ts"
@@ -31,6 +38,44 @@ export async function linksOf(db: Db, grant: Pick<Grant, "custody">): Promise<re
     wanted = link.placed.grant.custody
   }
   return chainBehind(grant, links)
+}
+
+/** @param groups records of groups by their digests */
+export async function keepLists(db: Db, groups: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  for (const [digest, bytes] of groups)
+    await db
+      .insertInto("inside_list")
+      .values({ digest, bytes })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+}
+
+/** The records of groups that terms name by `inside`, as far as they are here, sorted by their digests. */
+export async function listsOf(
+  db: Db,
+  named: readonly (string | null)[],
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const wanted = new Set(named.filter((digest) => digest !== null))
+  if (wanted.size === 0) return new Map()
+  const rows = await db
+    .selectFrom("inside_list")
+    .selectAll()
+    .where("digest", "in", [...wanted])
+    .orderBy("digest")
+    .execute()
+  return new Map(rows.map(({ digest, bytes }) => [digest, new Uint8Array(bytes)]))
+}
+
+/** The list that one grant's terms name, if any. @throws `custody.malformed` where it is not here */
+export async function listOf(
+  db: Db,
+  grant: Pick<Grant, "terms">,
+  network: string,
+): Promise<{ readonly value: Json; readonly group: Group } | null> {
+  const [bytes] = (await listsOf(db, [insideOf(grant)])).values()
+  const value = bytes === undefined ? undefined : jsonOf(bytes)
+  const group = groupNamed(grant, value, network)
+  return group === null || value === undefined ? null : { value, group }
 }
 
 /** What is known here of the members on the way, and of those who consented there. */

@@ -60,6 +60,15 @@ test("a group is founded, accepted, shown and released to, by commands", async (
   expect((await xa.json("order", "list")).orders).toHaveLength(2)
   expect((await xa.json(...to)).preview).toMatchObject([{ recipient: "xb", version: 1 }])
 
+  const open = await xa.run(["draft", "add", "-", "--json"], {
+    stdin: "---\ntitle: Gates are watched in pairs\n---\nOne looks out, one looks in.\n",
+  })
+  const passing = ["release", "request", JSON.parse(open.stdout).record, "--to", "xb"]
+  const inside = await xa.run([...passing, "--onward", "inside:@harbours", "--dry-run"])
+  expect(inside.stdout).toMatch(/onward inside group version [0-9a-f]{12}, for peer learning/)
+  expect(inside.stdout).toMatch(/knows who is in @harbours, .*: (?:xa, xb|xb, xa)$/m)
+  expect(await xa.error(...passing, "--onward", "inside:")).toMatchObject({ exit: 2 })
+
   await close(xb)
   const servingClosed = await xb.serve()
   await xa.json("sync", "xb")

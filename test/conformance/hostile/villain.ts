@@ -6,6 +6,7 @@ import { addPeer, ownCard, verifyPeer } from "../../../node/authority/peers.ts"
 import type { Context } from "../../../node/context.ts"
 import type { Env } from "../../../node/env.ts"
 import { peerApp } from "../../../node/http/peer-app.ts"
+import { httpTransport, type TransportOptions } from "../../../node/http/transport.ts"
 import { memoryFiles } from "../../../node/memory-env.ts"
 import { closeNode, createNode, prepareCrypto, storeFounded } from "../../../node/node.ts"
 import { realEnv } from "../../../node/real-env.ts"
@@ -35,6 +36,8 @@ export type MemberOptions = {
   readonly port?: number
   /** how many times as fast its monotonic clock goes */
   readonly hasten?: number
+  /** where it may connect to; anywhere by default, as from loopback */
+  readonly reach?: TransportOptions
 }
 
 export type Member = TestNode & { readonly url: string } & AsyncDisposable
@@ -45,14 +48,16 @@ export async function startMember(
   serve: (context: Context, host: string, closing: AbortSignal) => Server,
 ): Promise<Member> {
   prepareCrypto()
-  const { hostname = "127.0.0.1", hasten = 1 } = options
+  const { hostname = "127.0.0.1", hasten = 1, reach = { allowPrivate: true } } = options
   const port = options.port ?? (await freePort())
   const host = `${hostname}:${port}`
   const url = `http://${host}`
   const database = memoryDatabase()
   const real = realEnv({ home: "", allowPrivate: true })
+  const transport = httpTransport(reach)
   const env: Env = {
     ...real,
+    transport,
     clock: { ...real.clock, monotonic: () => hasten * real.clock.monotonic() },
     files: memoryFiles(),
     // Founding closes the database, which in memory would lose it.
@@ -90,6 +95,7 @@ export async function startMember(
       server.closeAllConnections()
       await new Promise<void>((resolve) => server.close(() => resolve()))
       await closeNode(context)
+      transport.close()
       real.close()
     },
   }

@@ -239,6 +239,7 @@ const digestBytes = new Uint8Array(32)
 const operatorOperations: Readonly<
   Record<OperationName, { readonly by: "operator" | "officers" | "root keys"; input: object }>
 > = {
+  "assistance.list": { by: "operator", input: {} },
   "calendar.list": { by: "operator", input: {} },
   "calendar.met": { by: "operator", input: { deadline: "00" } },
   "calendar.set": {
@@ -275,11 +276,15 @@ const operatorOperations: Readonly<
   "hold.end": { by: "officers", input: { record: "00", statement: "AAAA" } },
   "hold.find": { by: "operator", input: { record: mine.record } },
   "hold.list": { by: "operator", input: {} },
+  "hold.log": { by: "operator", input: {} },
   "hold.open": { by: "officers", input: { record: "00", statement: "AAAA" } },
   "hold.place": {
     by: "officers",
     input: { record: "00", review: "2030-01-01", statement: "AAAA" },
   },
+  "hold.request": { by: "operator", input: { record: "00", reason: "r" } },
+  "hold.seal": { by: "officers", input: { record: "00", statement: "AAAA" } },
+  "hold.unseal": { by: "officers", input: { record: "00", reason: "r", statements: [] } },
   "id.card": { by: "operator", input: {} },
   "id.contact": { by: "operator", input: { contact: { hours: "8-16" } } },
   "id.show": { by: "operator", input: {} },

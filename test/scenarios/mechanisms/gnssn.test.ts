@@ -1,8 +1,11 @@
 import { expect, test } from "vitest"
+import { sync } from "../../../node/exchange/subscribe.ts"
 import { publish } from "../../../node/log/sequencer.ts"
 import { requestRelease } from "../../../node/order/release.ts"
+import { say } from "../../../node/order/say.ts"
+import { show } from "../../../node/reading/records.ts"
 import { errorsIn, holds, mayAsk, membersOf, share, tell, write } from "../../support/mechanism.ts"
-import { signAs } from "../../support/network.ts"
+import { authoriseAndPublish, signAs } from "../../support/network.ts"
 import { codeOf } from "../../support/refusal.ts"
 
 const practice = {
@@ -34,6 +37,16 @@ test("a practice is shared in the network with the consent it rests on, never wi
   await share(xa, record, [xb, xh])
   expect(await holds(xb)).toEqual([practice.title])
 
+  // What became of it comes back to whoever shared it, and to nobody else.
+  const adopted = await say(xb.context, { relation: "adopts", record, status: "adapted" })
+  await authoriseAndPublish(xb, adopted.orders)
+  await sync(xa.context, "xb")
+  expect((await show(xa.context, record)).links.linked).toMatchObject([
+    { relation: "adopts", from: "xb", status: "adapted" },
+  ])
+  await sync(xh.context, "xb")
+  expect((await show(xh.context, record)).links.linked).toEqual([])
+
   // A note of a seminar is the moderator's; a State's contact point can't speak for the network.
   const note = { title: "What was said in the seminar", topic: "culture" }
   const { record: ofState } = await write(xa, "gnssn", "seminar-note", note)
@@ -42,5 +55,9 @@ test("a practice is shared in the network with the consent it rests on, never wi
   expect(await codeOf(publish(xa.context, order))).toBe("order.unsatisfied")
   await tell(xh, [xa, xb], "gnssn", "seminar-note", note)
   await tell(xb, [xa], "gnssn", "interest", { title: "Who has done it?", topic: "culture" })
-  expect(await holds(xa)).toEqual(["What was said in the seminar", "Who has done it?"])
+  expect(await holds(xa)).toEqual([
+    "What was said in the seminar",
+    "Who has done it?",
+    "adapted: A practice from another review",
+  ])
 })

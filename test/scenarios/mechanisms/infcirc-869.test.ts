@@ -1,7 +1,16 @@
 import { expect, test } from "vitest"
 import { publish } from "../../../node/log/sequencer.ts"
 import { requestRelease } from "../../../node/order/release.ts"
-import { errorsIn, holds, membersOf, share, tell, write } from "../../support/mechanism.ts"
+import {
+  countBy,
+  errorsIn,
+  holds,
+  membersOf,
+  rewrite,
+  share,
+  tell,
+  write,
+} from "../../support/mechanism.ts"
 import { signAs } from "../../support/network.ts"
 import { codeOf } from "../../support/refusal.ts"
 
@@ -41,4 +50,17 @@ test("a subscriber answers the checklist section by section, and tells each as w
   await share(xa, first.record, [xb])
   expect(await holds(xb)).toEqual(["Section 1", "Subscription"])
   expect(await holds(xc)).toEqual(["Section 3", "Subscription"])
+
+  // A year later: the same section in a new version, and how far its plan has come.
+  const note = { title: "Progress", areas: ["3"] }
+  expect(
+    errorsIn(await write(xa, "infcirc-869", "progress-note", { ...note, status: "soon" })),
+  ).toEqual(["profile.violated"])
+  await tell(xa, [xc], "infcirc-869", "progress-note", { ...note, status: "in-progress" })
+  const done = { ...answers, title: "Section 3", areas: ["3"], rating: "done" }
+  await rewrite(xa, second.record, "infcirc-869", "checklist", done)
+  await share(xa, second.record, [xc])
+  expect(await countBy(xc, [second.record], "rating")).toEqual({ done: 1 })
+  expect(await holds(xc)).toEqual(["Progress", "Section 3", "Subscription"])
+  expect(await holds(xb)).toEqual(["Section 1", "Subscription"])
 })

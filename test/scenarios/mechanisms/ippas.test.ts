@@ -3,8 +3,9 @@ import { sync } from "../../../node/exchange/subscribe.ts"
 import { publish } from "../../../node/log/sequencer.ts"
 import { requestRelease } from "../../../node/order/release.ts"
 import { show } from "../../../node/reading/records.ts"
+import { trends } from "../../../node/reading/trends.ts"
 import { errorsIn, holds, mayAsk, membersOf, share, write } from "../../support/mechanism.ts"
-import { signAs } from "../../support/network.ts"
+import { signAs, type TestNode } from "../../support/network.ts"
 import { codeOf } from "../../support/refusal.ts"
 
 const host = { roles: ["competentAuthority", "informationSecurity", "operator", "teamLeader"] }
@@ -40,6 +41,53 @@ test("of 54 findings 21 may leave by default, and each recommendation or suggest
     }
   expect(n).toBe(54)
   expect(outcome).toEqual({ "may leave": 21, "recipient.audience": 33 })
+})
+
+/** Two missions to Australia: numbers are public, contents invented. */
+const australia = {
+  "2013": { recommendation: 9, suggestion: 23, "good-practice": 8 },
+  "2017": { recommendation: 4, suggestion: 15, "good-practice": 5 },
+}
+
+test("a State sees its own two missions side by side, and nobody sees it beside another State", async () => {
+  await using net = await membersOf({ xa: host, xb: host })
+  const { xa, xb } = net.nodes
+  const { whyBetter } = practice
+  const found = async (node: TestNode, year: string, kind: string, count: number) => {
+    const records: string[] = []
+    for (let n = 0; n < count; n++) {
+      const extra = kind === "good-practice" ? { whyBetter } : {}
+      const title = `${kind} ${n} of ${year}`
+      const draft = await write(node, "ippas", kind, { ...finding(n), ...extra, title, year })
+      expect(errorsIn(draft)).toEqual([])
+      records.push(draft.record)
+    }
+    return records
+  }
+  for (const [year, counts] of Object.entries(australia))
+    for (const [kind, count] of Object.entries(counts)) {
+      const records = await found(xa, year, kind, count)
+      if (kind === "good-practice") await share(xa, records, [xb])
+    }
+  await share(xb, await found(xb, "2015", "good-practice", mission2015["good-practice"]), [xa])
+
+  // Its own trend has what stayed at home too, and nothing of the other.
+  const own = await trends(xa.context, { mechanism: "ippas" })
+  const told: { [year: string]: { [kind: string]: number } } = {}
+  for (const { at, count } of own.cells) {
+    const [area, kind, year] = at
+    if (area !== null || kind == null || year == null) continue
+    told[year] = { ...told[year], [kind]: count! }
+  }
+  expect(told).toEqual(australia)
+  expect(own.disclaimer).toContain("comparison between States should not be attempted")
+  const refusal = { code: "comparison.forbidden", message: expect.stringContaining("States") }
+  for (const node of [xa, xb])
+    for (const of of [["xa", "xb"], [node === xa ? "xb" : "xa"]])
+      await expect(trends(node.context, { mechanism: "ippas", of })).rejects.toMatchObject(refusal)
+  // Together they would be two, of whom each knows its own: nothing is told.
+  const together = await trends(xb.context, { mechanism: "ippas", together: true })
+  expect(together.cells.filter(({ count }) => count !== null)).toEqual([])
 })
 
 test("a practice that names a facility leaves when its operator has signed too", async () => {

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest"
 import { publish } from "../../../node/log/sequencer.ts"
+import { editDraft, showDraft } from "../../../node/order/drafts.ts"
 import { inbox } from "../../../node/reading/records.ts"
 import {
+  acceptMission,
   agree,
   agreeMission,
   countBy,
@@ -96,4 +98,36 @@ test("what a team found goes to the plant's State at once, and to others when pl
   const resolved = Object.fromEntries(records.slice(0, 17).map((record) => [record, 1]))
   expect(await countBy(xa, visited, "reference")).toEqual(resolved)
   expect(await holds(xa)).toHaveLength(53 + 17)
+})
+
+test("a host that rejects a proposed reviewer by name gets a team without them, or no finding", async () => {
+  await using net = await membersOf({ xa: host, xt: team })
+  const { xa, xt } = net.nodes
+  const { agreement } = await agreeMission(xa, xt, "osart", {
+    team: "Kestrel: chemistry\nHeron: operations",
+  })
+  const tacit = await tell(xa, [xt], "osart", "tacit-agreement", agreed)
+  const about = { agreement: await digestOf(xt, tacit), host: named(xa) }
+  const report = (names: string) =>
+    write(xt, "osart", "mission-report", {
+      ...about,
+      ...{ dates: "2015-11-30/2015-12-17", findings: "52", scope: "all", team: names },
+    })
+  const first = await report("Kestrel, Heron")
+  expect(await codeOf(mayAsk(xt, first.record, xa))).toBe(null)
+
+  // The next version of the agreement: until the service agrees to it, the mission is nobody's.
+  const { source } = await showDraft(xa.context, agreement)
+  const without = source.replace(/\n +Heron: operations/, '\nrejected: "Heron: a conflict"')
+  await editDraft(xa.context, agreement, without)
+  await share(xa, agreement, [xt])
+  expect(await codeOf(mayAsk(xt, first.record, xa))).toBe("profile.violated")
+  await acceptMission(xt, xa, agreement)
+  expect(await codeOf(mayAsk(xt, first.record, xa))).toBe("profile.violated")
+  const second = await report("Kestrel")
+  await share(xt, second.record, [xa])
+  expect(await holds(xa)).toEqual([
+    "A mission-report",
+    ...Array<string>(2).fill("agrees: Mission agreement"),
+  ])
 })

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest"
+import { sync } from "../../../node/exchange/subscribe.ts"
 import { publish } from "../../../node/log/sequencer.ts"
 import { requestRelease } from "../../../node/order/release.ts"
+import { say } from "../../../node/order/say.ts"
+import { requests } from "../../../node/reading/assistance.ts"
 import { search, show } from "../../../node/reading/records.ts"
 import {
   agree,
@@ -14,7 +17,7 @@ import {
   tell,
   write,
 } from "../../support/mechanism.ts"
-import { signAs } from "../../support/network.ts"
+import { authoriseAndPublish, signAs } from "../../support/network.ts"
 import { codeOf } from "../../support/refusal.ts"
 
 const state = { roles: ["foreignMinistry", "competentAuthority"] }
@@ -37,20 +40,25 @@ test("a ministry reports, the authority signs its own cells, a peer review goes 
   expect((await search(xb.context, "CPPNM-A:FP-H")).records).toHaveLength(1)
   expect((await show(xb.context, report.record)).notes.join()).toContain("not a tool for measuring")
 
-  const request = await write(xa, "unscr-1540", "assistance-request", {
+  // The State says whom it asks; the answer is a ministry's too, and comes back to it alone.
+  const asked = {
     title: "Training of border guards",
     areas: ["OP3c:N"],
     topic: "detection",
+    donors: named(xb),
+  }
+  const request = await tell(xa, [xb], "unscr-1540", "assistance-request", asked)
+  expect(await codeOf(mayAsk(xa, request, xc))).toBe("profile.violated")
+  const offered = await say(xb.context, {
+    ...{ relation: "responds", record: request, status: "offered" },
+    text: "Two trainers for a week.",
   })
-  expect(await codeOf(mayAsk(xa, request.record, xc))).toBe("recipient.audience")
-  await tell(
-    xa,
-    [xb],
-    "unscr-1540",
-    "assistance-request",
-    { title: "Training of border guards", areas: ["OP3c:N"], topic: "detection" },
-    { beyondDefault: true },
-  )
+  expect(await codeOf(publish(xb.context, offered.orders[0]!))).toBe("order.unsatisfied")
+  await authoriseAndPublish(xb, offered.orders)
+  await sync(xa.context, "xb")
+  expect(await requests(xa.context)).toMatchObject([
+    { record: request, donors: [{ name: "xb", assistance: "offered" }] },
+  ])
 
   const review = await write(xa, "unscr-1540", "peer-review-report", {
     title: "Peer review of XA and XB",

@@ -16,6 +16,7 @@ import {
   evidenceOf,
   generalDigest,
   linkOf,
+  listOf,
   makeStory,
   type Silent,
   type Story,
@@ -283,6 +284,22 @@ async function cases(): Promise<Cases> {
       signers: ["p1", "p2", "p3"],
       ...changes,
     })
+  // The same inside a list: C is on it.
+  const { list: members, digest: listDigest } = listOf(origin, [recipient, c])
+  const inside = { ...grant.terms!, onward: { inside: listDigest } }
+  const insideLink = await linkOf(await make({ grant: { terms: inside } }), members)
+  const within = async (terms: Partial<Terms>, to: TestMember = c) => {
+    const passed = await makeStory({
+      origin: recipient,
+      recipient: to,
+      record: toPass.record,
+      grant: { custody: insideLink.digest, terms: { ...inside, ...terms } },
+    })
+    const links = [JSON.parse(decodeUtf8(insideLink.bytes))]
+    return { ...(await at(passed, { fields: { custody: links } })), pins: [origin.id] }
+  }
+  const d = await makeMember({ seed: "vector member D", state: "XD" })
+  const goneRound = "passed on inside a list that its receiver is on"
   return {
     about:
       "one file that proves a release to whoever pins its origin, by member id or by 12 words; `requireWitnesses`: not without the quorum that the origin names",
@@ -304,6 +321,8 @@ async function cases(): Promise<Cases> {
       ],
       [passedOn, await passing()],
       [everybody, await toEverybody()],
+      [goneRound, await within({})],
+      ["the same, to go no further", await within({ onward: "no" })],
       [agreed, await reported()],
       [resting, await audited(memorandum)],
       [silent, await at(silentOne)],
@@ -411,6 +430,32 @@ async function cases(): Promise<Cases> {
       [
         "passed on with other objects",
         await passing({ sealed: [{ digest: filled(32, 2), size: 4144 }] }),
+        "custody.malformed",
+      ],
+      ["passed on to a member that is not on the list", await within({}, d), "custody.unpermitted"],
+      [
+        "passed on freely by who had a list",
+        await within({ onward: "free" }),
+        "custody.unpermitted",
+      ],
+      [
+        "passed on inside another list",
+        await within({ onward: { inside: filled(32, 3) } }),
+        "custody.unpermitted",
+      ],
+      [
+        "a list with a member more",
+        edit(goneRound, ["/bytes/custody/0/group", listOf(origin, [recipient, c, d]).list]),
+        "custody.malformed",
+      ],
+      [
+        "a list that does not come along",
+        edit(goneRound, ["/bytes/custody/0/group"]),
+        "custody.malformed",
+      ],
+      [
+        "a list where the terms name none",
+        edit(passedOn, ["/bytes/custody/0/group", members]),
         "custody.malformed",
       ],
       ["no consent", await reported([]), "order.unconsented"],

@@ -4,9 +4,9 @@ import { deliveryDigest, encodeDelivery } from "../../../../protocol/exchange/de
 import { decodeParcelContent, encodeParcelContent } from "../../../../protocol/exchange/parcel.ts"
 import { grantLeaf } from "../../../../protocol/release/grant.ts"
 import { buildGrantTree } from "../../../../protocol/release/grant-tree.ts"
-import { linkOf, makeStory } from "../../../support/story.ts"
+import { linkOf, listOf, makeStory } from "../../../support/story.ts"
 import { orderOf, signOrder } from "../../../support/world.ts"
-import { a, rule, sampleGrant, sampleWithdrawal } from "../../cast.ts"
+import { a, b, c, rule, sampleGrant, sampleWithdrawal } from "../../cast.ts"
 import {
   bytes,
   type Cases,
@@ -74,6 +74,14 @@ async function cases(): Promise<Cases> {
     [of("grants/0/grant/custody"), link.digest],
     ["/bytes/custody", [JSON.parse(decodeUtf8(link.bytes))]],
   )
+  const { list, digest } = listOf(a, [b])
+  const another = listOf(a, [b, c])
+  const inside = "a grant whose terms name a list"
+  const round = edit(
+    two,
+    [of("grants/0/grant/terms/onward"), { inside: digest }],
+    ["/bytes/groups", [list]],
+  )
   return {
     about: "what a parcel holds: a delivery and the content keys beside it",
     valid: [
@@ -86,6 +94,7 @@ async function cases(): Promise<Cases> {
         edit(two, [of("grants/1/grant"), sampleWithdrawal], ["/bytes/keys/1"]),
       ],
       [onward, passedOn],
+      [inside, round],
       ["at the end of a long log", edit(two, [of("entry/index"), 9007199254740991])],
     ],
     hostile: [
@@ -166,6 +175,13 @@ async function cases(): Promise<Cases> {
       ],
       ["a link that is none", edit(onward, ["/bytes/custody/0", {}]), "custody.malformed"],
       ["a link for a grant without its key", edit(onward, ["/bytes/keys/0"]), "custody.malformed"],
+      ["a list that does not come along", edit(inside, ["/bytes/groups"]), "custody.malformed"],
+      ["another list", edit(inside, ["/bytes/groups/0", another.list]), "custody.malformed"],
+      ["a list that no terms name", edit(two, ["/bytes/groups", [list]]), "custody.malformed"],
+      ["a list more", edit(inside, ["/bytes/groups/1", another.list]), "custody.malformed"],
+      ["a list twice", edit(inside, ["/bytes/groups/1", list]), "custody.malformed"],
+      ["a list for a grant without its key", edit(inside, ["/bytes/keys/0"]), "custody.malformed"],
+      ["a list that is none", edit(inside, ["/bytes/groups/0", {}]), "custody.malformed"],
       ["an order that is none", edit(two, [of("order"), {}]), "signed.malformed"],
       ["an order that is null", edit(two, [of("order"), null]), "signed.malformed"],
       [

@@ -2,6 +2,7 @@ import { encodeCanonical } from "../../../../protocol/canonical.ts"
 import { encodeHex, utf8 } from "../../../../protocol/encoding.ts"
 import { dialogue } from "../../../../protocol/profiles/dialogue.ts"
 import { general } from "../../../../protocol/profiles/general.ts"
+import { prascGeneric } from "../../../../protocol/profiles/prasc-generic.ts"
 import {
   checkRecord,
   checkRelease,
@@ -190,6 +191,10 @@ function form(): Cases["hostile"] {
   ]
 }
 
+function manyMembers(count: number): string {
+  return Array.from({ length: count }, (_, i) => (i + 16).toString(16).repeat(32)).join(" ")
+}
+
 const mechanisms = builtInProfiles
   .map(({ profile }) => profile)
   .filter(({ category, id }) => category !== undefined || id === "dialogue")
@@ -298,8 +303,8 @@ function cases(): Cases {
   }
   const sample = (profile: Profile, kind: string) => {
     const record = sampleOf(profile, kind)
-    // An answer goes to whoever asked.
-    const recipient = record.about?.origin ?? release.recipient
+    // An answer goes to whoever asked, a request for assistance to a donor that it names.
+    const recipient = record.fields.donors ?? record.about?.origin ?? release.recipient
     return at(profile, {
       record: record as unknown as Input,
       recipient,
@@ -324,6 +329,10 @@ function cases(): Cases {
         edit(of("answer"), ["/record/kind", "question"], ["/record/about"]),
       ],
       [of("mission-agreement"), sample(dialogue, "mission-agreement")],
+      ["prasc-generic: calendar-entry", sample(prascGeneric, "calendar-entry")],
+      [of("assistance-request"), sample(dialogue, "assistance-request")],
+      [of("assistance-reply"), sample(dialogue, "assistance-reply")],
+      ["a request for assistance about nothing", edit(of("assistance-request"), ["/record/about"])],
       ["a record as it should be", under({})],
       ["a facility is named", under({ fields: { ...judged.fields, facility: "Plant 4" } })],
       ["it may travel on", under({}, { onward: "consent" })],
@@ -381,6 +390,63 @@ function cases(): Cases {
             "profile.violated",
           ] as const,
       ),
+      ...["March 2027", "2027-03-12/2027-03-01", "2027-02-29/2027-03-01", "2027-03-01"].map(
+        (dates) =>
+          [
+            `an entry in the calendar of missions with such dates: ${dates}`,
+            edit("prasc-generic: calendar-entry", ["/record/fields/dates", dates]),
+            "profile.violated",
+          ] as const,
+      ),
+      [
+        "a final status that is not on the scale",
+        edit("unscr-1540: national-report", ["/bytes/followUp/final", ["resolved"]]),
+        "profile.malformed",
+      ],
+      ...Object.entries({
+        "nobody is named": " ",
+        "two names the wrong way round": someMembers.toReversed().join(" "),
+        "a donor twice": `${someMembers[0]} ${someMembers[0]}`,
+        "a donor by its name": "XB",
+        "65 donors": manyMembers(65),
+      }).map(
+        ([name, donors]) =>
+          [
+            `a request for assistance in which ${name}`,
+            edit(of("assistance-request"), ["/record/fields/donors", donors]),
+            "profile.violated",
+          ] as const,
+      ),
+      [
+        "a request for assistance that goes to a donor it does not name",
+        edit(of("assistance-request"), ["/release/recipient", someMembers[1]]),
+        "profile.violated",
+      ],
+      [
+        "a request for assistance that may travel on",
+        edit(of("assistance-request"), ["/release/onward", "consent"]),
+        "profile.violated",
+      ],
+      [
+        "a reply to a request for assistance that goes to another",
+        edit(of("assistance-reply"), ["/release/recipient", someMembers[0]]),
+        "profile.violated",
+      ],
+      [
+        "a reply to a request for assistance that may travel on",
+        edit(of("assistance-reply"), ["/release/onward", "free"]),
+        "profile.violated",
+      ],
+      [
+        "a reply to a request for assistance in other words",
+        edit(of("assistance-reply"), ["/record/fields/assistance", "accepted"]),
+        "profile.violated",
+      ],
+      [
+        "a reply to no request for assistance",
+        edit(of("assistance-reply"), ["/record/about"]),
+        "profile.violated",
+      ],
       ["an answer to nothing", edit(of("answer"), ["/record/about"]), "profile.violated"],
       [
         "an answer that adopts",

@@ -14,6 +14,9 @@ function textOf(profile: Profile, field: string): string {
   const rule = (profile.consent ?? []).find(({ members }) => members.includes(field))
   if (rule !== undefined) return someMembers[0]
   if ((profile.consent ?? []).some(({ basis }) => basis?.field === field)) return "3c".repeat(32)
+  if (field === "dates") return missionTexts.dates!
+  if (field === "donors") return someMembers[0]
+  if (field === "assistance") return "offered"
   if (field === "rating") return lowest(profile)
   if (field === "region") return Object.keys(profile.rating!.scales)[0]!
   if (field === "status") return profile.followUp!.scale[0]!
