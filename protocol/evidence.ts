@@ -238,7 +238,9 @@ function groundOf(
     ...(custody ?? []).map((one) => groundOfLink(one, pins)),
     `authorised by ${approvals.length} officers of ${who}, ${knownBy(order.payload.origin, pins)}, under root version ${version}, ${known}`,
     ...consents.map((one) => groundOfConsent(one, pins)),
-    `released to member ${placed.grant.recipient}`,
+    placed.grant.recipient === "public"
+      ? "released to everybody: it can be marked withdrawn, not recalled"
+      : `released to member ${placed.grant.recipient}`,
     witnessing,
     ...(pinned.length === 0 ? [] : [`witnessed by ${pinned.join(", ")} that you pinned yourself`]),
     `logged at index ${index}; withdrawal since is not excluded`,

@@ -113,7 +113,8 @@ export function verifyOrder(
   const orderRoot = decodeHex(order.payload.root ?? "")
   for (const { grant } of claim.grants) {
     const isForUs = holder.recipient === null || grant.recipient === holder.recipient
-    if (grant.recipient === "public")
+    // A file is for whoever reads it; a node has no place for what is nobody's in particular.
+    if (grant.recipient === "public" && holder.recipient !== null)
       throw new ProtocolError("feature.unsupported", { detail: "public releases" })
     if (!isForUs) throw new ProtocolError("grant.recipient")
     if (grant.act !== order.payload.act) throw new ProtocolError("grant.malformed")

@@ -120,6 +120,9 @@ function linesFor(
       (line.kind === "any" || line.kind === rule.kind) &&
       applies(line),
   )
+  // What goes to everybody can't be called back: a line that is silent about it doesn't allow it.
+  const isPublic = act === "release" && rule.conditions.includes("public")
+  if (isPublic && !matching.some(({ when }) => when === "public")) return null
   return matching.length === 0 ? null : [...matching, ...signoff.filter(applies)]
 }
 

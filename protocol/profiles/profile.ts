@@ -401,6 +401,8 @@ export function releaseViolations(
     found.push({ field: "onward", expected: oneAmong(["no", ...allowed]) })
   if (compareMarking(release.marking, record.marking) < 0)
     found.push({ field: "terms.marking", expected: `nothing wider than ${record.marking}` })
+  if (recipient === "public" && release.marking !== "TLP:CLEAR")
+    found.push({ field: "terms.marking", expected: "TLP:CLEAR, where everybody may read it" })
   if (namesAsker(profile, record) && (recipient !== record.about?.origin || onward !== "no"))
     found.push({
       field: "recipient",

@@ -83,7 +83,9 @@ describe.each(named)("%s", (_id, profile) => {
   })
 
   test("2 where sign-off names two roles, no one person completes a release", () => {
-    const policy = [{ act: "any", kind: "any", persons: 1, profile: "any", role: "any" }] as const
+    const line = { act: "any", kind: "any", persons: 1, profile: "any", role: "any" } as const
+    // To everybody too: the policy must have a line for that, or nobody could complete it.
+    const policy = [line, { ...line, when: "public" }] as const
     for (const [kind] of kindsOf(profile)) {
       const signoff = signoffOf(profile, "release", kind)
       const rule = { profile: "00".repeat(32), kind, conditions }
@@ -169,7 +171,9 @@ test("4 no release goes wider than its record, its audience or its onward rule",
         const fields = releaseViolations(profile, record, release).map(({ field }) => field)
         const { audience } = profile.kinds[kind]!
         expect(fields.includes("recipient")).toBe(!audience!.ceiling.includes(to))
-        expect(fields.includes("terms.marking")).toBe(compareMarking(marking, record.marking) < 0)
+        const isWider = compareMarking(marking, record.marking) < 0
+        const isShut = to === "public" && marking !== "TLP:CLEAR"
+        expect(fields.includes("terms.marking")).toBe(isWider || isShut)
         const mayPass = onward === "no" || (profile.onward ?? onwards).includes(onward as "free")
         expect(fields.includes("onward")).toBe(!mayPass)
       },

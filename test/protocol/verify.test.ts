@@ -111,7 +111,7 @@ describe("step 1: form, network, ceiling", () => {
 })
 
 describe("step 2: the grant", () => {
-  test("to somebody else, to everybody", async () => {
+  test("to somebody else; to everybody, which a file may be and a node does not take", async () => {
     const third = await makeMember({ seed: "story c", state: "XC" })
     expect(judge(story, { holder: { recipient: third.id } })).toBe("grant.recipient")
     const key = "08".repeat(32)

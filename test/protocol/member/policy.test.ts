@@ -55,6 +55,18 @@ describe("silence authorises nothing", () => {
     expect(judge([ifPublic], everybody, [], { ...rule, conditions: ["public"] })).toBe(true)
   })
 
+  test("what goes to everybody asks for a line of its own, which other acts need not have", () => {
+    const toAll = { ...rule, conditions: ["public"] }
+    expect(judge([line({})], everybody, [], toAll)).toBe(false)
+    expect(judge([line({})], everybody, [{ persons: 1, role: "any", when: "public" }], toAll)).toBe(
+      false,
+    )
+    const both = [line({}), line({ act: "release", persons: 3, when: "public" })]
+    expect(judge(both, everybody, [], toAll)).toBe(true)
+    expect(judge(both, everybody.slice(0, 2), [], toAll)).toBe(false)
+    expect(isAuthorised([line({})], [], "consent", toAll, everybody)).toBe(true)
+  })
+
   test("a profile's sign-off alone, without a line of the member's own", () => {
     expect(judge([], everybody, [{ persons: 1, role: "any" }])).toBe(false)
   })

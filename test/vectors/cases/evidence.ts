@@ -267,6 +267,23 @@ async function cases(): Promise<Cases> {
     return { ...input, pins: [origin.id] }
   }
   const passedOn = "passed on by its first recipient"
+  const line = { act: "any", kind: "any", persons: 2, profile: "any", role: "any" } as const
+  const open = await makeMember({
+    seed: "vector member A",
+    profiles,
+    policy: [line, { ...line, act: "release", persons: 3, when: "public" }],
+  })
+  const clear = { ...grant.terms!, marking: "TLP:CLEAR" }
+  const everybody = "a release to everybody"
+  const toAll = { key: filled(32, 8), recipient: "public", terms: clear }
+  const toEverybody = (changes: StoryChanges = {}) =>
+    of({
+      origin: open,
+      record: { marking: "TLP:CLEAR" },
+      grant: toAll,
+      signers: ["p1", "p2", "p3"],
+      ...changes,
+    })
   // The same inside a list: C is on it.
   const { list: members, digest: listDigest } = listOf(origin, [recipient, c])
   const inside = { ...grant.terms!, onward: { inside: listDigest } }
@@ -303,6 +320,7 @@ async function cases(): Promise<Cases> {
         await of({ beside: [{ ...grant, recipient: c.id }], signers: ["p1", "p2", "p3"] }),
       ],
       [passedOn, await passing()],
+      [everybody, await toEverybody()],
       [goneRound, await within({})],
       ["the same, to go no further", await within({ onward: "no" })],
       [agreed, await reported()],
@@ -729,9 +747,39 @@ async function cases(): Promise<Cases> {
         "grant.malformed",
       ],
       [
-        "a release to everybody",
-        await of({ grant: { recipient: "public", key: filled(32, 8) } }),
-        "feature.unsupported",
+        "a release to everybody, by those who release to members",
+        await toEverybody({ signers: ["p1", "p2"] }),
+        "order.unauthorised",
+      ],
+      [
+        "a release to everybody that no line of the policy allows",
+        await toEverybody({ origin }),
+        "order.unauthorised",
+      ],
+      [
+        "a release to everybody under the rule of one to a member",
+        await toEverybody({ order: { rule } }),
+        "rule.mismatch",
+      ],
+      [
+        "a release to everybody of what is marked narrower",
+        await toEverybody({ record: {}, grant: { ...toAll, terms: grant.terms } }),
+        "profile.violated",
+      ],
+      [
+        "a mark for everybody on a record that is marked narrower",
+        await toEverybody({ record: {} }),
+        "profile.violated",
+      ],
+      [
+        "a release to everybody without its content key",
+        edit(everybody, ["/bytes/grant/key"]),
+        "grant.malformed",
+      ],
+      [
+        "a release to a member with a content key",
+        edit(one, ["/bytes/grant/key", toAll.key]),
+        "grant.malformed",
       ],
       ["a base that is not of this log", await of({ order: { base } }), "order.base"],
       [
