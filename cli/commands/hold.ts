@@ -1,24 +1,24 @@
 import type { Command } from "commander"
 import type { Decision } from "../../node/authority/decision.ts"
-import type { ArchiveRequest } from "../../node/exchange/archive.ts"
 import type { HoldView, OpenedRecord } from "../../node/exchange/hold.ts"
 import type { RecordReference } from "../../node/order/standing.ts"
 import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
-import { assertConfirmed } from "../confirm.ts"
 import type { CliContext } from "../context.ts"
-import { readFileArgument, writeFileArgument } from "../file-argument.ts"
+import { writeFileArgument } from "../file-argument.ts"
 import { connect, type NodeClient } from "../node-client.ts"
-import { assertOfficer, decisionBy, type OfficerOptions, officerKeyOf } from "../officer-key.ts"
+import { assertOfficer, decisionBy, type OfficerOptions } from "../officer-key.ts"
+import {
+  collectShares,
+  giveShare,
+  type OpeningOptions,
+  opening,
+  type ShareOptions,
+  sharing,
+} from "../opening.ts"
 import type { Output } from "../output.ts"
 import { bothMarks } from "./records.ts"
 
 type Decided = OfficerOptions & { readonly reason: string }
-type UnsealOptions = {
-  readonly reason: string
-  readonly share: readonly string[]
-  readonly as: readonly string[]
-  readonly reseal?: boolean
-}
 type ArchiveLine = {
   readonly at: number
   readonly act: string
@@ -26,8 +26,6 @@ type ArchiveLine = {
   readonly officers: string
   readonly reason: string
 }
-
-const fileBytes = 4 * 1024 * 1024
 
 export function registerHold(program: Command, context: CliContext): void {
   const hold = program
@@ -148,8 +146,6 @@ function printOpened(output: Output, opened: OpenedRecord): void {
 
 /** What two officers do to read what is sealed. */
 function registerUnsealing(hold: Command, context: CliContext): void {
-  const all = (value: string, before: readonly string[]) => [...before, value]
-  const none = [] as readonly string[]
   hold
     .command("request <record>")
     .description("write what two officers need to open what is sealed")
@@ -168,30 +164,24 @@ function registerUnsealing(hold: Command, context: CliContext): void {
         context.output(command).note("Two officers: comity hold share FILE -o SHARE")
       },
     )
-  hold
-    .command("share <request>")
-    .description("give the own share of it, on the officer's own machine; needs no node")
-    .option("--as <person>", "the officer whose key lies in this home")
-    .option("--key <file>", "the officer's own key file, elsewhere")
-    .option("--passphrase-file <file>", "the key's passphrase (default: asked)")
-    .requiredOption("-o, --output <file>", "where the share goes; destroy it after use")
-    .option("--yes", "do not ask for confirmation")
+  sharing(hold.command("share <request>"), "give the own share of it")
     .addHelpText("after", "\nExample:\n  $ comity hold share 4f1c.request --as p1 -o p1.share\n")
     .action((file: string, options: ShareOptions, command: Command) =>
-      share(context, file, options, command),
+      giveShare(context, file, options, command, loadOpening, ({ id, origin, reason }) => ({
+        asked: `Open record ${id} of ${origin}, because: ${reason}`,
+        opens: "the record",
+      })),
     )
-  hold
-    .command("unseal <record>")
-    .description("read what is sealed with the shares of two officers; goes on record")
-    .requiredOption("--reason <text>", "as in the request")
-    .option("--share <file>", "an officer's share; repeat", all, none)
-    .option("--as <person>", "an officer whose key lies in this home; repeat", all, none)
-    .option("--reseal", "seal it again, to the officers of today")
+  opening(
+    hold.command("unseal <record>"),
+    "read what is sealed",
+    "seal it again, to the officers of today",
+  )
     .addHelpText(
       "after",
       '\nExample:\n  $ comity hold unseal 4f1c --reason "order of the court, 12 May" --share p1.share --share p2.share\n',
     )
-    .action((record: string, options: UnsealOptions, command: Command) =>
+    .action((record: string, options: OpeningOptions, command: Command) =>
       unseal(context, record, options, command),
     )
   hold
@@ -216,60 +206,24 @@ function registerUnsealing(hold: Command, context: CliContext): void {
     })
 }
 
-type ShareOptions = OfficerOptions & { readonly output: string; readonly yes?: boolean }
-
-async function share(
-  context: CliContext,
-  file: string,
-  options: ShareOptions,
-  command: Command,
-): Promise<void> {
-  assertOfficer(options)
-  const { readArchiveRequest } = await import("../../node/exchange/archive.ts")
-  const { prepareCrypto } = await import("../../node/node.ts")
-  prepareCrypto()
-  const request = readArchiveRequest(await readFileArgument(file, fileBytes, context.stdin))
-  const output = context.output(command)
-  output.note(`Open record ${request.id} of ${request.origin}, because: ${request.reason}`)
-  await assertConfirmed(context, options.yes === true, "Give your share?")
-  const given = await shareOf(context, request, options, command)
-  await writeFileArgument(options.output, given, context.stdout)
-  output.note("With that of another officer it opens the record: carry it with care.")
-}
-
-async function shareOf(
-  context: CliContext,
-  request: ArchiveRequest,
-  options: OfficerOptions,
-  command: Command,
-): Promise<Uint8Array> {
-  const { giveArchiveShares } = await import("../../node/exchange/archive.ts")
-  const { today } = await import("../../node/context.ts")
-  const { realClock } = await import("../../node/real-env.ts")
-  const { key } = await officerKeyOf(context, options, command)
-  return giveArchiveShares(request, key, today({ env: { clock: realClock } }))
+async function loadOpening() {
+  const { readArchiveRequest, giveArchiveShares } = await import("../../node/exchange/archive.ts")
+  return { read: readArchiveRequest, give: giveArchiveShares }
 }
 
 async function unseal(
   context: CliContext,
   record: string,
-  { reason, share: files, as, reseal }: UnsealOptions,
+  options: OpeningOptions,
   command: Command,
 ): Promise<void> {
   await using node = await connect(context, command)
-  const statements: Uint8Array[] = []
-  for (const file of files) statements.push(await readFileArgument(file, fileBytes, context.stdin))
-  if (as.length > 0) {
-    const { readArchiveRequest } = await import("../../node/exchange/archive.ts")
-    const asked = await node.call<{ request: string }>("hold.request", { record, reason })
-    const request = readArchiveRequest(decodeBase64(asked.request))
-    for (const officer of as)
-      statements.push(await shareOf(context, request, { as: officer }, command))
-  }
+  const { reason, reseal } = options
+  const ask = () => node.call<{ request: string }>("hold.request", { record, reason })
   const opened = await node.call<OpenedRecord>("hold.unseal", {
     record,
     reason,
-    statements: statements.map(encodeBase64),
+    statements: await collectShares(context, options, command, loadOpening, ask),
     reseal: reseal === true,
   })
   printOpened(context.output(command), opened)

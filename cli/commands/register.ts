@@ -1,13 +1,17 @@
 import type { Command } from "commander"
 import type { Opened, RegisterLine } from "../../node/authority/register.ts"
-import { decodeBase64, encodeBase64 } from "../../protocol/encoding.ts"
-import { assertConfirmed } from "../confirm.ts"
+import { decodeBase64 } from "../../protocol/encoding.ts"
 import type { CliContext } from "../context.ts"
-import { readFileArgument, writeFileArgument } from "../file-argument.ts"
+import { writeFileArgument } from "../file-argument.ts"
 import { connect } from "../node-client.ts"
-import { assertOfficer, type OfficerOptions, officerKeyOf } from "../officer-key.ts"
-
-const fileBytes = 4 * 1024 * 1024
+import {
+  collectShares,
+  giveShare,
+  type OpeningOptions,
+  opening,
+  type ShareOptions,
+  sharing,
+} from "../opening.ts"
 
 type AddOptions = {
   readonly name: string
@@ -16,16 +20,7 @@ type AddOptions = {
   readonly from: string
   readonly until?: string
 }
-type OpenOptions = {
-  readonly reason: string
-  readonly share: readonly string[]
-  readonly as: readonly string[]
-  readonly reseal?: boolean
-}
-
 export function registerRegister(program: Command, context: CliContext): void {
-  const all = (value: string, before: readonly string[]) => [...before, value]
-  const none = [] as readonly string[]
   const register = program
     .command("register")
     .description("who stands behind a pseudonym: sealed, local, opened by two officers, on record")
@@ -92,30 +87,24 @@ export function registerRegister(program: Command, context: CliContext): void {
         context.output(command).note("Two officers: comity register share FILE -o SHARE")
       },
     )
-  register
-    .command("share <request>")
-    .description("give the own share of an entry, on the officer's own machine; needs no node")
-    .option("--as <person>", "the officer whose key lies in this home")
-    .option("--key <file>", "the officer's own key file, elsewhere")
-    .option("--passphrase-file <file>", "the key's passphrase (default: asked)")
-    .requiredOption("-o, --output <file>", "where the share goes; destroy it after use")
+  sharing(register.command("share <request>"), "give the own share of an entry")
     .addHelpText("after", "\nExample:\n  $ comity register share p3.request --as p1 -o p1.share\n")
-    .option("--yes", "do not ask for confirmation")
     .action((file: string, options: ShareOptions, command: Command) =>
-      share(context, file, options, command),
+      giveShare(context, file, options, command, loadOpening, ({ person, reason }) => ({
+        asked: `Open who ${person} is, because: ${reason}`,
+        opens: person,
+      })),
     )
-  register
-    .command("open <person>")
-    .description("open the entries of a person with the shares of two officers; goes on record")
-    .requiredOption("--reason <text>", "as in the request")
-    .option("--share <file>", "an officer's share; repeat", all, none)
-    .option("--as <person>", "an officer whose key lies in this home; repeat", all, none)
-    .option("--reseal", "seal them again, to the officers of today")
+  opening(
+    register.command("open <person>"),
+    "open the entries of a person",
+    "seal them again, to the officers of today",
+  )
     .addHelpText(
       "after",
       '\nExample:\n  $ comity register open p3 --reason "audit 2027" --share p1.share --share p2.share\n',
     )
-    .action((person: string, options: OpenOptions, command: Command) =>
+    .action((person: string, options: OpeningOptions, command: Command) =>
       open(context, person, options, command),
     )
   register
@@ -152,61 +141,25 @@ function dayOf(at: number): string {
   return new Date(at).toISOString().slice(0, 10)
 }
 
-type ShareOptions = OfficerOptions & { readonly output: string; readonly yes?: boolean }
-
-async function share(
-  context: CliContext,
-  file: string,
-  options: ShareOptions,
-  command: Command,
-): Promise<void> {
-  assertOfficer(options)
-  const { readRequest } = await import("../../node/authority/register.ts")
-  const { prepareCrypto } = await import("../../node/node.ts")
-  prepareCrypto()
-  const request = readRequest(await readFileArgument(file, fileBytes, context.stdin))
-  const output = context.output(command)
-  output.note(`Open who ${request.person} is, because: ${request.reason}`)
-  await assertConfirmed(context, options.yes === true, "Give your share?")
-  const given = await shareOf(context, request, options, command)
-  await writeFileArgument(options.output, given, context.stdout)
-  output.note(`With that of another officer it opens ${request.person}: carry it with care.`)
-}
-
-async function shareOf(
-  context: CliContext,
-  request: Parameters<typeof import("../../node/authority/register.ts").giveShares>[0],
-  options: OfficerOptions,
-  command: Command,
-): Promise<Uint8Array> {
-  const { giveShares } = await import("../../node/authority/register.ts")
-  const { today } = await import("../../node/context.ts")
-  const { realClock } = await import("../../node/real-env.ts")
-  const { key } = await officerKeyOf(context, options, command)
-  return giveShares(request, key, today({ env: { clock: realClock } }))
+async function loadOpening() {
+  const { readRequest, giveShares } = await import("../../node/authority/register.ts")
+  return { read: readRequest, give: giveShares }
 }
 
 async function open(
   context: CliContext,
   person: string,
-  { reason, share: files, as, reseal }: OpenOptions,
+  options: OpeningOptions,
   command: Command,
 ): Promise<void> {
   const output = context.output(command)
   await using node = await connect(context, command)
-  const statements: Uint8Array[] = []
-  for (const file of files) statements.push(await readFileArgument(file, fileBytes, context.stdin))
-  if (as.length > 0) {
-    const { readRequest } = await import("../../node/authority/register.ts")
-    const asked = await node.call<{ request: string }>("register.request", { person, reason })
-    const request = readRequest(decodeBase64(asked.request))
-    for (const officer of as)
-      statements.push(await shareOf(context, request, { as: officer }, command))
-  }
+  const { reason, reseal } = options
+  const ask = () => node.call<{ request: string }>("register.request", { person, reason })
   const { entries } = await node.call<{ entries: readonly Opened[] }>("register.open", {
     person,
     reason,
-    statements: statements.map(encodeBase64),
+    statements: await collectShares(context, options, command, loadOpening, ask),
     reseal: reseal === true,
   })
   output.document({ entries })

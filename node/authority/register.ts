@@ -1,37 +1,38 @@
 import type { Selectable } from "kysely"
 import { encodeCanonical, ingest, type Json } from "../../protocol/canonical.ts"
-import {
-  concat,
-  decodeBase64url,
-  decodeHex,
-  encodeBase64url,
-  encodeHex,
-  utf8,
-} from "../../protocol/encoding.ts"
-import { kidOf } from "../../protocol/member/key.ts"
+import { concat, decodeHex, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { personShape } from "../../protocol/member/officer.ts"
 import { textLine } from "../../protocol/record/plain-text.ts"
 import {
   day,
   decodeShape,
   digest,
-  hex,
-  list,
   literal,
   network,
   object,
   optional,
   type ShapeOf,
-  text,
 } from "../../protocol/shape.ts"
-import { type Context, ownRoot } from "../context.ts"
+import type { Context } from "../context.ts"
 import { NodeError } from "../errors.ts"
 import { truncateWal } from "../store/purge.ts"
 import type { Db, Schema } from "../store/schema.ts"
-import { holdersOf, openers, openForTwo, type Purpose, sealForTwo } from "./for-two.ts"
-import { type OfficerKey, sealingKeyOf } from "./found.ts"
-import { openSealedTo } from "./sealed-to.ts"
-import { assertOfficer, saidAs, signStatement, verifyStatement } from "./statement.ts"
+import {
+  givenShares,
+  holdersOf,
+  openers,
+  openForTwo,
+  ownShares,
+  type Purpose,
+  personsAmong,
+  sealForTwo,
+  sharedEntries,
+  sharedEntry,
+  sharesFor,
+  sharesGiven,
+} from "./for-two.ts"
+import type { OfficerKey } from "./found.ts"
+import { signStatement } from "./statement.ts"
 
 /**
  * Who stands behind a pseudonym: name, post, instrument of appointment, dates. It never leaves the member.
@@ -88,13 +89,7 @@ function shareInfo(entry: string): Uint8Array {
 }
 
 const requestShape = object({
-  entries: list(
-    object({
-      entry: hex(16),
-      shares: list(object({ kid: digest, sealed: text({ max: 4096 }) }), { max: 1024 }),
-    }),
-    { min: 1, max: 256 },
-  ),
+  entries: sharedEntries,
   member: digest,
   network,
   person: personShape,
@@ -119,13 +114,7 @@ export async function requestOpening(
       .where("entry", "=", id)
       .orderBy("kid")
       .execute()
-    entries.push({
-      entry: id,
-      shares: shares.map(({ kid, sealed }) => ({
-        kid,
-        sealed: encodeBase64url(new Uint8Array(sealed)),
-      })),
-    })
+    entries.push(sharedEntry(id, shares))
   }
   const { id: member, network } = self
   const type = "comity/register-request/v1"
@@ -154,7 +143,7 @@ export function readRequest(bytes: Uint8Array): RegisterRequest {
 const givenShape = object({
   opens: personShape,
   reason: textLine({ min: 1, max: 256 }),
-  shares: list(object({ entry: hex(16), share: text({ max: 256 }) }), { max: 256 }),
+  shares: givenShares,
 })
 
 /**
@@ -167,14 +156,7 @@ export async function giveShares(
   key: OfficerKey,
   day: string,
 ): Promise<Uint8Array> {
-  const kid = kidOf(key.officer.key)
-  const { seed } = sealingKeyOf(key.seed)
-  const shares = []
-  for (const { entry, shares: sealed } of request.entries)
-    for (const one of sealed.filter((each) => each.kid === kid)) {
-      const share = await openSealedTo(seed, shareInfo(entry), decodeBase64url(one.sealed))
-      if (share !== null) shares.push({ entry, share: encodeBase64url(share) })
-    }
+  const shares = await ownShares(request.entries, key, shareInfo)
   if (shares.length === 0)
     throw new NodeError("register.officers", `${key.officer.person} holds no share of this entry.`)
   const { member, network, person, reason } = request
@@ -195,16 +177,11 @@ export async function openEntries(
   reason: string,
   statements: readonly Uint8Array[],
 ): Promise<readonly Opened[]> {
-  const { db, env, self } = context
-  const given = new Map<string, ShapeOf<typeof givenShape>["shares"]>()
-  for (const bytes of statements) {
-    const statement = verifyStatement(bytes, { member: self.id, network: self.network })
-    assertOfficer(statement, ownRoot(context))
-    const said = saidAs(givenShape, statement)
-    if (said.opens !== person || said.reason !== reason)
+  const { db, env } = context
+  const given = await sharesGiven(context, statements, givenShape, ({ opens, reason: why }) => {
+    if (opens !== person || why !== reason)
       throw new NodeError("register.officers", "An officer agreed to another opening than this.")
-    given.set(statement.officer.person, said.shares)
-  }
+  })
   if (given.size < openers)
     throw new NodeError(
       "register.officers",
@@ -215,11 +192,8 @@ export async function openEntries(
     )
   const found: Opened[] = []
   for (const row of await entriesOf(db, person)) {
-    const shares = [...given.values()].flatMap((all) => {
-      const mine = all.find(({ entry }) => entry === row.id)
-      return mine === undefined ? [] : [decodeBase64url(mine.share)]
-    })
-    found.push({ ...(await openEntry(row, shares)), entry: row.id, person })
+    const fields = await openEntry(row, sharesFor(row.id, given))
+    found.push({ ...fields, entry: row.id, person })
   }
   const officers = [...given.keys()].sort().join(" ")
   await db.transaction().execute(async (trx) => {
@@ -263,15 +237,13 @@ export async function listEntries(context: Context): Promise<readonly RegisterLi
   const holders = await holdersOf(context)
   const rows = await context.db.selectFrom("register_entry").selectAll().orderBy("at").execute()
   const shares = await context.db.selectFrom("register_share").select(["entry", "kid"]).execute()
+  const kidsOf = new Map<string, Set<string>>()
+  for (const { entry, kid } of shares) kidsOf.set(entry, (kidsOf.get(entry) ?? new Set()).add(kid))
   return rows.map(({ id, person, at }) => ({
     entry: id,
     person,
     at,
-    holders: [...holders]
-      .filter(([, keys]) =>
-        keys.some(({ kid }) => shares.some((one) => one.entry === id && one.kid === kid)),
-      )
-      .map(([holder]) => holder),
+    holders: personsAmong(holders, kidsOf.get(id) ?? new Set()),
   }))
 }
 

@@ -1,33 +1,35 @@
 import type { Selectable } from "kysely"
 import { encodeCanonical, ingest } from "../../protocol/canonical.ts"
-import {
-  concat,
-  decodeBase64url,
-  decodeHex,
-  encodeBase64url,
-  encodeHex,
-  utf8,
-} from "../../protocol/encoding.ts"
-import { kidOf } from "../../protocol/member/key.ts"
+import { concat, decodeHex, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { textLine } from "../../protocol/record/plain-text.ts"
 import { decodeRecord, recordDigest } from "../../protocol/record/record.ts"
 import {
   decodeShape,
   digest,
   hex,
-  list,
   literal,
   network,
   object,
   type ShapeOf,
-  text,
 } from "../../protocol/shape.ts"
-import { holdersOf, openers, openForTwo, type Purpose, sealForTwo } from "../authority/for-two.ts"
-import { type OfficerKey, sealingKeyOf } from "../authority/found.ts"
+import {
+  givenShares,
+  holdersOf,
+  openers,
+  openForTwo,
+  ownShares,
+  type Purpose,
+  personsAmong,
+  sealForTwo,
+  sharedEntries,
+  sharedEntry,
+  sharesFor,
+  sharesGiven,
+} from "../authority/for-two.ts"
+import type { OfficerKey } from "../authority/found.ts"
 import { nameOf } from "../authority/peers.ts"
-import { openSealedTo } from "../authority/sealed-to.ts"
-import { assertOfficer, saidAs, signStatement, verifyStatement } from "../authority/statement.ts"
-import { type Context, ownRoot } from "../context.ts"
+import { signStatement } from "../authority/statement.ts"
+import type { Context } from "../context.ts"
 import { NodeError } from "../errors.ts"
 import { shownContent } from "../reading/records.ts"
 import { truncateWal } from "../store/purge.ts"
@@ -143,20 +145,11 @@ export async function openersOf(
     .select("kid")
     .where("entry", "=", newest.entry)
     .execute()
-  const kids = new Set(shares.map(({ kid }) => kid))
-  return [...(await holdersOf(context))]
-    .filter(([, keys]) => keys.some(({ kid }) => kids.has(kid)))
-    .map(([person]) => person)
+  return personsAmong(await holdersOf(context), new Set(shares.map(({ kid }) => kid)))
 }
 
 const requestShape = object({
-  entries: list(
-    object({
-      entry: hex(16),
-      shares: list(object({ kid: digest, sealed: text({ max: 4096 }) }), { max: 1024 }),
-    }),
-    { min: 1, max: 256 },
-  ),
+  entries: sharedEntries,
   id: hex(16),
   member: digest,
   network,
@@ -181,13 +174,7 @@ export async function requestUnsealing(
       .where("entry", "=", entry)
       .orderBy("kid")
       .execute()
-    entries.push({
-      entry,
-      shares: shares.map(({ kid, sealed }) => ({
-        kid,
-        sealed: encodeBase64url(new Uint8Array(sealed)),
-      })),
-    })
+    entries.push(sharedEntry(entry, shares))
   }
   if (entries.length === 0) throw notSealed(id)
   const type = "comity/archive-request/v1"
@@ -210,7 +197,7 @@ export function readArchiveRequest(bytes: Uint8Array): ArchiveRequest {
 
 const givenShape = object({
   reason: textLine({ min: 1, max: 256 }),
-  shares: list(object({ entry: hex(16), share: text({ max: 256 }) }), { max: 256 }),
+  shares: givenShares,
   unseals: object({ id: hex(16), origin: digest }),
 })
 
@@ -224,14 +211,7 @@ export async function giveArchiveShares(
   key: OfficerKey,
   day: string,
 ): Promise<Uint8Array> {
-  const kid = kidOf(key.officer.key)
-  const { seed } = sealingKeyOf(key.seed)
-  const shares = []
-  for (const { entry, shares: sealed } of entries)
-    for (const one of sealed.filter((each) => each.kid === kid)) {
-      const share = await openSealedTo(seed, shareInfo(entry), decodeBase64url(one.sealed))
-      if (share !== null) shares.push({ entry, share: encodeBase64url(share) })
-    }
+  const shares = await ownShares(entries, key, shareInfo)
   if (shares.length === 0)
     throw new NodeError("hold.officers", `${key.officer.person} holds no share of that record.`)
   const said = { reason, shares, unseals: { id, origin } }
@@ -252,17 +232,11 @@ export async function unseal(
   statements: readonly Uint8Array[],
   { reseal = false }: { readonly reseal?: boolean } = {},
 ): Promise<OpenedRecord> {
-  const { db, env, self } = context
-  const given = new Map<string, ShapeOf<typeof givenShape>["shares"]>()
-  for (const bytes of statements) {
-    const statement = verifyStatement(bytes, { member: self.id, network: self.network })
-    assertOfficer(statement, ownRoot(context))
-    const said = saidAs(givenShape, statement)
-    const { origin, id } = said.unseals
-    if (origin !== record.origin || id !== record.id || said.reason !== reason)
+  const { db, env } = context
+  const given = await sharesGiven(context, statements, givenShape, ({ reason: why, unseals }) => {
+    if (unseals.origin !== record.origin || unseals.id !== record.id || why !== reason)
       throw new NodeError("hold.officers", "An officer agreed to another opening than this.")
-    given.set(statement.officer.person, said.shares)
-  }
+  })
   const rows = await entriesOf(db, record)
   if (rows.length === 0) throw notSealed(record.id)
   if (given.size < openers)
@@ -271,7 +245,7 @@ export async function unseal(
     })
   const versions: OpenVersion[] = []
   for (const row of rows)
-    versions.push(await openVersion(context, record, row, [...given.values()]))
+    versions.push(await openVersion(context, record, row, sharesFor(row.entry, given)))
   const officers = [...given.keys()].sort().join(" ")
   await db.transaction().execute(async (trx) => {
     const [at, named] = [env.clock.now(), { record_origin: record.origin, record_id: record.id }]
@@ -298,12 +272,8 @@ async function openVersion(
   { db }: Context,
   record: Named,
   { entry, sealed, version }: Schema["archive"],
-  given: readonly ShapeOf<typeof givenShape>["shares"][],
+  shares: Uint8Array[],
 ): Promise<OpenVersion> {
-  const shares = given.flatMap((all) => {
-    const mine = all.find((one) => one.entry === entry)
-    return mine === undefined ? [] : [decodeBase64url(mine.share)]
-  })
   const plaintext = await openForTwo(purposeOf(entry, record), new Uint8Array(sealed), shares)
   if (plaintext !== null && (await isWhole(db, record, version, plaintext)))
     return { version, plaintext }
