@@ -5,6 +5,7 @@ import { type KeysPayload, verifyKeys } from "../../protocol/member/keys.ts"
 import { type Context, dayOf, ownRoot, today } from "../context.ts"
 import { commitEntries } from "../log/append.ts"
 import { truncateWal } from "../store/purge.ts"
+import { factsWithContent } from "../store/queries/contents.ts"
 import { insertKeys, keysInForce } from "../store/queries/members.ts"
 import type { Db } from "../store/schema.ts"
 import { type Founded, makeKemKey, publicKemKey, signKeys } from "./found.ts"
@@ -71,14 +72,7 @@ export async function replaceKem(context: Context): Promise<readonly Exposed[]> 
   await destroySeeds(context, null)
   context.epochs.reading.clear()
   env.log.warn("keys.replaced")
-  const rows = await db
-    .selectFrom("fact")
-    .innerJoin("content", (join) =>
-      join
-        .onRef("content.origin", "=", "fact.record_origin")
-        .onRef("content.id", "=", "fact.record_id")
-        .onRef("content.version", "=", "fact.version"),
-    )
+  const rows = await factsWithContent(db)
     .select(["content.origin", "content.id", "content.version", "content.title"])
     .distinct()
     .where("fact.recipient", "=", self.id)

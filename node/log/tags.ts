@@ -2,6 +2,7 @@ import { withdrawalTag } from "../../protocol/log/entry.ts"
 import { endOf } from "../../protocol/release/precedence.ts"
 import type { Context } from "../context.ts"
 import { objectionTags } from "../order/objection.ts"
+import { factsWithContent } from "../store/queries/contents.ts"
 import { asFact } from "../store/queries/facts.ts"
 import { insertTags } from "../store/queries/tags.ts"
 import type { Db } from "../store/schema.ts"
@@ -25,14 +26,7 @@ export async function noteTags(
   const tags: Uint8Array[] = []
   for (const id of new Set(placed.map(({ grant }) => grant.record.id))) {
     if (await isHeldByAnyone(trx, self.id, id)) continue
-    const contents = await trx
-      .selectFrom("content")
-      .innerJoin("fact", (join) =>
-        join
-          .onRef("fact.record_origin", "=", "content.origin")
-          .onRef("fact.record_id", "=", "content.id")
-          .onRef("fact.version", "=", "content.version"),
-      )
+    const contents = await factsWithContent(trx)
       .select("content.content_key")
       .distinct()
       .where("content.origin", "=", self.id)

@@ -7,6 +7,7 @@ import { objectionSubject, objectionTag } from "../../protocol/release/silence.t
 import { type Context, ownRoot } from "../context.ts"
 import { NodeError } from "../errors.ts"
 import { findRecord } from "../reading/records.ts"
+import { factsWithRecord, readableBytes } from "../store/queries/contents.ts"
 import { placedGrants } from "../store/queries/grants.ts"
 import type { Db } from "../store/schema.ts"
 import type { ConsentMade } from "./consent.ts"
@@ -81,19 +82,9 @@ function rowOf(trx: Db, { origin, id, version }: Named) {
 }
 
 /** What it says, for our officers to read; it may have been withdrawn from us since. */
-async function contentOf(
-  trx: Db,
-  { origin, id, version }: Named,
-): Promise<{ readonly content?: Json }> {
-  const row = await trx
-    .selectFrom("content")
-    .select("bytes")
-    .where("origin", "=", origin)
-    .where("id", "=", id)
-    .where("version", "=", version)
-    .where("locked", "=", 0)
-    .executeTakeFirst()
-  return row === undefined ? {} : { content: jsonOf(new Uint8Array(row.bytes)) }
+async function contentOf(trx: Db, version: Named): Promise<{ readonly content?: Json }> {
+  const bytes = await readableBytes(trx, version)
+  return bytes === null ? {} : { content: jsonOf(bytes) }
 }
 
 /** Kinds of agreement under which silence stands for the release of such a record. */
@@ -113,14 +104,7 @@ async function agreementsWith(
   self: string,
   wanted: { readonly digest: string } | { readonly kinds: readonly string[]; readonly to: string },
 ): Promise<readonly Agreement[]> {
-  const rows = await trx
-    .selectFrom("fact")
-    .innerJoin("record", (join) =>
-      join
-        .onRef("record.origin", "=", "fact.record_origin")
-        .onRef("record.id", "=", "fact.record_id")
-        .onRef("record.version", "=", "fact.version"),
-    )
+  const rows = await factsWithRecord(trx)
     .select(["fact.order_origin", "fact.order_id", "fact.position"])
     .select(["record.kind", "record.profile_digest as profile"])
     .where("fact.order_origin", "=", self)

@@ -6,6 +6,7 @@ import { decodeOrder } from "../../protocol/release/order.ts"
 import { objectionsTo, signableFrom } from "../../protocol/release/silence.ts"
 import type { Context } from "../context.ts"
 import { hasObjected } from "../store/queries/consents.ts"
+import { factsWithRecord } from "../store/queries/contents.ts"
 import { placedGrants } from "../store/queries/grants.ts"
 
 /**
@@ -24,14 +25,7 @@ export async function ownSilence(
     const isAsked = members.some((name) => record.fields[name]?.split(" ").includes(self.id))
     const received = isAsked ? await receivedOn(db, record) : undefined
     if (received === undefined) continue
-    const rows = await db
-      .selectFrom("fact")
-      .innerJoin("record", (join) =>
-        join
-          .onRef("record.origin", "=", "fact.record_origin")
-          .onRef("record.id", "=", "fact.record_id")
-          .onRef("record.version", "=", "fact.version"),
-      )
+    const rows = await factsWithRecord(db)
       .innerJoin("logged_order", (join) =>
         join
           .onRef("logged_order.origin", "=", "fact.order_origin")

@@ -7,7 +7,7 @@ import { endOf } from "../../protocol/release/precedence.ts"
 import { nameOf } from "../authority/peers.ts"
 import type { Context } from "../context.ts"
 import { NodeError } from "../errors.ts"
-import { versionName } from "../store/queries/contents.ts"
+import { readableBytes, versionName } from "../store/queries/contents.ts"
 import { factsAbout } from "../store/queries/facts.ts"
 import { placedGrants } from "../store/queries/grants.ts"
 import { prepared } from "../store/queries/prepared.ts"
@@ -54,17 +54,10 @@ const remarkRows = prepared((db, ids: readonly string[]) =>
     .orderBy("content.rid"),
 )
 
-async function partiesOf(db: Db, { origin, id, version }: RecordReference) {
-  const held = await db
-    .selectFrom("content")
-    .select("bytes")
-    .where("origin", "=", origin)
-    .where("id", "=", id)
-    .where("version", "=", version)
-    .where("locked", "=", 0)
-    .executeTakeFirst()
-  if (held === undefined) return []
-  const record = decodeRecord(new Uint8Array(held.bytes))
+async function partiesOf(db: Db, version: RecordReference) {
+  const held = await readableBytes(db, version)
+  if (held === null) return []
+  const record = decodeRecord(held)
   const profile = findProfile(record.profile.digest)?.profile
   return profile === undefined ? [] : partiesTo({ record, profile })
 }

@@ -13,6 +13,7 @@ import { NodeError } from "../errors.ts"
 import { formatDraft, parseDraft } from "../order/draft.ts"
 import { addDraft, type DraftView, editDraft } from "../order/drafts.ts"
 import { heldRecords } from "../order/linked.ts"
+import { factsWithContent } from "../store/queries/contents.ts"
 import type { Db } from "../store/schema.ts"
 import { requests } from "./assistance.ts"
 import { agreedMissions, fromMissions } from "./missions.ts"
@@ -254,14 +255,7 @@ async function fromReleases(context: Context): Promise<readonly Due[]> {
   const counting = builtInProfiles.filter(({ profile }) =>
     profile.deadlines?.some(({ anchor }) => releaseAnchors.includes(anchor)),
   )
-  const rows = await db
-    .selectFrom("fact")
-    .innerJoin("content", (join) =>
-      join
-        .onRef("content.origin", "=", "fact.record_origin")
-        .onRef("content.id", "=", "fact.record_id")
-        .onRef("content.version", "=", "fact.version"),
-    )
+  const rows = await factsWithContent(db)
     .select((eb) => ["rule_profile", "record_id", "title", eb.fn.max<number>("fact.at").as("at")])
     .where("record_origin", "=", self.id)
     .where("act", "=", "release")

@@ -33,6 +33,46 @@ export function heldContents(db: Db) {
     )
 }
 
+/** What was granted, each with the content of the version that it is about, where that is here. */
+export function factsWithContent(db: Db) {
+  return db
+    .selectFrom("fact")
+    .innerJoin("content", (join) =>
+      join
+        .onRef("content.origin", "=", "fact.record_origin")
+        .onRef("content.id", "=", "fact.record_id")
+        .onRef("content.version", "=", "fact.version"),
+    )
+}
+
+/** The same with what is kept of the version when its content is gone. */
+export function factsWithRecord(db: Db) {
+  return db
+    .selectFrom("fact")
+    .innerJoin("record", (join) =>
+      join
+        .onRef("record.origin", "=", "fact.record_origin")
+        .onRef("record.id", "=", "fact.record_id")
+        .onRef("record.version", "=", "fact.version"),
+    )
+}
+
+/** What a version says, while it may be read: null where it is not here, or locked away. */
+export async function readableBytes(
+  db: Db,
+  { origin, id, version }: Version,
+): Promise<Uint8Array | null> {
+  const row = await db
+    .selectFrom("content")
+    .select("bytes")
+    .where("origin", "=", origin)
+    .where("id", "=", id)
+    .where("version", "=", version)
+    .where("locked", "=", 0)
+    .executeTakeFirst()
+  return row === undefined ? null : new Uint8Array(row.bytes)
+}
+
 export type NewContent = Omit<Schema["content"], "rid" | "locked">
 
 /** @returns row ids, by `versionName` */
