@@ -24,23 +24,13 @@ import {
 } from "../support/mechanism.ts"
 import { authoriseAndPublish } from "../support/network.ts"
 import { codeOf, refusal } from "../support/refusal.ts"
-import { agreeToSilence, object } from "../support/silence.ts"
-import { amend, nameWitnesses } from "../support/witnessing.ts"
+import { agreeToSilence, object, silentMission } from "../support/silence.ts"
+import { amend } from "../support/witnessing.ts"
 
 const host = { roles: ["operator", "regulator"] }
 const team = { kind: "team", roles: ["teamLeader"] } as const
 
-/** A host that another State watches, and its agreement to be silent for one mission of the team. */
-async function mission() {
-  const net = await membersOf({ xa: host, xt: team, xc: host })
-  const { xa, xt } = net.nodes
-  await nameWitnesses(xa, { add: ["xc"] })
-  await everybodyReads(net)
-  await agreeMission(xa, xt, "osart")
-  const agreement = await agreeToSilence(xa, xt, "osart", { mission: "OSART 2026" })
-  await everybodyReads(net)
-  return Object.assign(net, { agreement, digest: await digestOf(xa, agreement) })
-}
+const mission = () => silentMission("osart", host.roles)
 type Mission = Awaited<ReturnType<typeof mission>>
 
 /** What the team found, as the host has it, with more of the same: the clock runs. */
@@ -207,7 +197,7 @@ test("a host that names no witnesses can't be silent", async () => {
   await using net = await membersOf({ xa: host, xt: team, xc: host })
   const { xa, xt } = net.nodes
   await agreeMission(xa, xt, "osart")
-  const agreement = await agreeToSilence(xa, xt, "osart", { mission: "OSART 2026" })
+  const agreement = await agreeToSilence(xa, xt, "osart", "OSART 2026")
   const all = Object.assign(net, { agreement, digest: await digestOf(xa, agreement) })
   const record = await transmitted(all)
   await pass(net, 91)
@@ -253,7 +243,7 @@ test("an objection to the agreement itself is to all that is sent under it, and 
   await using net = await mission()
   const { xa, xt } = net.nodes
   const first = await transmitted(net)
-  const second = await agreeToSilence(xa, xt, "osart", { mission: "OSART 2027" })
+  const second = await agreeToSilence(xa, xt, "osart", "OSART 2027")
   const other = { ...net, digest: await digestOf(xa, second) } as Mission
   const later = await transmitted(other, "Of the second mission")
   await pass(net, 50)

@@ -1,23 +1,36 @@
 import { makeObjection } from "../../node/order/objection.ts"
-import { tell, type Written } from "./mechanism.ts"
+import { everybodyReads } from "./days.ts"
+import { agreeMission, digestOf, membersOf, tell } from "./mechanism.ts"
 import { authoriseAndPublish, type TestNode } from "./network.ts"
+import { nameWitnesses } from "./witnessing.ts"
 
 /** What a silence procedure takes: an agreement to it, and a word against it. */
+
+/** A host that another State watches, and its agreement to be silent for one mission of the team. */
+export async function silentMission(mechanism: string, roles: readonly string[]) {
+  const team = { kind: "team", roles: ["teamLeader"] } as const
+  const net = await membersOf({ xa: { roles }, xt: team, xc: { roles } })
+  const { xa, xt } = net.nodes
+  await nameWitnesses(xa, { add: ["xc"] })
+  await everybodyReads(net)
+  await agreeMission(xa, xt, mechanism)
+  const agreement = await agreeToSilence(xa, xt, mechanism)
+  await everybodyReads(net)
+  return Object.assign(net, { agreement, digest: await digestOf(xa, agreement) })
+}
 
 export function agreeToSilence(
   host: TestNode,
   service: TestNode,
   profile: string,
-  more: Written = {},
+  mission = "Mission 2026",
 ): Promise<string> {
-  const name = typeof more.mission === "string" ? more.mission : "the mission"
   return tell(host, [service], profile, "tacit-agreement", {
-    title: `${name}, silence after 90 days`,
+    title: `${mission}, silence after 90 days`,
     dates: "2026-11-30/2026-12-17",
-    mission: name,
+    mission,
     scope: "all areas",
     service: profile,
-    ...more,
   })
 }
 
