@@ -1,10 +1,12 @@
 import { expect, test } from "vitest"
 import { sync } from "../../../node/exchange/subscribe.ts"
 import { publish } from "../../../node/log/sequencer.ts"
-import { refuseOrder, showOrder } from "../../../node/order/orders.ts"
+import { makeConsent } from "../../../node/order/consent.ts"
+import { exportOrder, refuseOrder, showOrder } from "../../../node/order/orders.ts"
 import { say } from "../../../node/order/say.ts"
 import { requests } from "../../../node/reading/assistance.ts"
 import { show } from "../../../node/reading/records.ts"
+import { forced } from "../../support/forced.ts"
 import {
   agree,
   decided,
@@ -47,11 +49,17 @@ test("a report that one of three States does not sign goes nowhere, and the summ
   await share(xa, report.record, [xb, xc])
   const [order] = await propose(xa, report.record, [xd], { beyondDefault: true })
   await agree(xb, order!, xa)
+  // An officer of the third refuses under their name: no consent of it can come of that, and it says why.
+  const { order: consent } = await makeConsent(xc.context, await exportOrder(xa.context, order!))
+  const refusal = { act: "refuse", reason: "paragraph 12", subject: consent } as const
+  await refuseOrder(xc.context, await decided(xc, "p1", refusal))
+  expect(await codeOf(publish(xc.context, consent))).toBe("order.closed")
+  const said = { relation: "replies", record: report.record, text: "Paragraph 12." } as const
+  await speak(xc, said, [xa])
   expect((await showOrder(xa.context, order!)).missing).toEqual(["the consent of xc"])
   expect(await codeOf(publish(xa.context, order!))).toBe("order.unconsented")
-  const refusal = { act: "refuse", reason: "paragraph 12", subject: order! } as const
-  await refuseOrder(xa.context, await decided(xa, "p1", refusal))
-  expect(await codeOf(publish(xa.context, order!))).toBe("order.closed")
+  const other = await write(xa, "uncac", "country-review-report", reviewed)
+  expect(await forced(net, xa, other.record, xd)).toBe("order.unconsented")
   expect(await holds(xd)).toEqual([])
 
   const summary = await write(xa, "uncac", "executive-summary", {
