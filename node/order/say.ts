@@ -47,8 +47,8 @@ export type Saying = {
 const kinds: { readonly [relation in Saying["relation"]]: readonly string[] } = {
   adopts: ["adoption-feedback", "adoption"],
   agrees: ["acceptance"],
-  answers: ["answer"],
-  asks: ["question"],
+  answers: ["clarification", "answer"],
+  asks: ["clarification", "question"],
   "follows-up": ["follow-up"],
   replies: ["comment"],
   requests: ["assistance-request"],

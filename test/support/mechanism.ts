@@ -7,7 +7,8 @@ import { makeConsent } from "../../node/order/consent.ts"
 import { addDraft, editDraft } from "../../node/order/drafts.ts"
 import { exportOrder } from "../../node/order/orders.ts"
 import { type ReleaseRequest, requestRelease } from "../../node/order/release.ts"
-import { say } from "../../node/order/say.ts"
+import { type Saying, say } from "../../node/order/say.ts"
+import { calendar, setMilestone } from "../../node/reading/calendar.ts"
 import { inbox, type RecordView, show } from "../../node/reading/records.ts"
 import type { Root } from "../../protocol/member/root.ts"
 import { officerKey } from "./hostile.ts"
@@ -115,6 +116,26 @@ export async function holds(node: TestNode): Promise<readonly string[]> {
     .filter(({ withdrawn }: RecordView) => !withdrawn)
     .map(({ title }) => title)
     .toSorted()
+}
+
+/** What its calendar has for it, in one line each. */
+export async function dues({ context }: TestNode): Promise<readonly string[]> {
+  const { deadlines } = await calendar(context)
+  return deadlines.map(({ day, until, what, title, state }) =>
+    [day, until, what, title, state].filter((text) => text !== undefined).join(" "),
+  )
+}
+
+/** One member tells when the anchor of a mechanism's deadlines is. */
+export async function tellDay(
+  from: TestNode,
+  to: readonly TestNode[],
+  mechanism: string,
+  anchor: string,
+  day: string,
+): Promise<void> {
+  const { record } = await setMilestone(from.context, { mechanism, anchor, day })
+  await share(from, record, to)
 }
 
 /** How many of these records say what in a field, as `node` holds them. */
@@ -235,13 +256,18 @@ export async function agreeMission(
   return { agreement, acceptance: await acceptMission(service, host, agreement) }
 }
 
-export async function acceptMission(
-  by: TestNode,
-  of: TestNode,
-  agreement: string,
+/** What one member says about a record, in the hands of those it goes to. */
+export async function speak(
+  from: TestNode,
+  saying: Saying,
+  to: readonly TestNode[],
 ): Promise<string> {
-  const { orders, preview } = await say(by.context, { relation: "agrees", record: agreement })
-  await authoriseAndPublish(by, orders)
-  await sync(of.context, by.name)
+  const { orders, preview } = await say(from.context, saying)
+  await authoriseAndPublish(from, orders)
+  for (const node of to) await sync(node.context, from.name)
   return preview[0]!.record
+}
+
+export function acceptMission(by: TestNode, of: TestNode, agreement: string): Promise<string> {
+  return speak(by, { relation: "agrees", record: agreement }, [of])
 }
