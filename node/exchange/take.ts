@@ -7,8 +7,9 @@ import type { ParcelContent } from "../../protocol/exchange/parcel.ts"
 import type { ReceiptItem } from "../../protocol/exchange/receipt.ts"
 import { withdrawalTag } from "../../protocol/log/entry.ts"
 import type { ComityRecord } from "../../protocol/record/record.ts"
+import { everybody } from "../../protocol/release/grant.ts"
 import type { PlacedGrant } from "../../protocol/release/placed-grant.ts"
-import { endOf, type Fact } from "../../protocol/release/precedence.ts"
+import { winner } from "../../protocol/release/precedence.ts"
 import {
   type Claim,
   type Holder,
@@ -413,14 +414,8 @@ class Run {
     }
     await indexRecords(trx, indexed)
     for (const { order, placed } of withdrawn) {
-      const { record, recipient } = placed.grant
-      const facts = await factsAbout(trx, record, recipient)
-      const { hasPurged, isLive, heldUntil, isSealed } = await purgeEnded(
-        this.#context,
-        trx,
-        record,
-        facts,
-      )
+      const ended = await purgeEnded(this.#context, trx, placed.grant.record)
+      const { hasPurged, isLive, heldUntil, isSealed } = ended
       this.#taken.hasPurged ||= hasPurged
       if (heldUntil !== null) this.#owe(order, placed, "held", { until: heldUntil })
       else if (isSealed) this.#owe(order, placed, "sealed")
@@ -443,7 +438,6 @@ export async function purgeEnded(
   context: Context,
   trx: Db,
   record: { readonly origin: string; readonly id: string; readonly version: number },
-  facts: readonly Fact[],
 ): Promise<{
   readonly hasPurged: boolean
   readonly isLive: boolean
@@ -457,12 +451,15 @@ export async function purgeEnded(
     .where("id", "=", record.id)
     .execute()
   const hold = await holdOn(trx, record)
+  // What we were given ourselves, and what everybody was, end each by itself.
+  const known = [
+    await factsAbout(trx, record, context.self.id),
+    await factsAbout(trx, record, everybody),
+  ]
   let [hasPurged, isLive, heldUntil] = [false, false, null as string | null]
   let isSealed = false
   for (const { rid, version, bytes, locked } of rows) {
-    const isUp = facts.some(
-      (fact) => fact.act === "release" && fact.version === version && endOf(fact, facts) === null,
-    )
+    const isUp = known.some((facts) => winner(facts, version) !== null)
     isLive ||= isUp && version <= record.version
     if (isUp) continue
     if (locked === 0) await unindexRecord(trx, rid, new Uint8Array(bytes))
