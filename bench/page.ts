@@ -93,6 +93,7 @@ const rows: { readonly [name: string]: readonly [work: string, aim: string] } = 
   "search.common.p99": ["a word of nearly every record", "≤ 50 ms"],
   "search.prefix.p99": ["what begins with three letters", "≤ 50 ms"],
   start: ["`comity serve` with a raw key file until it is ready; floor: Node alone", "≤ 300 ms"],
+  "start.passphrase": ["the same with a passphrase, from which Argon2id makes the key", "≤ 600 ms"],
   idle: ["memory of that node at rest", "≤ 120 MB"],
   "cli.version": ["`comity --version`; floor: Node alone", "≤ 120 ms"],
 }

@@ -2,13 +2,14 @@
 // Plain old JavaScript: whatever Node a machine has must get as far as a clear sentence. The Node that
 // this needs comes with the package; an older one would crash in the native database without a word.
 import { spawn } from "node:child_process"
-import { existsSync, realpathSync } from "node:fs"
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs"
 import * as nodeModule from "node:module"
 import { homedir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 
 const here = dirname(fileURLToPath(import.meta.url))
+const built = join(here, "..", "dist", "cli")
 
 function isRecent(version) {
   const parts = version.split(".")
@@ -16,16 +17,26 @@ function isRecent(version) {
   return major > 24 || (major === 24 && Number(parts[1]) >= 7)
 }
 
-/** In a published package the sources are compiled; a clone runs them as they are. */
 function start() {
   useCompileCache()
-  const compiled = join(here, "main.js")
-  const main = existsSync(compiled) ? compiled : join(here, "main.ts")
-  import(pathToFileURL(main).href)
+  import(pathToFileURL(isBuilt() ? join(built, "main.js") : join(here, "main.ts")).href)
     .then((loaded) => loaded.runProcess())
     .catch((error) => {
       fail(`comity could not be started: ${error}`)
     })
+}
+
+/** The build stands for the sources until one of them is newer; without it they run as they are. */
+function isBuilt() {
+  const list = join(built, "sources.json")
+  if (!existsSync(list)) return false
+  try {
+    const sources = JSON.parse(readFileSync(list, "utf8"))
+    const builtAt = statSync(list).mtimeMs
+    return sources.every((path) => statSync(join(here, "..", path)).mtimeMs <= builtAt)
+  } catch (_error) {
+    return false
+  }
 }
 
 /** In the user's own directory: a cache in a shared one could be planted by another account. */

@@ -9,13 +9,13 @@ import { temporaryDirectory } from "../member.ts"
 
 const launcher = fileURLToPath(new URL("../../cli/comity.js", import.meta.url))
 
-/** A home with a raw key file, and the compile cache of an earlier run. */
-function makeHome() {
+/** A home whose secrets open with a raw key or a passphrase, and the compile cache of an earlier run. */
+function makeHome(variable: "COMITY_KEY_FILE" | "COMITY_PASSPHRASE_FILE") {
   const directory = temporaryDirectory()
-  const keyFile = join(directory, "key")
-  writeFileSync(keyFile, randomBytes(32).toString("hex"), { mode: 0o600 })
+  const secret = join(directory, "secret")
+  writeFileSync(secret, randomBytes(32).toString("hex"), { mode: 0o600 })
   const home = join(directory, "home")
-  const env = { ...process.env, COMITY_KEY_FILE: keyFile, XDG_CACHE_HOME: join(directory, "cache") }
+  const env = { ...process.env, [variable]: secret, XDG_CACHE_HOME: join(directory, "cache") }
   const founding = ["init", "--home", home, "--state", "XA", "--name", "Authority XA"]
   execFileSync(process.execPath, [launcher, ...founding], { env, stdio: "ignore" })
   return { home, env }
@@ -45,6 +45,18 @@ async function stop({ child }: Serving): Promise<void> {
   await exited
 }
 
+/** ms, one start after another; the first fills the cache, and is not counted */
+async function startsOf(made: ReturnType<typeof makeHome>, count: number): Promise<number> {
+  await stop(await serve(made))
+  const starts: number[] = []
+  for (let i = 0; i < count; i++) {
+    const serving = await serve(made)
+    starts.push(serving.readyMs)
+    await stop(serving)
+  }
+  return median(starts)
+}
+
 function timeOf(args: readonly string[], env: NodeJS.ProcessEnv): number {
   const start = performance.now()
   execFileSync(process.execPath, args, { env, stdio: "ignore" })
@@ -54,17 +66,12 @@ function timeOf(args: readonly string[], env: NodeJS.ProcessEnv): number {
 const nothing = ["--input-type=module", "-e", "0"]
 
 export const command: Measurement = {
-  names: ["start", "idle", "cli.version"],
+  names: ["start", "start.passphrase", "idle", "cli.version"],
   run: async ({ isQuick }) => {
     const count = isQuick ? 3 : 15
-    const made = makeHome()
-    await stop(await serve(made))
-    const starts: number[] = []
-    for (let i = 0; i < count; i++) {
-      const serving = await serve(made)
-      starts.push(serving.readyMs)
-      await stop(serving)
-    }
+    const made = makeHome("COMITY_KEY_FILE")
+    const start = await startsOf(made, count)
+    const withPassphrase = await startsOf(makeHome("COMITY_PASSPHRASE_FILE"), count)
     const times = (args: readonly string[]) =>
       Array.from({ length: count + 1 }, () => timeOf(args, made.env)).slice(1)
     const bare = median(times(nothing))
@@ -74,7 +81,8 @@ export const command: Measurement = {
     await stop(idling)
     const kilobytes = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1])
     return [
-      { name: "start", value: median(starts), unit: "ms", floor: bare, n: count },
+      { name: "start", value: start, unit: "ms", floor: bare, n: count },
+      { name: "start.passphrase", value: withPassphrase, unit: "ms", floor: bare, n: count },
       { name: "idle", value: kilobytes / 1024, unit: "MB" },
       {
         name: "cli.version",

@@ -1,3 +1,4 @@
+import { encodeCanonical } from "../canonical.ts"
 import { cns } from "./cns.ts"
 import { cog } from "./cog.ts"
 import { cppnm14 } from "./cppnm-14.ts"
@@ -14,7 +15,7 @@ import { jointConvention } from "./joint-convention.ts"
 import { liaison } from "./liaison.ts"
 import { osart } from "./osart.ts"
 import { prascGeneric } from "./prasc-generic.ts"
-import { decodeProfile, encodeProfile, type Profile, profileDigest } from "./profile.ts"
+import { decodeProfile, type Profile, profileDigest } from "./profile.ts"
 import { uncac } from "./uncac.ts"
 import { unscr1540 } from "./unscr-1540.ts"
 import { untoc } from "./untoc.ts"
@@ -27,7 +28,10 @@ export type AdoptableProfile = {
   readonly digest: string
 }
 
-/** Every mechanism this version comes with: a new one is a file of data and a line here. */
+/**
+ * Every mechanism this version comes with: a new one is a file of data and a line here. That each is well
+ * formed is judged by the tests, not by every start of every command.
+ */
 export const builtInProfiles: readonly AdoptableProfile[] = [
   ...[
     general,
@@ -47,7 +51,7 @@ export const builtInProfiles: readonly AdoptableProfile[] = [
   ...[untoc, insserv, infcirc869, cppnm14, unscr1540, icaoUsap, winsBilateral],
   dialogue,
 ].map((profile) => {
-  const bytes = encodeProfile(profile)
+  const bytes = encodeCanonical(profile)
   return { profile, bytes, digest: profileDigest(bytes) }
 })
 

@@ -1,6 +1,6 @@
 import { type SpawnOptions, spawn } from "node:child_process"
 import { once } from "node:events"
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
 import { fileURLToPath } from "node:url"
@@ -67,7 +67,7 @@ describe("the launcher", () => {
       mkdirSync(join(root, "cli"))
       writeFileSync(join(root, "package.json"), '{"type":"module"}')
       writeFileSync(
-        join(root, "cli", "main.js"),
+        join(root, "cli", "main.ts"),
         "export const runProcess = () => console.log(process.pid, process.execArgv, process.argv.slice(2))",
       )
       const file = join(root, "cli", "comity.js")
@@ -86,6 +86,31 @@ describe("the launcher", () => {
       expect(await told(["serve"], "--max-semi-space-size=4")).toBe("same [] [ 'serve' ]\n")
     },
   )
+
+  test("runs what was built until a source is newer, and the sources without a whole build", async () => {
+    const root = scratch()
+    const saying = (word: string) => `export const runProcess = () => console.log("${word}")`
+    mkdirSync(join(root, "cli"))
+    mkdirSync(join(root, "dist", "cli"), { recursive: true })
+    const write = (path: string, content: string, time: number) => {
+      writeFileSync(join(root, path), content)
+      utimesSync(join(root, path), time, time)
+    }
+    write("package.json", '{"type":"module"}', 1000)
+    write("cli/comity.js", readFileSync(launcher, "utf8"), 1000)
+    write("cli/main.ts", saying("sources"), 1000)
+    write("dist/cli/main.js", saying("built"), 2000)
+    const said = async () => (await started(join(root, "cli", "comity.js"), [])).stdout
+    expect(await said()).toBe("sources\n")
+    write("dist/cli/sources.json", '["cli/main.ts","package.json"]', 2000)
+    expect(await said()).toBe("built\n")
+    write("cli/main.ts", saying("newer sources"), 3000)
+    expect(await said()).toBe("newer sources\n")
+    write("dist/cli/sources.json", '["cli/main.ts","cli/gone.ts"]', 4000)
+    expect(await said()).toBe("newer sources\n")
+    write("dist/cli/sources.json", '["cli/ma', 4000)
+    expect(await said()).toBe("newer sources\n")
+  })
 
   test("works through a link, as npm installs it", async () => {
     const link = join(scratch(), "comity")

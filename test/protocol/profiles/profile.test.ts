@@ -53,8 +53,9 @@ describe("bytes of a profile", () => {
   })
 
   test.each(builtInProfiles.map((built) => [built.profile.id, built] as const))(
-    "%s is found by id and by digest",
+    "%s is well formed, and found by id and by digest",
     (id, built) => {
+      expect(built.bytes).toEqual(encodeProfile(built.profile))
       expect(built.digest).toBe(profileDigest(built.bytes))
       expect(findProfileById(id)).toBe(built)
       expect(findProfile(built.digest)).toBe(built)
