@@ -227,7 +227,8 @@ function groundOf(
   custody: Custody | null,
 ): readonly string[] {
   const { order } = evidence.proven
-  const { placed } = evidence
+  const { placed, profile } = evidence
+  const disclaimer = profile.profile.comparison?.disclaimer
   const { name, version, network, state } = root
   const who = `${name} (${state}, ${order.payload.origin})`
   const known =
@@ -245,6 +246,7 @@ function groundOf(
     witnessing,
     ...(pinned.length === 0 ? [] : [`witnessed by ${pinned.join(", ")} that you pinned yourself`]),
     `logged at index ${index}; withdrawal since is not excluded`,
+    ...(disclaimer === undefined ? [] : [disclaimer]),
   ]
 }
 

@@ -112,8 +112,8 @@ export function verifyOrder(
   // 2: it names us, and its path leads to what the officers signed
   const orderRoot = decodeHex(order.payload.root ?? "")
   for (const { grant } of claim.grants) {
-    if (!isFor(holder, grant) && holder.recipient !== null)
-      throw new ProtocolError("grant.recipient")
+    const isForUs = holder.recipient === null || isFor(holder, grant)
+    if (!isForUs) throw new ProtocolError("grant.recipient")
     if (grant.act !== order.payload.act) throw new ProtocolError("grant.malformed")
   }
   if (!areInGrantTree(claim.grants, orderRoot)) throw new ProtocolError("grant.path")

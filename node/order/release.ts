@@ -116,7 +116,7 @@ class DryRun extends Error {
  * Nothing leaves by it.
  *
  * @throws `peer.*`, `recipient.*`, `draft.*`, `marking.ceiling`, `profile.unadopted`, `terms.invalid`,
- * `root.closed`, `order.unauthorised` for everybody where our policy does not say so
+ * `root.closed`, `order.unsatisfied` for everybody where our policy does not say so
  */
 export async function requestRelease(
   context: Context,
@@ -442,7 +442,7 @@ async function takerOf(
   return kind
 }
 
-/** By what everybody may read it, a clause each. @throws `order.unauthorised` */
+/** By what everybody may read it, a clause each. @throws `order.unsatisfied` */
 function allowance(
   { policy }: Root,
   profile: Profile,
@@ -451,9 +451,11 @@ function allowance(
 ): readonly string[] {
   const lines = publicLines(policy, rule)
   if (lines.length === 0)
-    throw new ProtocolError("order.unauthorised", {
-      detail: "no line of our policy says when: public",
-    })
+    throw new NodeError(
+      "order.unsatisfied",
+      "No line of our policy says when: public, so nothing of ours goes to everybody.",
+      { hint: "Root keys put one there: comity key propose --policy FILE -o next.root" },
+    )
   const audience = findKind(profile, record.kind)?.audience
   const how =
     audience === undefined

@@ -311,7 +311,7 @@ describe("nobody makes one", () => {
     await using net = await world()
     const { xa, xb } = net.nodes
     const open = await addDraft(xb.context, practice("Two keys"))
-    expect(await codeOf(asked(xb, open.record))).toBe("order.unauthorised")
+    expect(await codeOf(asked(xb, open.record))).toBe("order.unsatisfied")
     const closed = await addDraft(xa.context, practice("Two keys", "TLP:GREEN"))
     expect(await codeOf(asked(xa, closed.record))).toBe("profile.violated")
     expect(await xb.context.db.selectFrom("release_order").select("id").execute()).toEqual([])
