@@ -1,6 +1,9 @@
 import { expect, test } from "vitest"
+import { exportEvidence } from "../../../node/log/evidence.ts"
 import { publish } from "../../../node/log/sequencer.ts"
 import { requestRelease } from "../../../node/order/release.ts"
+import { parsePin, verifyEvidence } from "../../../protocol/evidence.ts"
+import { allowPublic } from "../../support/ceremony.ts"
 import {
   agree,
   errorsIn,
@@ -68,4 +71,26 @@ test("every step is cleared by a focal point; three of them release the list, an
   for (const node of [xb, xc]) await agree(node, agreed!, xa)
   await send(xa, [agreed!], [xd])
   expect(await holds(xd)).toEqual(["List of observations", "Summary"])
+})
+
+test("the summary is for everybody once all three States have said so, each knowing that it is", async () => {
+  await using net = await membersOf({ xa: state, xb: state, xc: state, xd: state })
+  const { xa, xb, xc, xd } = net.nodes
+  await allowPublic(xa, 1)
+  const { record } = await write(xa, "untoc", "summary", {
+    ...cluster,
+    title: "Summary",
+    reviewers: named(xb, xc),
+  })
+  const [order] = await propose(xa, record, [], { to: ["public"], beyondDefault: true })
+  await agree(xb, order!, xa, [record])
+  expect(await codeOf(agree(xc, order!, xa))).toBe("public.unconfirmed")
+  expect(await codeOf(publish(xa.context, order!))).toBe("order.unconsented")
+  await agree(xc, order!, xa, [record])
+  await send(xa, [order!], [xb, xd])
+  for (const node of [xb, xd]) expect(await holds(node)).toEqual(["Summary"])
+  const { file } = await exportEvidence(xd.context, record)
+  const { ground, verdict } = verifyEvidence(file, [parsePin(xa.context.self.id)])
+  expect(verdict).toBe("verified")
+  expect(ground.filter((said) => said.startsWith("consented to by"))).toHaveLength(2)
 })
