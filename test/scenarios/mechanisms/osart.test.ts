@@ -2,6 +2,7 @@ import { expect, test } from "vitest"
 import { publish } from "../../../node/log/sequencer.ts"
 import { editDraft, showDraft } from "../../../node/order/drafts.ts"
 import { inbox } from "../../../node/reading/records.ts"
+import { allowPublic } from "../../support/ceremony.ts"
 import {
   acceptMission,
   agree,
@@ -130,4 +131,24 @@ test("a host that rejects a proposed reviewer by name gets a team without them, 
     "A mission-report",
     ...Array<string>(2).fill("agrees: Mission agreement"),
   ])
+})
+
+test("a report without its thorny parts is for everybody when the plant's State agrees, knowing that it is", async () => {
+  await using net = await membersOf({ xa: host, xt: team, xc: host })
+  const { xa, xt, xc } = net.nodes
+  await agreeMission(xa, xt, "osart", { team: "Kestrel: chemistry" })
+  const agreement = await tell(xa, [xt], "osart", "tacit-agreement", agreed)
+  await allowPublic(xt, 1)
+  const { record } = await write(xt, "osart", "mission-report", {
+    ...{ agreement: await digestOf(xt, agreement), host: named(xa), title: "Report, redacted" },
+    ...{ dates: "2015-11-30/2015-12-17", findings: "52", scope: "all", team: "Kestrel" },
+    ...{ marking: "TLP:CLEAR", withheld: "1", body: "One pump [withheld: proprietary] was seen." },
+  })
+  await share(xt, record, [xa])
+  const [order] = await propose(xt, record, [], { to: ["public"], beyondDefault: true })
+  expect(await codeOf(publish(xt.context, order!))).toBe("order.unconsented")
+  expect(await codeOf(agree(xa, order!, xt))).toBe("public.unconfirmed")
+  await agree(xa, order!, xt, [record])
+  await send(xt, [order!], [xc])
+  expect(await holds(xc)).toEqual(["Report, redacted"])
 })

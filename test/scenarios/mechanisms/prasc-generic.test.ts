@@ -1,6 +1,7 @@
 import { expect, test } from "vitest"
 import { publish } from "../../../node/log/sequencer.ts"
 import { inbox, show } from "../../../node/reading/records.ts"
+import { allowPublic } from "../../support/ceremony.ts"
 import {
   agree,
   agreeMission,
@@ -8,6 +9,7 @@ import {
   digestOf,
   errorsIn,
   holds,
+  makePublic,
   mayAsk,
   membersOf,
   named,
@@ -27,12 +29,14 @@ const committee = { kind: "secretariat", roles: ["moderator"] } as const
 test("a mission from calendar to follow-up: the report waits for its host, and says what its numbers are not", async () => {
   await using net = await membersOf({ xa: host, xt: team, xs: committee, xc: host })
   const { xa, xt, xs, xc } = net.nodes
-  await tell(xs, [xa, xc], "prasc-generic", "calendar-entry", {
+  await allowPublic(xs, 1)
+  const entry = await write(xs, "prasc-generic", "calendar-entry", {
     title: "IRRS mission to XA",
     dates: "2027-03-01/2027-03-12",
     host: named(xa),
     service: "IRRS",
   })
+  await makePublic(xs, entry.record, [xa, xc])
   const self = await write(xa, "prasc-generic", "self-assessment", {
     title: "Module 3",
     areas: ["3"],
