@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { verifyPeer } from "../../node/authority/peers.ts"
+import { blockPeer, verifyPeer } from "../../node/authority/peers.ts"
 import { receiptsOf } from "../../node/exchange/receipts.ts"
 import { sync } from "../../node/exchange/subscribe.ts"
 import { unanswered } from "../../node/exchange/unanswered.ts"
@@ -180,7 +180,7 @@ describe("a release to everybody", () => {
     await withdrawn(xa, ended)
     await acquaint(xc, xa)
     await acquaint(xa, xc)
-    // Compared once more, nothing is queued twice.
+    // Compared once more, nothing is queued twice; blocked for a while, nothing is missed.
     await verifyPeer(xa.context, "xc", wordsOf(xc.context.self.id))
     expect(await received(xc)).toMatchObject({ received: 2, refused: 0, failed: 0 })
     expect(await titles(xc)).toEqual(["Standing"])
@@ -191,6 +191,10 @@ describe("a release to everybody", () => {
       .execute()
     expect(rows).toHaveLength(2)
     expect(await contents(xc)).toBe(1)
+    await blockPeer(xa.context, "xc", true)
+    await releasedToAll(xa, "Meanwhile")
+    await blockPeer(xa.context, "xc", false)
+    expect(await received(xc)).toMatchObject({ received: 1 })
   })
 
   test("is nothing that a stranger learns of, or gets", async () => {
@@ -305,6 +309,20 @@ describe("nobody makes one", () => {
     expect(await codeOf(publish(xa.context, order))).toBe("order.unsatisfied")
     await signAs(xa, order, "p2", [record])
     expect(await codeOf(publish(xa.context, order))).toBeNull()
+  })
+
+  test("with the key of something else, however the server words it", async () => {
+    await using net = await world()
+    const { xa } = net.nodes
+    const { record } = await addDraft(xa.context, practice("Two keys"))
+    await asked(xa, record, { to: ["xb"] })
+    const { db } = xa.context
+    await db
+      .updateTable("content")
+      .set({ content_key: new Uint8Array(32) })
+      .execute()
+    const { order } = await asked(xa, record)
+    expect(await codeOf(signAs(xa, order, "p1", [record]))).toBe("sealed.mismatch")
   })
 
   test("where the policy has no line for it, or the record is not for everybody", async () => {
@@ -491,6 +509,7 @@ describe("taken back", () => {
     for (const node of [xa, xb, xc]) await sync(node.context)
     const [follower, origin] = [imageOf(xb), imageOf(xa)]
     await withdrawn(xa, record)
+    const since = await releasedToAll(xa, "Since the backup")
     for (const node of [xb, xc]) await sync(node.context, "xa")
 
     const restored = {
@@ -507,20 +526,23 @@ describe("taken back", () => {
     expect(await titles(xbBack)).toEqual([""])
     await sync(xa.context, "xb")
     await sync(xbBack.context, "xa")
-    expect(await titles(xbBack)).toEqual([])
-    expect(await contents(xbBack)).toBe(0)
+    expect(await titles(xbBack)).toEqual(["Since the backup"])
+    expect(await contents(xbBack)).toBe(1)
 
     const xaBack = await startFrom(xa, origin, restored)
     answerFrom(net, xaBack)
     expect(await recover(xaBack.context)).toMatchObject({ state: "sound", unopened: [] })
     await sync(xaBack.context)
     await sync(xc.context, "xa")
-    expect(await titles(xc)).toEqual([])
+    expect(await titles(xc)).toEqual(["Since the backup"])
+    // What peers gave back is its own again, and said to have arrived.
+    const { receipts } = await receiptsOf(xaBack.context, since)
+    expect(receipts.map(({ state }) => state)).toEqual(["delivered", "delivered"])
     // Nor is it queued for whoever comes now, while new ones go out to all.
     await releasedToAll(xaBack, "After the restore")
     for (const node of [xbBack, xc]) {
       expect(await received(node)).toMatchObject({ failed: 0, refused: 0 })
-      expect(await titles(node)).toEqual(["After the restore"])
+      expect((await titles(node)).toSorted()).toEqual(["After the restore", "Since the backup"])
     }
   })
 })
