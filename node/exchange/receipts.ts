@@ -165,6 +165,8 @@ export async function takeReceipts(
       .where("order_origin", "=", self.id)
       .where("recipient", "in", [peer, everybody])
       .where("leaf", "in", leaves)
+      // Found by their orders, and not among all that we ever logged.
+      .where("order_id", "in", [...new Set(items.map(({ order }) => order))])
       .execute()
     const places = new Set(known.map(({ order_id, leaf }) => `${order_id} ${leaf}`))
     if (!items.every(({ order, leaf }) => places.has(`${order} ${leaf}`)))

@@ -382,7 +382,7 @@ async function planRelease(
     ...(request.caveats === undefined ? {} : { caveats: request.caveats }),
     ...(request.evidence === undefined ? {} : { evidence: request.evidence }),
     ...(request.until === undefined ? {} : { expires: request.until }),
-    ...(request.onward === undefined ? {} : { onward: request.onward.onward }),
+    ...(request.onward === undefined || isForAll ? {} : { onward: request.onward.onward }),
     ...(request.purpose === undefined ? {} : { purpose: request.purpose }),
   }
   const { marking } = record

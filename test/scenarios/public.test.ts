@@ -8,6 +8,7 @@ import { exportEvidence } from "../../node/log/evidence.ts"
 import { publish } from "../../node/log/sequencer.ts"
 import { addDraft, editDraft } from "../../node/order/drafts.ts"
 import { type ReleaseRequest, requestRelease, requestWithdrawal } from "../../node/order/release.ts"
+import { say } from "../../node/order/say.ts"
 import { inbox, search, show } from "../../node/reading/records.ts"
 import { metaRestored, recover } from "../../node/recover.ts"
 import { encodeCanonical, jsonOf } from "../../protocol/canonical.ts"
@@ -218,6 +219,31 @@ describe("a release to everybody", () => {
     await acquaint(xc, xa)
     expect(await codeOf(sync(xc.context, "xa").then(({ peers }) => peers))).toBeNull()
     expect(await titles(xc)).toEqual([])
+  })
+
+  test("is fetched where it is too large to ride along, as long as it stands", async () => {
+    await using net = await world()
+    const { xa, xb, xc } = net.nodes
+    const text = `${practice("Large")}${"Каждую строку читают двое. ".repeat(9_000)}\n`
+    const { record } = await addDraft(xa.context, text)
+    const { orders } = await asked(xa, record)
+    await authoriseAndPublish(xa, orders, [record])
+    expect(await received(xb)).toMatchObject({ received: 1, failed: 0 })
+    await withdrawn(xa, record)
+    expect(await received(xc)).toMatchObject({ refused: 0, failed: 0 })
+    expect(await contents(xc)).toBe(0)
+  })
+
+  test("makes nothing public of what is said about it", async () => {
+    await using net = await world()
+    const { xa } = net.nodes
+    const record = await releasedToAll(xa)
+    const ours = { relation: "reserves", record, text: "Not tried in transport." } as const
+    expect(await codeOf(say(xa.context, ours))).toBe("recipient.none")
+    const { orders } = await asked(xa, record, { to: ["xb"] })
+    await authoriseAndPublish(xa, orders)
+    const { preview } = await say(xa.context, ours)
+    expect(preview.map(({ recipient }) => recipient)).toEqual(["xb"])
   })
 
   test("a new version goes the same way, and the old one with it when both are taken back", async () => {
