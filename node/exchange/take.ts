@@ -1,4 +1,4 @@
-import type { Insertable } from "kysely"
+import { type Insertable, sql } from "kysely"
 import { type Custody, chainBehind, insideOf, verifyCustody } from "../../protocol/custody.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
@@ -364,6 +364,16 @@ class Run {
     orderId: string,
     { grant, leaf }: PlacedGrant,
     state: ReceiptItem["state"],
+    more: { readonly code?: string | null; readonly until?: string | null } = {},
+  ): void {
+    this.#oweFor(orderId, grant.record.id, encodeHex(leaf), state, more)
+  }
+
+  #oweFor(
+    orderId: string,
+    record: string,
+    leaf: string,
+    state: ReceiptItem["state"],
     {
       code = null,
       until = null,
@@ -372,14 +382,33 @@ class Run {
     this.#changes.receipts.push({
       peer: this.#peer,
       order_id: orderId,
-      record_id: grant.record.id,
-      leaf: encodeHex(leaf),
+      record_id: record,
+      leaf,
       state,
       code,
       until,
       day: this.#day,
       sent: 0,
     })
+  }
+
+  /** Withdrawals of the record that left it standing by another release, whose end this is too. */
+  #withdrawnBefore({ origin, id }: Named) {
+    return this.#trx
+      .selectFrom("receipt_out")
+      .innerJoin("fact", (join) =>
+        join
+          .onRef("fact.order_id", "=", "receipt_out.order_id")
+          .onRef("fact.leaf", "=", "receipt_out.leaf")
+          .onRef("fact.order_origin", "=", "receipt_out.peer"),
+      )
+      .select(["fact.order_id", "fact.leaf"])
+      .where("receipt_out.peer", "=", this.#peer)
+      .where("receipt_out.state", "=", "delivered")
+      .where("fact.record_id", "=", id)
+      .where("fact.record_origin", "=", origin)
+      .where("fact.act", "=", sql.lit("withdraw"))
+      .execute()
   }
 
   async #write(): Promise<void> {
@@ -417,10 +446,13 @@ class Run {
       const ended = await purgeEnded(this.#context, trx, placed.grant.record)
       const { hasPurged, isLive, heldUntil, isSealed } = ended
       this.#taken.hasPurged ||= hasPurged
-      if (heldUntil !== null) this.#owe(order, placed, "held", { until: heldUntil })
-      else if (isSealed) this.#owe(order, placed, "sealed")
       // One that ends nothing here, by its place or its rule, leaves what we hold: we don't say otherwise.
-      else this.#owe(order, placed, isLive ? "delivered" : "purged")
+      const state =
+        heldUntil !== null ? "held" : isSealed ? "sealed" : isLive ? "delivered" : "purged"
+      this.#owe(order, placed, state, { until: heldUntil })
+      if (!isLive)
+        for (const { order_id, leaf } of await this.#withdrawnBefore(placed.grant.record))
+          this.#oweFor(order_id, placed.grant.record.id, leaf, state, { until: heldUntil })
     }
     await insertRows(trx, "receipt_out", receipts)
   }

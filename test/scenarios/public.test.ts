@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest"
+import { reviewExport } from "../../node/authority/officer.ts"
 import { blockPeer, verifyPeer } from "../../node/authority/peers.ts"
 import { receiptsOf } from "../../node/exchange/receipts.ts"
 import { sync } from "../../node/exchange/subscribe.ts"
@@ -7,14 +8,23 @@ import { why } from "../../node/exchange/why.ts"
 import { exportEvidence } from "../../node/log/evidence.ts"
 import { publish } from "../../node/log/sequencer.ts"
 import { addDraft, editDraft } from "../../node/order/drafts.ts"
+import { exportOrder } from "../../node/order/orders.ts"
 import { type ReleaseRequest, requestRelease, requestWithdrawal } from "../../node/order/release.ts"
 import { say } from "../../node/order/say.ts"
 import { inbox, search, show } from "../../node/reading/records.ts"
 import { metaRestored, recover } from "../../node/recover.ts"
 import { encodeCanonical, jsonOf } from "../../protocol/canonical.ts"
-import { encodeHex } from "../../protocol/encoding.ts"
+import { decodeHex, encodeHex } from "../../protocol/encoding.ts"
 import { decodeEvidence, parsePin, verifyEvidence } from "../../protocol/evidence.ts"
-import { everybody, type Grant, type Terms } from "../../protocol/release/grant.ts"
+import {
+  encodeGrant,
+  everybody,
+  type Grant,
+  grantLeaf,
+  type Terms,
+} from "../../protocol/release/grant.ts"
+import { buildGrantTree } from "../../protocol/release/grant-tree.ts"
+import type { Order } from "../../protocol/release/order.ts"
 import { wordsOf } from "../../protocol/words.ts"
 import { allowPublic } from "../support/ceremony.ts"
 import { alteredPayload } from "../support/envelope.ts"
@@ -34,7 +44,7 @@ import {
   type TestNetwork,
   type TestNode,
 } from "../support/network.ts"
-import { codeOf } from "../support/refusal.ts"
+import { codeOf, refusal } from "../support/refusal.ts"
 import { answerFrom, imageOf, startFrom } from "../support/restart.ts"
 
 const practice = (title: string, marking = "TLP:CLEAR") => `---
@@ -168,6 +178,32 @@ describe("a release to everybody", () => {
     await withdrawn(xa, record, ["xb"])
     await sync(xb.context, "xa")
     expect((await inbox(xb.context)).records[0]).toMatchObject({ public: true, title: "Two keys" })
+  })
+
+  test("gives the terms while it stands, whichever came first; one withdrawal ends both", async () => {
+    await using net = await world()
+    const { xa, xb } = net.nodes
+    const { record } = await addDraft(xa.context, practice("Two keys"))
+    for (const to of ["xb", everybody]) {
+      const { orders } = await asked(xa, record, { to: [to] })
+      await authoriseAndPublish(xa, orders, [record])
+    }
+    await sync(xb.context, "xa")
+    const { terms } = await show(xb.context, record)
+    expect(terms).toMatchObject({ evidence: "public", purpose: "public information" })
+    expect(await withdrawn(xa, record)).toHaveLength(2)
+    await sync(xb.context, "xa")
+    expect(await contents(xb)).toBe(0)
+    const { receipts } = await receiptsOf(xa.context, record)
+    const ofXb = receipts.filter(({ member }) => member === xb.context.self.id)
+    expect(ofXb.map(({ state }) => state).sort()).toEqual([
+      "delivered",
+      "delivered",
+      "purged",
+      "purged",
+    ])
+    const waiting = await unanswered(xa.context)
+    expect(waiting.map(({ member }) => member)).toEqual([net.nodes.xc.context.self.id])
   })
 
   test("reaches a member that is verified later: what stands, and what was taken back", async () => {
@@ -370,7 +406,10 @@ describe("nobody makes one", () => {
     await authoriseAndPublish(xa, orders)
     const all = await releasedToAll(xa)
     await sync(xb.context, "xa")
-    expect(await codeOf(asked(xb, mine))).toBe("onward.refused")
+    await expect(asked(xb, mine)).rejects.toMatchObject({
+      code: "onward.refused",
+      message: "Only its origin releases a record to everybody.",
+    })
     expect(await codeOf(asked(xb, all))).toBe("onward.refused")
     // Who follows its origin has it; nobody else needs to be permitted to be told.
     expect(await codeOf(asked(xb, all, { to: ["xc"] }))).toBe("onward.refused")
@@ -378,6 +417,25 @@ describe("nobody makes one", () => {
     expect(await titles(xc)).toEqual(["Two keys"])
   })
 })
+
+/** Under a profile that lets States read it, and nobody else; marked as if everybody could. */
+const amongStates = `---
+title: For States
+profile: insserv
+kind: good-practice
+marking: TLP:CLEAR
+areas: [MORC-3]
+basis: NSS 15
+whyBetter: Nobody else does it so.
+---
+What is done.
+`
+
+type Exported = {
+  readonly grants: readonly [{ readonly grant: Grant; readonly position: number }]
+  readonly payload: Order
+  readonly seed: string
+}
 
 /** XA's software checks nothing: what does XB make of it? Its officers sign whatever the test says. */
 describe("a member that keeps to the form alone", () => {
@@ -422,8 +480,12 @@ describe("a member that keeps to the form alone", () => {
     context.db.selectFrom("content").selectAll().where("id", "=", id).executeTakeFirstOrThrow()
 
   /** A record with its key, which nobody was given yet. */
-  async function frozen(node: TestNode, title: string, marking = "TLP:CLEAR"): Promise<string> {
-    const { record } = await addDraft(node.context, practice(title, marking))
+  async function frozen(node: TestNode, title: string, marking?: string): Promise<string> {
+    return frozenAs(node, practice(title, marking))
+  }
+
+  async function frozenAs(node: TestNode, text: string): Promise<string> {
+    const { record } = await addDraft(node.context, text)
     await requestRelease(node.context, { records: [record], to: ["xb"] })
     return record
   }
@@ -437,7 +499,9 @@ describe("a member that keeps to the form alone", () => {
     const wrong = encodeHex(new Uint8Array(content_key))
     const { digest } = await rowOf(xa, other)
     const named = (await releaseGrant(xa, record, everybody)).record
+    const ofStates = await frozenAs(xa, amongStates)
     const said = {
+      "a kind for States alone": await told(net, ofStates, {}),
       "one officer": await told(net, record, {}, { by: ["p1"] }),
       "the rule of one member": await told(net, record, {}, { conditions: [] }),
       "another marking": await told(net, amber, {}),
@@ -448,6 +512,7 @@ describe("a member that keeps to the form alone", () => {
       }),
     }
     expect(said).toEqual({
+      "a kind for States alone": ["profile.violated"],
       "one officer": ["order.unauthorised"],
       "the rule of one member": ["rule.mismatch"],
       "another marking": ["profile.violated"],
@@ -460,6 +525,30 @@ describe("a member that keeps to the form alone", () => {
     expect(await titles(xb)).toEqual([])
     expect(await told(net, record, {})).toEqual(["delivered"])
     expect(await titles(xb)).toEqual(["Two keys"])
+  })
+
+  test("shows its officers what their machine refuses: a key, a kind, a rule that is not the release's", async () => {
+    await using net = await world()
+    const { xa } = net.nodes
+    const shown = async (text: string, rule: readonly string[] = ["public"]) => {
+      const { record } = await addDraft(xa.context, text)
+      const { order } = await asked(xa, record, { to: ["xb"] })
+      const { content_key } = await contentOf(xa, record)
+      const file = jsonOf(await exportOrder(xa.context, order)) as unknown as Exported
+      const [{ grant, position }] = file.grants
+      const key = encodeHex(new Uint8Array(content_key))
+      const toAll = { ...grant, key, recipient: everybody, terms: clear }
+      const leaf = grantLeaf(encodeGrant(toAll))
+      const { root } = buildGrantTree(new Map([[position, leaf]]), decodeHex(file.seed))
+      const conditions = { ...file.payload.rule, conditions: rule }
+      const payload = { ...file.payload, root: encodeHex(root), rule: conditions }
+      const worded = { ...file, grants: [{ grant: toAll, position }], payload }
+      return refusal(() => reviewExport(encodeCanonical(worded), new Map(), null))
+    }
+    expect(await shown(practice("Two keys"))).toBeNull()
+    expect(await shown(practice("Not for all", "TLP:GREEN"))).toBe("profile.violated")
+    expect(await shown(amongStates)).toBe("profile.violated")
+    expect(await shown(practice("By fewer"), [])).toBe("rule.mismatch")
   })
 
   test("is not believed without a line of its policy, though all its officers sign", async () => {
