@@ -316,6 +316,7 @@ test("11 both marks are on every line that names a record, whatever its mechanis
     marking: fc.constantFrom(...markings),
     localMark: fc.option(fc.constantFrom("XA RESTRICTED", "VS-NfD", ...markings), { nil: null }),
     profile: fc.constantFrom(...mechanisms.map(({ id }) => id)),
+    public: fc.boolean(),
     withdrawn: fc.constant(false),
   })
   fc.assert(

@@ -198,17 +198,39 @@ export async function propose(
     to: to.map(({ name }) => name),
     ...request,
   })
-  for (const order of orders) await authorise(from, order)
+  // Whoever proposes it to everybody means it.
+  const named = typeof record === "string" ? [record] : record
+  const confirmed = request.to?.includes("public") === true ? named : []
+  for (const order of orders) await authorise(from, order, confirmed)
   return orders
 }
 
-/** The officers of `by` look at the order that was exported to them and consent; its member hears of it. */
-export async function agree(by: TestNode, order: string, of: TestNode): Promise<string> {
+/**
+ * The officers of `by` look at the order that was exported to them and consent; its member hears of it.
+ *
+ * @param confirmed ids of records that they say again are for everybody
+ */
+export async function agree(
+  by: TestNode,
+  order: string,
+  of: TestNode,
+  confirmed: readonly string[] = [],
+): Promise<string> {
   const exported = await exportOrder(of.context, order)
   const { order: consent } = await makeConsent(by.context, exported)
-  await authoriseAndPublish(by, [consent])
+  await authoriseAndPublish(by, [consent], confirmed)
   await sync(of.context, by.name)
   return consent
+}
+
+/** One's own record, for everybody: the policy has a line for it, and these follow. */
+export async function makePublic(
+  from: TestNode,
+  record: string,
+  followers: readonly TestNode[],
+): Promise<void> {
+  const orders = await propose(from, record, [], { to: ["public"], beyondDefault: true })
+  await send(from, orders, followers)
 }
 
 export async function send(from: TestNode, orders: readonly string[], to: readonly TestNode[]) {

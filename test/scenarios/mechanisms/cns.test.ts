@@ -9,6 +9,7 @@ import { show } from "../../../node/reading/records.ts"
 import { trends } from "../../../node/reading/trends.ts"
 import { cns } from "../../../protocol/profiles/cns.ts"
 import { dueOn } from "../../../protocol/profiles/cycle.ts"
+import { allowPublic } from "../../support/ceremony.ts"
 import { pass } from "../../support/days.ts"
 import { forced, type Wrong } from "../../support/forced.ts"
 import {
@@ -16,6 +17,7 @@ import {
   dues,
   errorsIn,
   holds,
+  makePublic,
   mayAsk,
   membersOf,
   named,
@@ -100,12 +102,21 @@ test("a national report is open, the debate about it stays among Parties, and th
     body: "Slovenia reported on exercises.",
   })
   expect(errorsIn(naming)).toEqual(["state"])
-  await tell(xs, [xa, xb], "cns", "president-report", summary)
+  const presented = await tell(xs, [xa, xb], "cns", "president-report", summary)
   expect(await holds(xb)).toEqual([
     "Seventh national report",
     "Summary of the meeting",
     "To XB on Article 14",
   ])
+  // Both are for everybody where their member's policy says so; what a group found is for Parties.
+  const everybody = { to: ["public"], beyondDefault: true }
+  for (const node of [xa, xs]) await allowPublic(node, 1)
+  const found = await write(xa, "cns", "good-practice", { ...practice, group: named(xa, xb) })
+  expect(await codeOf(mayAsk(xa, found.record, xo, everybody))).toBe("recipient.audience")
+  const opened = await write(xa, "cns", "national-report", report)
+  await makePublic(xa, opened.record, [xo])
+  await makePublic(xs, presented, [xo])
+  expect(await holds(xo)).toEqual(["Seventh national report", "Summary of the meeting"])
   expect(cns.deadlines!.map((one) => dueOn("2029-03-12", one))).toEqual([
     "2028-07-12",
     "2028-11-12",

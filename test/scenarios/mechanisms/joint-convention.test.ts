@@ -5,6 +5,7 @@ import { show } from "../../../node/reading/records.ts"
 import { trends } from "../../../node/reading/trends.ts"
 import { dueOn } from "../../../protocol/profiles/cycle.ts"
 import { jointConvention } from "../../../protocol/profiles/joint-convention.ts"
+import { allowPublic } from "../../support/ceremony.ts"
 import { pass } from "../../support/days.ts"
 import { forced, type Wrong } from "../../support/forced.ts"
 import {
@@ -12,6 +13,7 @@ import {
   dues,
   errorsIn,
   holds,
+  makePublic,
   mayAsk,
   membersOf,
   named,
@@ -65,10 +67,14 @@ test("the rapporteur's report is agreed by the whole group and never public; the
   expect(errorsIn(await write(xa, "joint-convention", "challenge", elsewhere))).toEqual([
     "profile.violated",
   ])
-  await tell(xs, [xa, xb, xc], "joint-convention", "president-report", {
+  const everybody = { to: ["public"], beyondDefault: true }
+  for (const node of [xa, xs]) await allowPublic(node, 1)
+  expect(await codeOf(mayAsk(xa, record, xs, everybody))).toBe("recipient.audience")
+  const president = await write(xs, "joint-convention", "president-report", {
     title: "The President's report",
     themes: "funding; disposal",
   })
+  await makePublic(xs, president.record, [xa, xb, xc])
   expect(await holds(xb)).toEqual(["Report on spent fuel and waste", "The President's report"])
   expect(dueOn("2028-05-21", jointConvention.deadlines![0]!)).toBe("2028-02-21")
 })

@@ -4,6 +4,7 @@ import { publish } from "../../../node/log/sequencer.ts"
 import { editDraft, showDraft } from "../../../node/order/drafts.ts"
 import { showOrder } from "../../../node/order/orders.ts"
 import { inbox } from "../../../node/reading/records.ts"
+import { allowPublic } from "../../support/ceremony.ts"
 import { everybodyReads, pass } from "../../support/days.ts"
 import {
   acceptMission,
@@ -170,4 +171,24 @@ test("a report of which the host is silent for 90 days goes out, and not the fin
   await everybodyReads(net)
   await send(xt, [reworded], [xc])
   expect(await holds(xc)).toEqual(["A mission-report", "Reworded"])
+})
+
+test("a report without its thorny parts is for everybody when the plant's State agrees, knowing that it is", async () => {
+  await using net = await membersOf({ xa: host, xt: team, xc: host })
+  const { xa, xt, xc } = net.nodes
+  await agreeMission(xa, xt, "osart", { team: "Kestrel: chemistry" })
+  const agreement = await tell(xa, [xt], "osart", "tacit-agreement", agreed)
+  await allowPublic(xt, 1)
+  const { record } = await write(xt, "osart", "mission-report", {
+    ...{ agreement: await digestOf(xt, agreement), host: named(xa), title: "Report, redacted" },
+    ...{ dates: "2015-11-30/2015-12-17", findings: "52", scope: "all", team: "Kestrel" },
+    ...{ marking: "TLP:CLEAR", withheld: "1", body: "One pump [withheld: proprietary] was seen." },
+  })
+  await share(xt, record, [xa])
+  const [order] = await propose(xt, record, [], { to: ["public"], beyondDefault: true })
+  expect(await codeOf(publish(xt.context, order!))).toBe("order.unconsented")
+  expect(await codeOf(agree(xa, order!, xt))).toBe("public.unconfirmed")
+  await agree(xa, order!, xt, [record])
+  await send(xt, [order!], [xc])
+  expect(await holds(xc)).toEqual(["Report, redacted"])
 })

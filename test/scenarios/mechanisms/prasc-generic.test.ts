@@ -5,6 +5,7 @@ import { showOrder } from "../../../node/order/orders.ts"
 import { say } from "../../../node/order/say.ts"
 import { inbox, show } from "../../../node/reading/records.ts"
 import { trends } from "../../../node/reading/trends.ts"
+import { allowPublic } from "../../support/ceremony.ts"
 import { everybodyReads, pass } from "../../support/days.ts"
 import { forced, type Wrong } from "../../support/forced.ts"
 import {
@@ -15,6 +16,7 @@ import {
   dues,
   errorsIn,
   holds,
+  makePublic,
   mayAsk,
   membersOf,
   named,
@@ -36,12 +38,14 @@ const committee = { kind: "secretariat", roles: ["moderator"] } as const
 test("a mission from calendar to follow-up: the report waits for its host, and says what its numbers are not", async () => {
   await using net = await membersOf({ xa: host, xt: team, xs: committee, xc: host })
   const { xa, xt, xs, xc } = net.nodes
-  await tell(xs, [xa, xc], "prasc-generic", "calendar-entry", {
+  await allowPublic(xs, 1)
+  const entry = await write(xs, "prasc-generic", "calendar-entry", {
     title: "IRRS mission to XA",
     dates: "2027-03-01/2027-03-12",
     host: named(xa),
     service: "IRRS",
   })
+  await makePublic(xs, entry.record, [xa, xc])
   const self = await write(xa, "prasc-generic", "self-assessment", {
     title: "Module 3",
     areas: ["3"],

@@ -1,10 +1,13 @@
 import { expect, test } from "vitest"
+import { exportEvidence } from "../../../node/log/evidence.ts"
 import { publish } from "../../../node/log/sequencer.ts"
 import { requestRelease } from "../../../node/order/release.ts"
 import { say } from "../../../node/order/say.ts"
 import { translate } from "../../../node/order/translate.ts"
 import { show } from "../../../node/reading/records.ts"
 import { trends } from "../../../node/reading/trends.ts"
+import { parsePin, verifyEvidence } from "../../../protocol/evidence.ts"
+import { allowPublic } from "../../support/ceremony.ts"
 import { forced, type Wrong } from "../../support/forced.ts"
 import {
   agree,
@@ -169,4 +172,26 @@ test("no State takes a step that no focal point cleared, a list that a reviewer 
   expect(await forced(net, xa, await feedback(), xd, open)).toBe("profile.violated")
   expect(await forced(net, xa, await feedback(), xo)).toBe("profile.violated")
   for (const node of [xd, xo]) expect(await holds(node)).toEqual([])
+})
+
+test("the summary is for everybody once all three States have said so, each knowing that it is", async () => {
+  await using net = await membersOf({ xa: state, xb: state, xc: state, xd: state })
+  const { xa, xb, xc, xd } = net.nodes
+  await allowPublic(xa, 1)
+  const { record } = await write(xa, "untoc", "summary", {
+    ...cluster,
+    title: "Summary",
+    reviewers: named(xb, xc),
+  })
+  const [order] = await propose(xa, record, [], { to: ["public"], beyondDefault: true })
+  await agree(xb, order!, xa, [record])
+  expect(await codeOf(agree(xc, order!, xa))).toBe("public.unconfirmed")
+  expect(await codeOf(publish(xa.context, order!))).toBe("order.unconsented")
+  await agree(xc, order!, xa, [record])
+  await send(xa, [order!], [xb, xd])
+  for (const node of [xb, xd]) expect(await holds(node)).toEqual(["Summary"])
+  const { file } = await exportEvidence(xd.context, record)
+  const { ground, verdict } = verifyEvidence(file, [parsePin(xa.context.self.id)])
+  expect(verdict).toBe("verified")
+  expect(ground.filter((said) => said.startsWith("consented to by"))).toHaveLength(2)
 })
