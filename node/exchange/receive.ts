@@ -262,6 +262,7 @@ export class FeedReader {
       const taken = await takeDeliveries(context, trx, this.#peer, opened)
       if (taken.gap !== undefined) this.#fail(taken.gap)
       if (head !== null) await this.#noteHead(trx, head)
+      if (news !== null) await checkHeard(context, trx, this.#peer)
       return taken
     })
     const { received, already, refused, hasPurged } = await commit.catch(async (cause: unknown) => {
@@ -269,10 +270,7 @@ export class FeedReader {
       if (news !== null && before !== null) await examine(context, before, cause, news.checkpoint)
       throw cause
     })
-    if (news !== null) {
-      context.gossip.revision++
-      await checkHeard(context, this.#peer)
-    }
+    if (news !== null) context.gossip.revision++
     const counts = this.#counts
     this.#counts = {
       received: counts.received + received,
