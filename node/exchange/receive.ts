@@ -54,7 +54,7 @@ export type FetchSealed = (digest: string, size: number) => Promise<Uint8Array>
 type Bundle = { readonly parcel: Uint8Array; readonly sealed: Map<string, Uint8Array> }
 
 const bundlesPerCommit = 128
-const bytesPerCommit = 4 * 1024 * 1024
+const bytesPerCommit = 2 * 1024 * 1024
 /** Waiting for the head that they belong to: some eight million entries of a log that is new here. */
 const bytesHeld = 256 * 1024 * 1024
 /** A stranger's parcels cost a decapsulation each; a peer's feed rarely needs more than one. */
