@@ -11,7 +11,7 @@ import { type Group, groupOf } from "./record/group.ts"
 import { isAtMost } from "./record/marking.ts"
 import { decodeRecord, recordDigest } from "./record/record.ts"
 import { type Consent, decodeConsentValue } from "./release/consent.ts"
-import { evidenceTerm, type Grant, type Terms } from "./release/grant.ts"
+import { everybody, evidenceTerm, type Grant, type Terms } from "./release/grant.ts"
 import { type PlacedGrant, placedFields, placeGrant } from "./release/placed-grant.ts"
 import { decodeShape, json, list, literal, object, optional, type ShapeOf } from "./shape.ts"
 import { type Holder, type Standing, verifyOrder } from "./verify.ts"
@@ -199,7 +199,7 @@ function sameBytes(a: object, b: object): boolean {
  */
 export function permits({ onward }: Terms, recipient: string, group: Group | null): boolean {
   if (typeof onward !== "string") return group?.members.includes(recipient) === true
-  return onward === "free" && recipient !== "public"
+  return onward === "free" && recipient !== everybody
 }
 
 /** The first of the terms that are wider than those it was received under; null when none is. */

@@ -21,6 +21,7 @@ import { objectBytes, verifyProven } from "./proven.ts"
 import { describeWitnessing } from "./quorum.ts"
 import type { ComityRecord } from "./record/record.ts"
 import type { Agreed } from "./release/consent.ts"
+import { everybody } from "./release/grant.ts"
 import { decodeShape, json, list, object, optional, type ShapeOf } from "./shape.ts"
 import { type Holder, type Standing, type Step, verifyOrder, verifyRelease } from "./verify.ts"
 import { parseWords, readWords } from "./words.ts"
@@ -226,7 +227,8 @@ function groundOf(
   custody: Custody | null,
 ): readonly string[] {
   const { order } = evidence.proven
-  const { placed } = evidence
+  const { placed, profile } = evidence
+  const disclaimer = profile.profile.comparison?.disclaimer
   const { name, version, network, state } = root
   const who = `${name} (${state}, ${order.payload.origin})`
   const known =
@@ -238,12 +240,13 @@ function groundOf(
     ...(custody ?? []).map((one) => groundOfLink(one, pins)),
     `authorised by ${approvals.length} officers of ${who}, ${knownBy(order.payload.origin, pins)}, under root version ${version}, ${known}`,
     ...consents.map((one) => groundOfConsent(one, pins)),
-    placed.grant.recipient === "public"
+    placed.grant.recipient === everybody
       ? "released to everybody: it can be marked withdrawn, not recalled"
       : `released to member ${placed.grant.recipient}`,
     witnessing,
     ...(pinned.length === 0 ? [] : [`witnessed by ${pinned.join(", ")} that you pinned yourself`]),
     `logged at index ${index}; withdrawal since is not excluded`,
+    ...(disclaimer === undefined ? [] : [disclaimer]),
   ]
 }
 

@@ -22,7 +22,7 @@ import {
   verifyConsents,
   verifySignedAfter,
 } from "./release/consent.ts"
-import type { Grant } from "./release/grant.ts"
+import { everybody, type Grant } from "./release/grant.ts"
 import { areInGrantTree } from "./release/grant-tree.ts"
 import { type Order, type OrderDocument, verifyApprovals } from "./release/order.ts"
 import type { PlacedGrant } from "./release/placed-grant.ts"
@@ -112,10 +112,7 @@ export function verifyOrder(
   // 2: it names us, and its path leads to what the officers signed
   const orderRoot = decodeHex(order.payload.root ?? "")
   for (const { grant } of claim.grants) {
-    const isForUs = holder.recipient === null || grant.recipient === holder.recipient
-    // A file is for whoever reads it; a node has no place for what is nobody's in particular.
-    if (grant.recipient === "public" && holder.recipient !== null)
-      throw new ProtocolError("feature.unsupported", { detail: "public releases" })
+    const isForUs = holder.recipient === null || isFor(holder, grant)
     if (!isForUs) throw new ProtocolError("grant.recipient")
     if (grant.act !== order.payload.act) throw new ProtocolError("grant.malformed")
   }
@@ -150,6 +147,11 @@ export function verifyOrder(
   const agreed = consents.map(({ member, mode }) => `; ${mode} consent of ${member}`).join("")
   report(5, `authorised by ${approvals.length} officers: ${roles}${agreed}`)
   return { order: order.payload, orderId: order.payload.id, index, root, approvals, consents }
+}
+
+/** A grant that names it, or everybody: whoever only reads a file holds nothing by either. */
+function isFor({ recipient: holder }: Holder, { recipient }: Grant): boolean {
+  return holder !== null && (recipient === holder || recipient === everybody)
 }
 
 /** A member that is shown may be known to have gone on since: what it revoked then counts. */
@@ -323,8 +325,8 @@ function verifyRecord(
   if (conditions.includes("consent")) verifyAgreed(profile, record, named.digest, standing.consents)
   verifyHandling(record.marking, holder)
   checkRecord(profile, record)
-  const isForUs = grant.recipient === holder.recipient
-  const to = grant.recipient === "public" ? "public" : isForUs ? holder.kind : null
+  const isForUs = isFor(holder, grant)
+  const to = grant.recipient === everybody ? "public" : isForUs ? holder.kind : null
   checkRelease(profile, record, { ...releaseOf(grant), from, to })
   if (isForUs && profile.localMark === true && holder.localMark(record.marking) === null)
     throw new ProtocolError("marking.unmapped", {

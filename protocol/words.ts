@@ -65,11 +65,12 @@ export async function wordsIn(memberId: string, language: string): Promise<strin
 export async function readWords(text: string): Promise<readonly Uint8Array[]> {
   const digits = text.replace(/[\s·.-]/g, "")
   if (/^\d+$/.test(digits)) return [readDigits(digits)]
-  const words = twelve(text)
+  const words = twelve(text.normalize("NFKD"))
   const readings: Uint8Array[] = []
   const lists = [english]
   for (const load of Object.values(otherLists)) lists.push((await load()).wordlist)
-  for (const list of lists)
+  // Whoever reads a list in builds an index of its 2,048 words: most are ruled out by the first word.
+  for (const list of lists.filter((all) => words.every((word) => all.includes(word))))
     try {
       readings.push(readIn(list, words))
     } catch (cause) {

@@ -17,7 +17,10 @@ export function registerEvidence(program: Command, context: CliContext): void {
       "write one file that proves the release of a record, to be verified without a node",
     )
     .requiredOption("-o, --output <file>", "- for stdout")
-    .option("--peer <name>", "for a record of ours: whose grant to show")
+    .option(
+      "--peer <name>",
+      "for a record of ours: whose grant to show; public for that to everybody",
+    )
     .option("--reason <text>", "an officer's reason where the terms say no; kept on record")
     .addHelpText("after", "\nExample:\n  $ comity evidence 4f1c -o practice.evidence\n")
     .action(

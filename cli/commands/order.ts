@@ -20,6 +20,7 @@ const exportBytes = 64 * 1024 * 1024
 type SignOptions = OfficerOptions & {
   readonly role?: string
   readonly yes?: boolean
+  readonly confirmPublic: readonly string[]
   readonly output?: string
   readonly agent?: string
 }
@@ -58,6 +59,12 @@ export function registerOrder(program: Command, context: CliContext): void {
     .option("--agent <socket>", "the officer's running agent, which shows and asks itself")
     .option("--role <role>", "the role in which to sign, for officers with several")
     .option("--yes", "do not ask for confirmation")
+    .option(
+      "--confirm-public <record>",
+      "confirm that everybody may read this record for ever; repeat for each",
+      (value: string, all: readonly string[]) => [...all, value],
+      [] as readonly string[],
+    )
     .option("-o, --output <file>", "where the signature of an exported order goes")
     .addHelpText(
       "after",
@@ -360,17 +367,57 @@ export async function decide(
   context: CliContext,
   review: Review,
   key: OfficerKey,
-  options: { readonly role?: string; readonly yes?: boolean },
+  options: {
+    readonly role?: string
+    readonly yes?: boolean
+    readonly confirmPublic?: readonly string[]
+  },
   command: Command,
 ): Promise<SignatureLine> {
-  const { signatureMeaning, signReview } = await import("../../node/authority/officer.ts")
+  const { madePublic, signatureMeaning, signReview } = await import(
+    "../../node/authority/officer.ts"
+  )
   const { realClock } = await import("../../node/real-env.ts")
   const output = context.output(command)
   printReview(output, review)
   output.note(signatureMeaning)
   await assertConfirmed(context, options.yes === true, "Sign this?")
+  const toAll = madePublic(review).filter(({ id }) => !isNamed(id, options.confirmPublic))
+  const confirmed = [
+    ...madePublic(review).filter((record) => !toAll.includes(record)),
+    ...(await askedAgain(context, toAll)),
+  ]
   const day = new Date(realClock.now()).toISOString().slice(0, 10)
-  return signReview(review, key, day, options.role)
+  return signReview(
+    review,
+    key,
+    day,
+    options.role,
+    confirmed.map(({ id }) => id),
+  )
+}
+
+/** Digits of a record's id that are its short id here: enough for nobody to hit another by accident. */
+const shortId = 8
+
+function isNamed(id: string, named: readonly string[] = []): boolean {
+  return named.some((one) => one.length >= shortId && id.startsWith(one.toLowerCase()))
+}
+
+/** What is for everybody is confirmed by typing which record it is, where somebody is there to type. */
+async function askedAgain<Named extends { readonly id: string; readonly title: string }>(
+  context: CliContext,
+  records: readonly Named[],
+): Promise<readonly Named[]> {
+  if (context.terminal === null) return []
+  const { promptLine } = await import("../prompt.ts")
+  const confirmed: Named[] = []
+  for (const record of records) {
+    const short = record.id.slice(0, shortId)
+    const question = `Everybody will be able to read “${record.title}” for ever. Type ${short} to confirm: `
+    if (isNamed(record.id, [await promptLine(question, context.terminal)])) confirmed.push(record)
+  }
+  return confirmed
 }
 
 function printReview(output: Output, { order, lines, notes, member }: Review): void {
@@ -381,6 +428,9 @@ function printReview(output: Output, { order, lines, notes, member }: Review): v
     output.note(
       `  to ${known}`,
       isPinned ? "" : styled("yellow", " (not known on this machine: compare the words)"),
+      grant.key === undefined
+        ? ""
+        : styled("yellow", ": anybody, for ever; it can be marked withdrawn, not called back"),
     )
     output.note(
       `     “${record.title}”, ${record.kind}, version ${String(record.version)}, ${record.marking}`,

@@ -59,7 +59,9 @@ export function printRecords(output: Output, records: readonly RecordView[]): vo
         ? "withdrawn"
         : one.verdict + (one.stale === undefined ? "" : `, stale since ${one.stale}`),
       one.profile,
-      one.marking === null ? "" : bothMarks(one.marking, one.localMark),
+      one.marking === null
+        ? ""
+        : bothMarks(one.marking, one.localMark) + (one.public ? ", public" : ""),
       one.withdrawn ? "(withdrawn: content destroyed)" : one.title,
     ]),
   )

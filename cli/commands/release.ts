@@ -28,7 +28,10 @@ export function registerRelease(program: Command, context: CliContext): void {
   release
     .command("request <record...>")
     .description("make the orders that release records to the members named; nothing leaves by it")
-    .requiredOption("--to <peers>", "members and groups (@name), separated by commas")
+    .requiredOption(
+      "--to <peers>",
+      "members and groups (@name), separated by commas; public for everybody, for ever",
+    )
     .option(
       "--onward <how>",
       "may they pass it on: no, consent, inside:@GROUP or free (default: no)",
@@ -56,6 +59,7 @@ Examples:
   $ comity release request 4f1c 90ab --to xb --until 2027-12-31
   $ comity release request 4f1c --to xb --onward inside:@harbours --dry-run
   $ comity release request practices/ --to @harbours
+  $ comity release request 4f1c --to public --dry-run
 `,
     )
     .action((records: readonly string[], options: ReleaseOptions, command: Command) =>
@@ -156,13 +160,18 @@ export function printAsked(
 /** In a dry run all that the recipient will see and know; else what it is given. */
 function printForeseen(output: Output, foreseen: Foreseen, isDry: boolean): void {
   const { recipient, member, title, version, terms, sees, knows } = foreseen
-  output.line(`${recipient} (${member.slice(0, 12)}…): “${title}”, version ${String(version)}`)
+  const isForAll = member === "public"
+  const whom = isForAll ? "EVERYBODY" : `${recipient} (${member.slice(0, 12)}…)`
+  output.line(`${whom}: “${title}”, version ${String(version)}`)
   if (terms !== undefined)
     output.line(
       `    ${terms.marking}, onward ${onwardWords(terms.onward)}, for ${terms.purpose}, evidence to ${terms.evidence}`,
       terms.expires === undefined ? "" : `, until ${terms.expires}`,
     )
   if (!isDry) return
+  if (isForAll && terms !== undefined)
+    output.line("    everybody will be able to read it, for ever: nobody can call it back")
+  for (const clause of foreseen.allowedBy ?? []) output.line(`    allowed: ${clause}`)
   for (const caveat of terms?.caveats ?? []) output.line(`    caveat: ${caveat}`)
   if (sees !== undefined) {
     const { kind, profile, language, areas, fields, attachments, bytes } = sees

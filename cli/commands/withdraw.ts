@@ -9,7 +9,7 @@ export function registerWithdraw(program: Command, context: CliContext): void {
     .command("withdraw <record>")
     .description("make the order that takes a record back; officers sign it, then it is published")
     .requiredOption("--reason <text>", "why; kept here")
-    .option("--from <peers>", "only from these members, separated by commas")
+    .option("--from <peers>", "only from these members, separated by commas; public for everybody")
     .addHelpText(
       "after",
       '\nExample:\n  $ comity withdraw 4f1c --reason "superseded by a new version"\n',

@@ -1,4 +1,6 @@
 import { encodeCanonical, ingest } from "../../protocol/canonical.ts"
+import { sha256 } from "../../protocol/crypto/hash.ts"
+import { sealObject } from "../../protocol/crypto/seal.ts"
 import { ed25519PublicKey, signEd25519 } from "../../protocol/crypto/sign.ts"
 import { groupNamed, insideOf } from "../../protocol/custody.ts"
 import { decodeHex, encodeBase64url, encodeHex, equalBytes } from "../../protocol/encoding.ts"
@@ -19,11 +21,17 @@ import {
 import { checkRecord, checkRelease } from "../../protocol/profiles/profile.ts"
 import { bringProfile, findProfile } from "../../protocol/profiles/registry.ts"
 import { judgeQuorum } from "../../protocol/quorum.ts"
-import { type ComityRecord, decodeRecord, recordDigest } from "../../protocol/record/record.ts"
+import {
+  type ComityRecord,
+  decodeRecord,
+  encodeRecord,
+  recordDigest,
+} from "../../protocol/record/record.ts"
 import { consentSubject, takingBack } from "../../protocol/release/consent.ts"
 import {
   decodeGrantValue,
   encodeGrant,
+  everybody,
   type Grant,
   grantLeaf,
 } from "../../protocol/release/grant.ts"
@@ -271,17 +279,20 @@ function reviewRelease(
   const groups = new Map(
     (fields.groups ?? []).map((one) => [recordDigest(encodeCanonical(one as object)), one]),
   )
-  const knownAs = (member: string) => pins.get(member) ?? `words: ${wordsOf(member)}`
+  const knownAs = (member: string) =>
+    member === everybody ? "EVERYBODY" : (pins.get(member) ?? `words: ${wordsOf(member)}`)
   const lines = grants.map(({ grant }) => {
     const record = records.get(grant.record.digest)
     if (record === undefined || !isAbout(record, grant) || grant.act !== order.act)
       throw new ProtocolError("record.mismatch")
     checkRule(order, record, grant, newestRoot(member).payload)
     const { recipient } = grant
+    if (grant.key !== undefined) checkOpens(grant, grant.key, record)
     const list = groups.get(insideOf(grant) ?? "")
     const group = groupNamed(grant, list, order.network)
     const inside = group === null ? null : { name: group.name, known: group.members.map(knownAs) }
-    const [known, isPinned] = [knownAs(recipient), pins.has(recipient)]
+    const isPinned = recipient === everybody || pins.has(recipient)
+    const known = knownAs(recipient)
     return { recipient, known, isPinned, record, grant, inside }
   })
   const isPaired = lines.every(
@@ -316,6 +327,12 @@ function reviewRelease(
   }
 }
 
+/** The key that everybody gets opens the record that is looked at, and what was sealed is that alone. */
+function checkOpens({ sealed }: Grant, key: string, record: ComityRecord): void {
+  const object = sealObject(decodeHex(key), 0, encodeRecord(record))
+  if (encodeHex(sha256(object)) !== sealed[0]?.digest) throw new ProtocolError("sealed.mismatch")
+}
+
 function isAbout(record: ComityRecord, { record: named }: Grant): boolean {
   return (
     record.id === named.id && record.origin === named.origin && record.version === named.version
@@ -338,7 +355,8 @@ function checkRule(order: Order, record: ComityRecord, grant: Grant, { kind: fro
   if (!isRuled) throw new ProtocolError("rule.mismatch")
   if (order.act === "withdraw") return
   checkRecord(profile, record)
-  checkRelease(profile, record, { ...releaseOf(grant), from, to: null })
+  const to = grant.recipient === everybody ? "public" : null
+  checkRelease(profile, record, { ...releaseOf(grant), from, to })
 }
 
 function checkLog(
@@ -424,6 +442,14 @@ function isWitnessed(base: Head, member: Member, note: string | undefined): bool
 export const signatureMeaning =
   "By signing you authorise this on behalf of the member. It creates no obligation and no admission."
 
+/** The records that by this order, or by the release that it consents to, everybody may read for ever. */
+export function madePublic({ lines }: Pick<Review, "lines">): readonly ComityRecord[] {
+  const toAll = lines.filter(
+    ({ grant }) => grant.act === "release" && grant.recipient === everybody,
+  )
+  return toAll.map(({ record }) => record)
+}
+
 /** PROTOCOL.md §5, notAfter */
 const orderDays = 90
 
@@ -435,15 +461,22 @@ function daysBetween(from: string, to: string): number {
  * The officer's line for the order that was reviewed.
  *
  * @param day UTC, YYYY-MM-DD
- * @throws `officer.unknown` when the root document does not list this officer, or not in this role;
+ * @param confirmed ids of the records that the officer said again are for everybody
+ * @throws `public.unconfirmed` for any other that would be; `officer.unknown` when the root document does not list this officer, or not in this role;
  * `order.malformed` for an order that could be published longer than 90 days from now
  */
 export async function signReview(
-  review: Pick<Review, "member" | "order" | "payload">,
+  review: Pick<Review, "lines" | "member" | "order" | "payload">,
   { officer, seed, member = review.member.id }: OfficerKey,
   day: string,
   role?: string,
+  confirmed: readonly string[] = [],
 ): Promise<SignatureLine> {
+  for (const { id, title } of madePublic(review))
+    if (!confirmed.includes(id))
+      throw new NodeError("public.unconfirmed", `“${title}” would be for everybody, for ever.`, {
+        hint: `If that is meant: --confirm-public ${id.slice(0, 8)}`,
+      })
   // A signature is given for now: a server could keep one that never lapses until it suits somebody.
   if (daysBetween(day, review.order.notAfter) > orderDays)
     throw new ProtocolError("order.malformed", { detail: "notAfter" })

@@ -7,12 +7,14 @@ import { proveInclusionFrom } from "../../protocol/log/compact-range.ts"
 import { openEntry } from "../../protocol/log/entry.ts"
 import { formatTlogProof } from "../../protocol/log/tlog-proof.ts"
 import { isSuccessor, type Member, newestRoot, rootFormat } from "../../protocol/member/root.ts"
+import { everybody } from "../../protocol/release/grant.ts"
 import { flag, hex, object } from "../../protocol/shape.ts"
 import { decodeSigned } from "../../protocol/signed.ts"
 import { readWords, wordsOf } from "../../protocol/words.ts"
 import { type Context, ownRoot, today } from "../context.ts"
 import { NodeError } from "../errors.ts"
 import { takeRoots } from "../log/mirror.ts"
+import { queueForAll } from "../log/queue.ts"
 import { fromNodes, logOf, placesOf } from "../store/queries/logs.ts"
 import {
   allPeers,
@@ -23,6 +25,7 @@ import {
   type Peer,
   peerById,
 } from "../store/queries/members.ts"
+import type { Db } from "../store/schema.ts"
 import { introductions } from "./introductions.ts"
 import { fetchIntroduction, fetchOpenPage } from "./refresh.ts"
 import { assertOfficer, saidAs, verifyStatement } from "./statement.ts"
@@ -294,7 +297,7 @@ function freeName(wanted: string, peers: readonly Peer[], isChosen: boolean): st
 
 /** A name is for typing: it must look neither like an id nor like a group. */
 function checkName(name: string): string {
-  if (!/^[a-z][a-z0-9-]{0,31}$/.test(name) || /^[0-9a-f]{8,}$/.test(name) || name === "public")
+  if (!/^[a-z][a-z0-9-]{0,31}$/.test(name) || /^[0-9a-f]{8,}$/.test(name) || name === everybody)
     throw new NodeError("request.malformed", `A peer can't be called ${JSON.stringify(name)}.`, {
       hint: "Use lower-case letters, digits and hyphens, beginning with a letter.",
     })
@@ -386,7 +389,10 @@ export async function verifyPeer(
     )
     .execute()
   if (!(await isCompared(context, peer.member))) return viewOf(context, peer)
-  return change(context, peer, { verified_on: today(context) })
+  // In one step: what is published meanwhile finds it verified, or is found.
+  return change(context, peer, { verified_on: today(context) }, (trx) =>
+    queueForAll(context, trx, peer.member),
+  )
 }
 
 /** A whole id, as from a QR code, or words in any language. */
@@ -468,8 +474,12 @@ async function change(
   context: Context,
   peer: Peer,
   fields: Partial<Omit<Peer, "member">>,
+  andThen: (trx: Db) => Promise<void> = async () => {},
 ): Promise<PeerView> {
-  await context.db.updateTable("peer").set(fields).where("member", "=", peer.member).execute()
+  await context.db.transaction().execute(async (trx) => {
+    await trx.updateTable("peer").set(fields).where("member", "=", peer.member).execute()
+    await andThen(trx)
+  })
   // Whoever is served, or followed, may be so no longer.
   context.bell.ring()
   return viewOf(context, { ...peer, ...fields })
@@ -478,6 +488,7 @@ async function change(
 /** How a member is called here: a peer's local name, ourselves, or the beginning of its id. */
 export async function nameOf(context: Context, member: string): Promise<string> {
   if (member === context.self.id) return ownRoot(context).state.toLowerCase()
+  if (member === everybody) return everybody
   const peer = (await allPeers(context.db)).find((one) => one.member === member)
   return peer?.name ?? `${member.slice(0, 12)}…`
 }

@@ -25,6 +25,7 @@ import { emptyRange } from "../../protocol/log/compact-range.ts"
 import { isOpenEntry } from "../../protocol/log/entry.ts"
 import { kemKeyFor } from "../../protocol/member/keys.ts"
 import { endOfEpoch, type Member } from "../../protocol/member/root.ts"
+import { everybody } from "../../protocol/release/grant.ts"
 import { endOf, type FactLink } from "../../protocol/release/precedence.ts"
 import { heldLink } from "../../protocol/verify.ts"
 import { type Context, today } from "../context.ts"
@@ -44,6 +45,7 @@ import {
 import { entriesFrom, type LogState, logAndFeed, logOf } from "../store/queries/logs.ts"
 import { keysInForce, memberById } from "../store/queries/members.ts"
 import { checkpointAt, type Place, proofsFor, unprovenFor } from "../store/queries/proofs.ts"
+import type { Db } from "../store/schema.ts"
 
 /** Where a reader of our feed stands: what it has of us already. */
 export type FeedPosition = {
@@ -376,7 +378,7 @@ async function openContents(
     for (const row of await contentKeys(db, origin, ids))
       contents.set(versionName({ ...row, origin }), row)
   const withdrawals = await withdrawalsOf(db, ids)
-  const doubts = await doubtsOf(db, peer, ids)
+  const doubts = await doubtsTowards(db, peer, ids)
   const chains = new Map<QueuedGrant, readonly FactLink[]>()
   for (const { grant } of releases)
     if (grant.custody !== undefined) chains.set(grant, (await linksOf(db, grant)).map(heldLink))
@@ -387,10 +389,10 @@ async function openContents(
   const open = releases.flatMap(({ order, grant }) => {
     const { record } = grant
     const content = contents.get(versionName(record))
-    const known = factsTowards(withdrawals, record, peer)
+    const known = factsTowards(withdrawals, record, grant.recipient)
     const isEnded =
       known.length > 0 && endOf(factOfGrant(order, grant, chains.get(grant)), known) !== null
-    const isDoubtful = order.base_size <= (doubts.get(record.id) ?? -1)
+    const isDoubtful = order.base_size <= (doubts.get(grant.recipient)?.get(record.id) ?? -1)
     // After a restore the list may be missing: nobody could tell whom it may be passed on to.
     const isListed = grant.inside === null || lists.has(grant.inside)
     if (content === undefined || isEnded || isDoubtful || !isListed) return []
@@ -454,28 +456,36 @@ export async function sealedFor(
     .where("record.sealed_digest", "=", digest)
     .executeTakeFirst()
   if (row === undefined || context.gap !== null) return null
-  const about = (
-    await context.db
-      .selectFrom("fact")
-      .selectAll()
-      .where("record_id", "=", row.id)
-      .where("record_origin", "=", row.origin)
-      .where("order_origin", "=", context.self.id)
-      .where("recipient", "=", peer)
-      .where("act", "=", "release")
-      .where("repudiated", "=", 0)
-      .execute()
-  ).map(asFact)
-  const known = factsTowards(await withdrawalsOf(context.db, [row.id]), row, peer)
-  const doubt = (await doubtsOf(context.db, peer, [row.id])).get(row.id)
+  const about = await context.db
+    .selectFrom("fact")
+    .selectAll()
+    .where("record_id", "=", row.id)
+    .where("record_origin", "=", row.origin)
+    .where("order_origin", "=", context.self.id)
+    .where("recipient", "in", [peer, everybody])
+    .where("version", "=", row.version)
+    .where("act", "=", "release")
+    .where("repudiated", "=", 0)
+    .execute()
+  const withdrawals = await withdrawalsOf(context.db, [row.id])
+  const doubts = await doubtsTowards(context.db, peer, [row.id])
   const isLive = about.some(
     (fact) =>
-      fact.version === row.version && fact.baseSize > (doubt ?? -1) && endOf(fact, known) === null,
+      fact.base_size > (doubts.get(fact.recipient)?.get(row.id) ?? -1) &&
+      endOf(asFact(fact), factsTowards(withdrawals, row, fact.recipient)) === null,
   )
   if (!isLive) return null
   const sealed = sealObject(new Uint8Array(row.content_key), 0, new Uint8Array(row.bytes))
   if (encodeHex(sha256(sealed)) !== digest) throw new StoreDamage("a record's content")
   return sealed
+}
+
+/** What is in doubt of what it was given itself, and of what everybody was. */
+async function doubtsTowards(db: Db, peer: string, ids: readonly string[]) {
+  const doubts = new Map<string, ReadonlyMap<string, number>>()
+  for (const recipient of [peer, everybody])
+    doubts.set(recipient, await doubtsOf(db, recipient, ids))
+  return doubts
 }
 
 /**

@@ -13,7 +13,7 @@ import { decodeEntries, type EntriesFrame, readFrames } from "../../protocol/exc
 import { limits } from "../../protocol/limits.ts"
 import { findProfile } from "../../protocol/profiles/registry.ts"
 import type { Group } from "../../protocol/record/group.ts"
-import { type Grant, signedGrant, type Terms } from "../../protocol/release/grant.ts"
+import { everybody, type Grant, signedGrant, type Terms } from "../../protocol/release/grant.ts"
 import type { Standing } from "../../protocol/verify.ts"
 import { nameOf } from "../authority/peers.ts"
 import { type Context, today } from "../context.ts"
@@ -26,7 +26,7 @@ import type { RecordReference } from "../order/standing.ts"
 import { claimOf, liveFacts } from "../reading/records.ts"
 import { truncateWal } from "../store/purge.ts"
 import { keepLinks, linksOf, listOf, membersOf } from "../store/queries/custody.ts"
-import { asFact, type FactRow, factsAbout } from "../store/queries/facts.ts"
+import { asFact, type FactRow } from "../store/queries/facts.ts"
 import { insertGrants, placesGranted } from "../store/queries/grants.ts"
 import { logOf } from "../store/queries/logs.ts"
 import { allPeers, type Peer } from "../store/queries/members.ts"
@@ -59,8 +59,13 @@ export type Held = {
  */
 export async function holdingOf(context: Context, reference: RecordReference): Promise<Held> {
   const { db, self } = context
-  const fact = (await liveFacts(context, reference)).find(({ recipient }) => recipient === self.id)
+  const live = await liveFacts(context, reference)
+  const fact = live.find(({ recipient }) => recipient === self.id)
   const from = await nameOf(context, reference.origin)
+  if (fact === undefined && live.some(({ recipient }) => recipient === everybody))
+    throw new NodeError("onward.refused", `${from} has released this record to everybody.`, {
+      hint: "There is nothing to permit: show it, with its proof (comity evidence RECORD -o FILE).",
+    })
   if (fact === undefined || fact.standing === "suspended" || fact.standing === "repudiated")
     throw new NodeError("record.withdrawn", "No release of this record to us stands.")
   const { placed, sealed, terms } = await grantOf(context, fact)
@@ -221,8 +226,7 @@ export async function takeWithdrawal(context: Context, bytes: Uint8Array): Promi
     const resting = await restingOn(trx, self.id, standing.order.origin, grant)
     if (resting.length === 0) return
     await keepWithdrawal(trx, link, standing, env.clock.now())
-    const facts = await factsAbout(trx, grant.record, self.id)
-    const purged = await purgeEnded(context, trx, grant.record, facts)
+    const purged = await purgeEnded(context, trx, grant.record)
     hasPurged = purged.hasPurged
     if (purged.isLive) return
     const { heldUntil: until, isSealed } = purged

@@ -12,6 +12,7 @@ import { limits } from "../../protocol/limits.ts"
 import { newestRoot } from "../../protocol/member/root.ts"
 import { consentRulesOf } from "../../protocol/profiles/profile.ts"
 import { findProfile } from "../../protocol/profiles/registry.ts"
+import { everybody } from "../../protocol/release/grant.ts"
 import { encodeSigned, signLine } from "../../protocol/signed.ts"
 import { nameOf } from "../authority/peers.ts"
 import type { Context } from "../context.ts"
@@ -170,8 +171,10 @@ export async function takeReceipts(
       .selectFrom("fact")
       .select(["order_id", "leaf"])
       .where("order_origin", "=", self.id)
-      .where("recipient", "=", peer)
+      .where("recipient", "in", [peer, everybody])
       .where("leaf", "in", leaves)
+      // Found by their orders, and not among all that we ever logged.
+      .where("order_id", "in", [...new Set(items.map(({ order }) => order))])
       .execute()
     const places = new Set(known.map(({ order_id, leaf }) => `${order_id} ${leaf}`))
     if (!items.every(({ order, leaf }) => places.has(`${order} ${leaf}`)))
@@ -226,6 +229,30 @@ export type ReceiptView = {
   readonly day: string
 }
 
+/** What is for everybody, as what each member whose feed has it was given. */
+export async function toEach<Row extends { readonly order_id: string; readonly recipient: string }>(
+  db: Db,
+  facts: readonly Row[],
+): Promise<readonly Row[]> {
+  const each: Row[] = []
+  for (const fact of facts) {
+    if (fact.recipient !== everybody) each.push(fact)
+    else
+      for (const { peer } of await queuedFor(db, fact.order_id))
+        each.push({ ...fact, recipient: peer })
+  }
+  return each
+}
+
+const queuedFor = prepared((db, orderId: string) =>
+  db
+    .selectFrom("delivery")
+    .select("peer")
+    .distinct()
+    .where("order_id", "=", orderId)
+    .orderBy("peer"),
+)
+
 /** What became of a record of ours at each member it was released to, by each order. */
 export async function receiptsOf(
   context: Context,
@@ -242,7 +269,7 @@ export async function receiptsOf(
     .orderBy("idx")
     .execute()
   const receipts: ReceiptView[] = []
-  for (const fact of facts) {
+  for (const fact of await toEach(db, facts)) {
     const newest = await db
       .selectFrom("receipt_in")
       .selectAll()

@@ -1,4 +1,4 @@
-import type { Insertable } from "kysely"
+import { type Insertable, sql } from "kysely"
 import { type Custody, chainBehind, insideOf, verifyCustody } from "../../protocol/custody.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
@@ -7,8 +7,9 @@ import type { ParcelContent } from "../../protocol/exchange/parcel.ts"
 import type { ReceiptItem } from "../../protocol/exchange/receipt.ts"
 import { withdrawalTag } from "../../protocol/log/entry.ts"
 import type { ComityRecord } from "../../protocol/record/record.ts"
+import { everybody } from "../../protocol/release/grant.ts"
 import type { PlacedGrant } from "../../protocol/release/placed-grant.ts"
-import { endOf, type Fact } from "../../protocol/release/precedence.ts"
+import { winner } from "../../protocol/release/precedence.ts"
 import {
   type Claim,
   type Holder,
@@ -363,6 +364,16 @@ class Run {
     orderId: string,
     { grant, leaf }: PlacedGrant,
     state: ReceiptItem["state"],
+    more: { readonly code?: string | null; readonly until?: string | null } = {},
+  ): void {
+    this.#oweFor(orderId, grant.record.id, encodeHex(leaf), state, more)
+  }
+
+  #oweFor(
+    orderId: string,
+    record: string,
+    leaf: string,
+    state: ReceiptItem["state"],
     {
       code = null,
       until = null,
@@ -371,14 +382,33 @@ class Run {
     this.#changes.receipts.push({
       peer: this.#peer,
       order_id: orderId,
-      record_id: grant.record.id,
-      leaf: encodeHex(leaf),
+      record_id: record,
+      leaf,
       state,
       code,
       until,
       day: this.#day,
       sent: 0,
     })
+  }
+
+  /** Withdrawals of the record that left it standing by another release, whose end this is too. */
+  #withdrawnBefore({ origin, id }: Named) {
+    return this.#trx
+      .selectFrom("receipt_out")
+      .innerJoin("fact", (join) =>
+        join
+          .onRef("fact.order_id", "=", "receipt_out.order_id")
+          .onRef("fact.leaf", "=", "receipt_out.leaf")
+          .onRef("fact.order_origin", "=", "receipt_out.peer"),
+      )
+      .select(["fact.order_id", "fact.leaf"])
+      .where("receipt_out.peer", "=", this.#peer)
+      .where("receipt_out.state", "=", "delivered")
+      .where("fact.record_id", "=", id)
+      .where("fact.record_origin", "=", origin)
+      .where("fact.act", "=", sql.lit("withdraw"))
+      .execute()
   }
 
   async #write(): Promise<void> {
@@ -413,19 +443,16 @@ class Run {
     }
     await indexRecords(trx, indexed)
     for (const { order, placed } of withdrawn) {
-      const { record, recipient } = placed.grant
-      const facts = await factsAbout(trx, record, recipient)
-      const { hasPurged, isLive, heldUntil, isSealed } = await purgeEnded(
-        this.#context,
-        trx,
-        record,
-        facts,
-      )
+      const ended = await purgeEnded(this.#context, trx, placed.grant.record)
+      const { hasPurged, isLive, heldUntil, isSealed } = ended
       this.#taken.hasPurged ||= hasPurged
-      if (heldUntil !== null) this.#owe(order, placed, "held", { until: heldUntil })
-      else if (isSealed) this.#owe(order, placed, "sealed")
       // One that ends nothing here, by its place or its rule, leaves what we hold: we don't say otherwise.
-      else this.#owe(order, placed, isLive ? "delivered" : "purged")
+      const state =
+        heldUntil !== null ? "held" : isSealed ? "sealed" : isLive ? "delivered" : "purged"
+      this.#owe(order, placed, state, { until: heldUntil })
+      if (!isLive)
+        for (const { order_id, leaf } of await this.#withdrawnBefore(placed.grant.record))
+          this.#oweFor(order_id, placed.grant.record.id, leaf, state, { until: heldUntil })
     }
     await insertRows(trx, "receipt_out", receipts)
   }
@@ -443,7 +470,6 @@ export async function purgeEnded(
   context: Context,
   trx: Db,
   record: { readonly origin: string; readonly id: string; readonly version: number },
-  facts: readonly Fact[],
 ): Promise<{
   readonly hasPurged: boolean
   readonly isLive: boolean
@@ -457,12 +483,15 @@ export async function purgeEnded(
     .where("id", "=", record.id)
     .execute()
   const hold = await holdOn(trx, record)
+  // What we were given ourselves, and what everybody was, end each by itself.
+  const known = [
+    await factsAbout(trx, record, context.self.id),
+    await factsAbout(trx, record, everybody),
+  ]
   let [hasPurged, isLive, heldUntil] = [false, false, null as string | null]
   let isSealed = false
   for (const { rid, version, bytes, locked } of rows) {
-    const isUp = facts.some(
-      (fact) => fact.act === "release" && fact.version === version && endOf(fact, facts) === null,
-    )
+    const isUp = known.some((facts) => winner(facts, version) !== null)
     isLive ||= isUp && version <= record.version
     if (isUp) continue
     if (locked === 0) await unindexRecord(trx, rid, new Uint8Array(bytes))

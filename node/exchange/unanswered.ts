@@ -2,6 +2,7 @@ import { sql } from "kysely"
 import type { ReceiptItem } from "../../protocol/exchange/receipt.ts"
 import { nameOf } from "../authority/peers.ts"
 import { type Context, today } from "../context.ts"
+import { toEach } from "./receipts.ts"
 import { why } from "./why.ts"
 
 /** A withdrawal of ours that its recipient has not answered with *purged* or *sealed*. PROTOCOL.md §9 */
@@ -44,7 +45,7 @@ export async function unanswered(context: Context): Promise<readonly Unanswered[
     .orderBy("at")
     .execute()
   const found: Unanswered[] = []
-  for (const { order_id, leaf, record_id, recipient, at } of facts) {
+  for (const { order_id, leaf, record_id, recipient, at } of await toEach(db, facts)) {
     const said = await db
       .selectFrom("receipt_in")
       .select(["state", "until"])
@@ -54,6 +55,8 @@ export async function unanswered(context: Context): Promise<readonly Unanswered[
       .orderBy("at", "desc")
       .orderBy(sql`rowid`, "desc")
       .executeTakeFirst()
+    // Of a withdrawal from everybody each has to answer: those who have are known only here.
+    if (said?.state === "purged" || said?.state === "sealed") continue
     const isReviewed = said?.until != null && said.until >= today(context)
     const { detail } = await why(context, record_id, recipient)
     found.push({

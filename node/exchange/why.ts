@@ -1,4 +1,5 @@
 import { ProtocolError } from "../../protocol/errors.ts"
+import { everybody } from "../../protocol/release/grant.ts"
 import { endOf } from "../../protocol/release/precedence.ts"
 import { findPeer } from "../authority/peers.ts"
 import { type Context, today } from "../context.ts"
@@ -89,15 +90,27 @@ function refusalOf({ db }: Context, peer: string, prefix: string) {
     .executeTakeFirst()
 }
 
-function factsOf({ db }: Context, origin: string, id: string, recipient: string) {
-  return db
+/** About the member; of what it was given itself and what everybody was, the part that stands, or that came last. */
+async function factsOf({ db }: Context, origin: string, id: string, recipient: string) {
+  const rows = await db
     .selectFrom("fact")
     .selectAll()
     .where("record_id", "=", id)
     .where("record_origin", "=", origin)
-    .where("recipient", "=", recipient)
+    .where("recipient", "in", [recipient, everybody])
     .orderBy("idx")
     .execute()
+  const parts = [everybody, recipient].map((one) => rows.filter((row) => row.recipient === one))
+  const standing = parts.find((part) => {
+    const release = part.findLast(({ act }) => act === "release")
+    return release !== undefined && endOf(asFact(release), part.map(asFact)) === null
+  })
+  const last = rows.at(-1)?.recipient
+  return standing ?? rows.filter((row) => row.recipient === last)
+}
+
+function whom({ recipient }: { readonly recipient: string }, otherwise: string): string {
+  return recipient === everybody ? "everybody" : otherwise
 }
 
 async function whyWeHave(context: Context, peer: Peer, id: string): Promise<Answer> {
@@ -108,11 +121,14 @@ async function whyWeHave(context: Context, peer: Peer, id: string): Promise<Answ
   if (release === undefined) return whyNotHere(context, peer, id)
   const end = endOf(asFact(release), known)
   if (end !== null)
-    return no("origin", `${name} wrote it, and withdrew it from us by order ${end.orderId}.`)
+    return no(
+      "origin",
+      `${name} wrote it, and withdrew it from ${whom(release, "us")} by order ${end.orderId}.`,
+    )
   const place = `by order ${release.order_id}, at index ${release.idx} of its log`
   const [live] = await liveFacts(context, { origin: member, id, version: release.version })
   const standing = live?.standing ?? "verified"
-  const held = `${name} wrote it and released it to us ${place}`
+  const held = `${name} wrote it and released it to ${whom(release, "us")} ${place}`
   return yes("origin", standing === "verified" ? `${held}.` : `${held}; it is ${standing}.`)
 }
 
@@ -163,7 +179,7 @@ async function whyTheyHave(context: Context, peer: Peer, id: string): Promise<An
   const newest = receipts.at(-1)
   if (end !== null) {
     const ending = receipts.findLast((one) => one.order_id === end.orderId)
-    const by = `Withdrawn by order ${end.orderId}; ${name}`
+    const by = `Withdrawn${release.recipient === everybody ? " from everybody" : ""} by order ${end.orderId}; ${name}`
     if (ending?.state === "purged")
       return no("withdrawn", `${by} stated on ${ending.day} that it was purged.`)
     const had = receipts.some(({ state }) => state === "delivered")
@@ -173,7 +189,8 @@ async function whyTheyHave(context: Context, peer: Peer, id: string): Promise<An
         : `${by} stated ${ending.state} on ${ending.day}.`
     return { have: had, reason: "withdrawn", detail, ...(await unsent(context, peer)) }
   }
-  const place = `Released by order ${release.order_id} at index ${release.idx}`
+  const to = release.recipient === everybody ? " to everybody" : ""
+  const place = `Released${to} by order ${release.order_id} at index ${release.idx}`
   if (newest === undefined) return whyQueued(context, peer, place)
   if (newest.state === "refused")
     return no(
@@ -193,17 +210,17 @@ async function whyNotOrdered(
   const row = await context.db
     .selectFrom("order_grant")
     .innerJoin("release_order", "release_order.id", "order_grant.order_id")
-    .select("release_order.id")
+    .select(["release_order.id", "order_grant.recipient"])
     .where("order_grant.order_origin", "=", context.self.id)
     .where("order_grant.record_id", "=", id)
-    .where("order_grant.recipient", "=", member)
+    .where("order_grant.recipient", "in", [member, everybody])
     .where("release_order.act", "=", "release")
     .orderBy("release_order.created_at", "desc")
     .executeTakeFirst()
   if (row === undefined)
     return no("not-released", `No order has ever named ${name} for this record.`)
   const order = await orderById(context.db, row.id)
-  return whyNotLogged(context, name, order)
+  return whyNotLogged(context, whom(row, name), order)
 }
 
 async function whyNotLogged(context: Context, name: string, order: OrderRow): Promise<Answer> {

@@ -7,11 +7,12 @@ import type { Profile } from "../../protocol/profiles/profile.ts"
 import { hasSealedRating } from "../../protocol/profiles/rating.ts"
 import { findProfile } from "../../protocol/profiles/registry.ts"
 import { decodeRecord } from "../../protocol/record/record.ts"
+import { everybody } from "../../protocol/release/grant.ts"
 import { entryOf } from "../../protocol/verify.ts"
 import { findPeer, nameOf } from "../authority/peers.ts"
 import type { Context } from "../context.ts"
 import { NodeError } from "../errors.ts"
-import type { LiveFact } from "../order/standing.ts"
+import { heldBy, type LiveFact } from "../order/standing.ts"
 import { claimOf, contentOf, findRecord, liveFacts, suspended } from "../reading/records.ts"
 import { linksOf } from "../store/queries/custody.ts"
 import { fromNodes } from "../store/queries/logs.ts"
@@ -56,6 +57,7 @@ export async function exportEvidence(
       hint: "Whoever may know the rating was given the record itself.",
     })
   const isRecipient = fact.order_origin !== context.self.id
+  const isForAll = fact.recipient === everybody
   const mayShow = placed.grant.terms?.evidence !== "recipient" || !isRecipient
   if (!mayShow && (options.reason ?? "").trim() === "")
     throw new NodeError("evidence.refused", "The terms let nobody but us see this evidence.", {
@@ -82,7 +84,7 @@ export async function exportEvidence(
     record: reference.id,
     version: reference.version,
     recipient,
-    reveals: `The file shows the whole record, the pseudonyms, organisations and roles of the officers who signed, that ${recipient} received it, and index ${fact.idx} of the log.${disclaimerOf(profile.profile)}`,
+    reveals: `The file shows the whole record, the pseudonyms, organisations and roles of the officers who signed, ${isForAll ? "that everybody may read it" : `that ${recipient} received it`}, and index ${fact.idx} of the log.${disclaimerOf(profile.profile)}`,
   }
 }
 
@@ -118,7 +120,8 @@ export async function exportProof(
 ): Promise<ExportedProof> {
   const { db, self } = context
   const reference = await findRecord(context, prefix)
-  const wanted = peer === undefined ? null : (await findPeer(context, peer)).member
+  const isOurs = reference.origin === self.id
+  const wanted = peer === undefined ? null : await recipientNamed(context, peer)
   const facts = await db
     .selectFrom("fact")
     .selectAll()
@@ -129,7 +132,9 @@ export async function exportProof(
     .orderBy("idx", "desc")
     .execute()
   const fact = facts.find(({ recipient }) =>
-    reference.origin === self.id ? wanted === null || recipient === wanted : recipient === self.id,
+    isOurs
+      ? wanted === null || recipient === wanted
+      : recipient === self.id || recipient === everybody,
   )
   if (fact === undefined)
     throw new NodeError("order.nothing", "No order that is logged has released this record.")
@@ -150,6 +155,11 @@ export async function exportProof(
   }
 }
 
+/** A peer, or `public` for everybody. @throws `peer.*` */
+async function recipientNamed(context: Context, name: string): Promise<string> {
+  return name === everybody ? everybody : (await findPeer(context, name)).member
+}
+
 async function chooseFact(
   context: Context,
   reference: Parameters<typeof liveFacts>[1],
@@ -157,13 +167,11 @@ async function chooseFact(
 ): Promise<LiveFact> {
   const live = await liveFacts(context, reference)
   const isOurs = reference.origin === context.self.id
-  const wanted =
-    isOurs && peer !== undefined
-      ? (await findPeer(context, peer)).member
-      : isOurs
-        ? undefined
-        : context.self.id
-  const fact = live.find(({ recipient }) => wanted === undefined || recipient === wanted)
+  const wanted = isOurs && peer !== undefined ? await recipientNamed(context, peer) : null
+  const fact =
+    wanted === null
+      ? heldBy(context, live, reference.origin)
+      : live.find(({ recipient }) => recipient === wanted)
   if (fact === undefined) {
     const holders = await Promise.all(live.map(({ recipient }) => nameOf(context, recipient)))
     throw new NodeError("record.withdrawn", "No such release of this record stands.", {

@@ -1,17 +1,20 @@
+import { sql } from "kysely"
 import { sha256 } from "../../protocol/crypto/hash.ts"
 import { insideOf } from "../../protocol/custody.ts"
 import { decodeHex, encodeHex, equalBytes } from "../../protocol/encoding.ts"
 import { deliveryDigest, encodeDelivery, firstPrev } from "../../protocol/exchange/delivery.ts"
 import { blindedEntry } from "../../protocol/log/entry.ts"
 import type { Consent } from "../../protocol/release/consent.ts"
-import { type Grant, grantLeaf, signedGrant } from "../../protocol/release/grant.ts"
+import { everybody, type Grant, grantLeaf, signedGrant } from "../../protocol/release/grant.ts"
 import { areInGrantTree } from "../../protocol/release/grant-tree.ts"
-import { loggedPayload, type Order } from "../../protocol/release/order.ts"
+import { decodeOrder, loggedPayload, type Order } from "../../protocol/release/order.ts"
 import type { PlacedGrant } from "../../protocol/release/placed-grant.ts"
+import { endOf } from "../../protocol/release/precedence.ts"
 import type { Claim } from "../../protocol/verify.ts"
 import type { Context } from "../context.ts"
 import { StoreDamage } from "../store/damage.ts"
 import { consentsOf } from "../store/queries/consents.ts"
+import { asFact, type FactRow, factsAbout } from "../store/queries/facts.ts"
 import {
   decodeGrants,
   grantListsOf,
@@ -21,6 +24,7 @@ import {
   placedGrant,
 } from "../store/queries/grants.ts"
 import { entriesAt, logOf } from "../store/queries/logs.ts"
+import { allPeers } from "../store/queries/members.ts"
 import {
   type LoggedFacts,
   type LoggedOrder,
@@ -70,21 +74,24 @@ function queuedGrant({ grant }: Pick<PlacedGrant, "grant">): QueuedGrant {
 
 /**
  * Fixes what every recipient of these orders gets: the next numbers of its feed, each chained to the one
- * before.
+ * before. What is for everybody goes to every peer that is verified, or to `only` that one.
  */
 export async function queueDeliveries(
   context: Context,
   trx: Db,
   orders: readonly Claim[],
+  only?: string,
 ): Promise<void> {
   const now = context.env.clock.now()
-  const recipients = orders.flatMap(({ grants }) => grants.map(({ grant }) => grant.recipient))
+  const followers = only === undefined ? await followersOf(trx, orders) : [only]
+  const shares = orders.map(({ grants }) => sharesOf(grants, followers))
+  const peers = new Set(shares.flatMap((share) => [...share.keys()]))
   // A consent goes to nobody's feed.
-  if (recipients.length === 0) return
-  const feeds = await feedsOf(context, trx, [...new Set(recipients)])
+  if (peers.size === 0) return
+  const feeds = await feedsOf(context, trx, [...peers])
   const rows: Row[] = []
-  for (const { order, entry, grants, consents } of orders)
-    for (const [peer, own] of Map.groupBy(grants, ({ grant }) => grant.recipient)) {
+  for (const [i, { order, entry, consents }] of orders.entries())
+    for (const [peer, own] of shares[i]!) {
       const { feed, n: last, prev } = feeds.get(peer)!
       const n = last + 1
       const bytes = encodeDelivery({
@@ -114,6 +121,82 @@ export async function queueDeliveries(
         .doUpdateSet((eb) => ({ n: eb.ref("excluded.n"), prev: eb.ref("excluded.prev") })),
     )
     .execute()
+}
+
+/** The members whose feeds have these grants. An order is for everybody or for members: see makeOrders. */
+export async function readersOf(trx: Db, grants: Claim["grants"]): Promise<readonly string[]> {
+  return [...sharesOf(grants, await followersOf(trx, [{ grants }])).keys()]
+}
+
+function sharesOf(
+  grants: Claim["grants"],
+  followers: readonly string[],
+): ReadonlyMap<string, Claim["grants"]> {
+  const shares = Map.groupBy(grants, ({ grant }) => grant.recipient)
+  const forAll = shares.get(everybody)
+  if (forAll === undefined) return shares
+  return new Map(followers.map((peer) => [peer, forAll]))
+}
+
+/** Every verified peer, where something is for everybody; one that is blocked is served it afterwards. */
+async function followersOf(
+  trx: Db,
+  orders: readonly Pick<Claim, "grants">[],
+): Promise<readonly string[]> {
+  if (!orders.some(({ grants }) => grants.some(isForAll))) return []
+  const peers = await allPeers(trx)
+  return peers.filter(({ verified_on }) => verified_on !== null).map(({ member }) => member)
+}
+
+function isForAll({ grant }: Pick<PlacedGrant, "grant">): boolean {
+  return grant.recipient === everybody
+}
+
+/**
+ * What was released to everybody before this peer was verified here, as far as it stands, and everything
+ * that took such a release back: what its feed has already is in it once.
+ */
+export async function queueForAll(context: Context, trx: Db, peer: string): Promise<void> {
+  const rows = await ordersToAll(trx, context.self.id)
+  const queued = new Set((await ordersQueued(trx, peer)).map(({ order_id }) => order_id))
+  const missing = rows.filter(({ order_id }) => !queued.has(order_id))
+  const logged = await loggedOrders(trx, context.self.id, [
+    ...new Set(missing.map(({ order_id }) => order_id)),
+  ])
+  const byPlace = logged.toSorted((a, b) => a.epoch - b.epoch || a.idx - b.idx)
+  for (const order of byPlace) {
+    const facts = missing.filter(({ order_id }) => order_id === order.id)
+    if (!(await isWorthTelling(trx, facts))) continue
+    const document = decodeOrder(order.document)
+    const entry = { index: order.idx, salt: order.salt }
+    const lists = await grantListsTo(trx, context.self.id, [order.id], everybody)
+    const grants = lists.flatMap((list) => decodeGrants(list.grants).map(placedGrant))
+    const consents = await consentsOf(trx, document.payload)
+    await queueDeliveries(context, trx, [{ order: document, entry, grants, consents }], peer)
+  }
+}
+
+const ordersToAll = prepared((db, origin: string) =>
+  db
+    .selectFrom("fact")
+    .selectAll()
+    .where("recipient", "=", sql.lit(everybody))
+    .where("order_origin", "=", origin)
+    .where("repudiated", "=", 0),
+)
+
+const ordersQueued = prepared((db, peer: string) =>
+  db.selectFrom("delivery").select("order_id").distinct().where("peer", "=", peer),
+)
+
+async function isWorthTelling(trx: Db, facts: readonly FactRow[]): Promise<boolean> {
+  for (const fact of facts) {
+    if (fact.act === "withdraw") return true
+    const record = { origin: fact.record_origin, id: fact.record_id }
+    const known = await factsAbout(trx, record, everybody)
+    if (endOf(asFact(fact), known) === null) return true
+  }
+  return false
 }
 
 /** Once more, to every recipient that is known of it, or to the one: their feeds begin anew. */
@@ -197,7 +280,10 @@ async function remake(
   const logged = await loggedOrders(db, self.id, ids)
   await assertLogged(context, logged)
   const orders = new Map(logged.map((order) => [order.id, order]))
-  const found = await grantListsTo(db, self.id, ids, first.peer)
+  const found = [
+    ...(await grantListsTo(db, self.id, ids, first.peer)),
+    ...(await grantListsTo(db, self.id, ids, everybody)),
+  ]
   const lists = new Map(found.map(({ order_id, grants }) => [order_id, decodeGrants(grants)]))
   const remade = new Map<Row, QueuedBytes>()
   for (const row of rows) {
@@ -241,7 +327,7 @@ function remakeOne(
   if (root === undefined || !areInGrantTree(placed, decodeHex(root)))
     throw new StoreDamage("a delivery without its order")
   const grants = placed.map(({ bytes }) => queuedGrant({ grant: signedGrant(bytes) }))
-  if (grants.some(({ recipient }) => recipient !== peer))
+  if (grants.some(({ recipient }) => recipient !== peer && recipient !== everybody))
     throw new StoreDamage("a delivery to another peer")
   const entry = { index: order.idx, salt: order.salt }
   const bytes = encodeDelivery({

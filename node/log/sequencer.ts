@@ -14,7 +14,7 @@ import type { Db } from "../store/schema.ts"
 import { type Admitted, admit, type Base } from "./admit.ts"
 import { appendOwn, noteHighWater, stopIfUnsure } from "./append.ts"
 import { noteEvent } from "./event.ts"
-import { queueDeliveries } from "./queue.ts"
+import { queueDeliveries, readersOf } from "./queue.ts"
 import { noteTags } from "./tags.ts"
 
 /**
@@ -275,7 +275,7 @@ async function logOrder(
   // What it ends, or says already, is looked for by orders behind it, and by its tags.
   if (act !== "release") await writeOrders(context, trx, unwritten)
   filler.pushOrder(blindedEntry(1, salt, digest), await noteTags(context, trx, admitted))
-  const queued = [...new Set(placed.map(({ grant }) => grant.recipient))]
+  const queued = await readersOf(trx, placed)
   return { order: id, index, size: 0, queued }
 }
 

@@ -9,6 +9,7 @@ import {
   takingBack,
   verifyConsentOrder,
 } from "../../protocol/release/consent.ts"
+import { everybody } from "../../protocol/release/grant.ts"
 import { decodeOrder, type Order } from "../../protocol/release/order.ts"
 import { type Review, reviewExport } from "../authority/officer.ts"
 import { assertVerified, findPeer, nameOf } from "../authority/peers.ts"
@@ -220,7 +221,8 @@ export async function consentsFor(db: Db, peer: string): Promise<readonly string
   return (await untold(db, peer))
     .filter(
       ({ origin, recipients, says }) =>
-        origin === peer || (says === "back" && recipients.split(" ").includes(peer)),
+        origin === peer ||
+        (says === "back" && recipients.split(" ").some((one) => one === peer || one === everybody)),
     )
     .map(({ order_id }) => order_id)
 }

@@ -1,6 +1,6 @@
 import type { Group } from "../../protocol/record/group.ts"
 import type { ComityRecord } from "../../protocol/record/record.ts"
-import type { Grant, Terms } from "../../protocol/release/grant.ts"
+import { everybody, type Grant, type Terms } from "../../protocol/release/grant.ts"
 import { nameOf } from "../authority/peers.ts"
 import type { Context } from "../context.ts"
 
@@ -16,6 +16,8 @@ export type Foreseen = {
   readonly sees?: Seen
   /** what it knows by it beyond the record, a clause each */
   readonly knows: readonly string[]
+  /** of a release to everybody: what allows it, a clause each */
+  readonly allowedBy?: readonly string[]
 }
 
 export type Seen = {
@@ -38,6 +40,8 @@ export type Foreseeable = {
   readonly record?: { readonly content: ComityRecord; readonly bytes: number }
   /** inside which its recipient may pass it on */
   readonly group?: Group | null
+  /** of a release to everybody, what allows it */
+  readonly allowedBy?: readonly string[] | null
 }
 
 export async function foresee(
@@ -46,7 +50,7 @@ export async function foresee(
 ): Promise<readonly Foreseen[]> {
   const foreseen: Foreseen[] = []
   const together = Map.groupBy(planned, ({ grant }) => grant.recipient)
-  for (const { grant, title, record, group } of planned) {
+  for (const { grant, title, record, group, allowedBy = null } of planned) {
     const { recipient: member, record: named, terms } = grant
     const company = (together.get(member)?.length ?? 1) - 1
     const before = await heldBy(context, grant)
@@ -58,8 +62,10 @@ export async function foresee(
       title,
       ...(terms === undefined ? {} : { terms }),
       ...(record === undefined ? {} : { sees: seenOf(record) }),
+      ...(allowedBy === null ? {} : { allowedBy }),
       knows: [
         ...(grant.act === "release" ? knownOfRelease(named.version, before) : knownOfWithdrawal),
+        ...(member === everybody ? knownOfAll[grant.act] : []),
         ...(group == null ? [] : [await knownOfGroup(context, group)]),
         ...(company === 0 ? [] : [`that ${company} more of its records came with this one`]),
         ...knownOfOrder,
@@ -88,6 +94,14 @@ const knownOfOrder: readonly string[] = [
   "who signed: pseudonym, organisation and role of each officer",
   "where the order stands in our log; not who else is in it, nor how many, nor which records",
 ]
+
+/** Said of what everybody was given, or is to give back. */
+const knownOfAll = {
+  release: [
+    "for ever: it can be marked withdrawn, and is then destroyed by members, not by whoever copied it",
+  ],
+  withdraw: ["and whatever was exported or copied meanwhile stays where it is"],
+} as const satisfies { readonly [act in Grant["act"]]: readonly string[] }
 
 /** The list goes to the recipient whole, whether or not it is on it. */
 async function knownOfGroup(context: Context, { name, members }: Group): Promise<string> {

@@ -6,6 +6,7 @@ import {
   isEmptyInterest,
 } from "../../protocol/record/interest.ts"
 import { type ComityRecord, decodeRecord } from "../../protocol/record/record.ts"
+import { everybody } from "../../protocol/release/grant.ts"
 import { nameOf } from "../authority/peers.ts"
 import { type Context, today } from "../context.ts"
 import { isFoundBy } from "../reading/search-text.ts"
@@ -172,7 +173,14 @@ export async function whoAsked(
   return [...records].flatMap(([id, record]) =>
     interests
       .filter((interest) => meetsInterest(interest, record))
-      .map((interest) => askedBy(interest, id, recipients.get(id)?.has(interest.member) ?? false)),
+      .map((interest) => {
+        const to = recipients.get(id)
+        return askedBy(
+          interest,
+          id,
+          to?.has(interest.member) === true || to?.has(everybody) === true,
+        )
+      }),
   )
 }
 

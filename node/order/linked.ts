@@ -1,3 +1,4 @@
+import { subjectOf } from "../../protocol/profiles/linked.ts"
 import { type ComityRecord, decodeRecord } from "../../protocol/record/record.ts"
 import { nameOf } from "../authority/peers.ts"
 import type { Context } from "../context.ts"
@@ -68,7 +69,7 @@ export function claimOf(
   { origin }: Pick<ComityRecord, "origin">,
   finding: ComityRecord,
 ): "host" | "assessor" {
-  return origin === (finding.fields.host ?? finding.origin) ? "host" : "assessor"
+  return origin === subjectOf(finding) ? "host" : "assessor"
 }
 
 async function newestVersion({ db }: Context, { origin, id }: ComityRecord): Promise<number> {

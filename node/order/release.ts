@@ -2,8 +2,15 @@ import { permits } from "../../protocol/custody.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import { limits } from "../../protocol/limits.ts"
-import { type Act, personsNeeded, type Rule } from "../../protocol/member/policy.ts"
+import {
+  type Act,
+  describeLine,
+  personsNeeded,
+  publicLines,
+  type Rule,
+} from "../../protocol/member/policy.ts"
 import { newestRoot, type Root } from "../../protocol/member/root.ts"
+import type { Reader } from "../../protocol/profiles/audience.ts"
 import { memberFields, membersNamed } from "../../protocol/profiles/consent.ts"
 import { namingAudience } from "../../protocol/profiles/naming.ts"
 import {
@@ -19,7 +26,13 @@ import { isAtMost } from "../../protocol/record/marking.ts"
 import { textLine } from "../../protocol/record/plain-text.ts"
 import { type ComityRecord, decodeRecord, encodeRecord } from "../../protocol/record/record.ts"
 import { membersAsked } from "../../protocol/release/consent.ts"
-import { encodeGrant, type Grant, grantLeaf, type Terms } from "../../protocol/release/grant.ts"
+import {
+  encodeGrant,
+  everybody,
+  type Grant,
+  grantLeaf,
+  type Terms,
+} from "../../protocol/release/grant.ts"
 import { buildGrantTree, drawPositions } from "../../protocol/release/grant-tree.ts"
 import { encodeOrder, type Order } from "../../protocol/release/order.ts"
 import { endOf } from "../../protocol/release/precedence.ts"
@@ -103,7 +116,7 @@ class DryRun extends Error {
  * Nothing leaves by it.
  *
  * @throws `peer.*`, `recipient.*`, `draft.*`, `marking.ceiling`, `profile.unadopted`, `terms.invalid`,
- * `root.closed`, `feature.unsupported`
+ * `root.closed`, `order.unsatisfied` for everybody where our policy does not say so
  */
 export async function requestRelease(
   context: Context,
@@ -209,6 +222,11 @@ function assertTerms(context: Context, request: ReleaseRequest): void {
     throw new NodeError("terms.invalid", "A purpose is one line of 1 to 256 characters.")
   if (caveats.length > 16 || !caveats.every(isLine))
     throw new NodeError("terms.invalid", "Caveats are at most 16 lines of 1 to 256 characters.")
+  const { evidence = "public", onward = "no", to } = request
+  if (to.includes(everybody) && (evidence !== "public" || onward !== "no"))
+    throw new NodeError("terms.invalid", "What everybody may read, everybody may show.", {
+      hint: "A release to public is under evidence public and onward no; name members in another.",
+    })
 }
 
 function holds(shape: Shape<unknown>, value: string): boolean {
@@ -235,6 +253,10 @@ async function findRecipients(
   const found = new Map<string, Recipient>()
   const { names, leftOut } = await listedMembers(context, wanted)
   for (const { name, listed } of names) {
+    if (name === everybody) {
+      found.set(everybody, { id: everybody, name: everybody, listed })
+      continue
+    }
     const peer = await findPeer(context, name).catch((cause: unknown) => {
       const isUs = name === context.self.id || name.toUpperCase() === ownRoot(context).state
       if (!isUs) throw cause
@@ -296,10 +318,6 @@ async function listedMembers(
   const names: { name: string; listed: string | null }[] = []
   const leftOut: LeftOut[] = []
   for (const name of wanted) {
-    if (name === "public")
-      throw new NodeError("feature.later", "Releases to public are not built yet.", {
-        hint: "Name the members one by one.",
-      })
     if (!name.startsWith("@")) names.push({ name, listed: null })
     else {
       const { group, digest } = await findGroup(context, name)
@@ -319,6 +337,8 @@ const usualTerms = {
   onward: "no",
   purpose: "peer learning",
 } as const
+/** Whoever reads it may show that it was released. */
+const publicTerms = { evidence: "public", purpose: "public information" } as const
 
 async function planRelease(
   context: Context,
@@ -330,6 +350,9 @@ async function planRelease(
 ): Promise<Planned> {
   if (recipient.id === row.origin)
     throw new NodeError("recipient.self", `${recipient.name} wrote that record.`)
+  const isForAll = recipient.id === everybody
+  if (held !== null && isForAll)
+    throw new NodeError("onward.refused", "Only its origin releases a record to everybody.")
   if (held !== null && !permits(held.terms, recipient.id, held.group))
     throw new NodeError(
       "onward.refused",
@@ -338,7 +361,7 @@ async function planRelease(
     )
   const content = await trx
     .selectFrom("content")
-    .select("bytes")
+    .select(["bytes", "content_key"])
     .where("origin", "=", row.origin)
     .where("id", "=", row.id)
     .where("version", "=", row.version)
@@ -347,42 +370,30 @@ async function planRelease(
   const record = decodeRecord(bytes)
   await verifyGroup(context, trx, record)
   verifyInterest(record)
-  const member = await memberById(trx, recipient.id)
-  if (member === null) throw new NodeError("store.corrupt", "A peer's root documents are missing.")
-  const theirs = newestRoot(member).payload
-  if (!isAtMost(record.marking, theirs.ceiling))
-    throw new NodeError(
-      "recipient.ceiling",
-      `${recipient.name} takes nothing above ${theirs.ceiling}; “${record.title}” is ${record.marking}.`,
-    )
-  if (!theirs.profiles.includes(row.profile_digest))
-    throw new NodeError(
-      "recipient.profile",
-      `${recipient.name} has not adopted profile ${row.profile_id} in this version.`,
-      { hint: "It would refuse the record; ask it to adopt the profile first." },
-    )
+  const to = isForAll ? "public" : await takerOf(trx, recipient, row, record)
   const ours = ownRoot(context)
   if (!isAtMost(record.marking, ours.ceiling))
     throw new ProtocolError("marking.ceiling", { detail: record.marking })
   const profile = profileOf(row.profile_digest)
   // What it may be passed on to its origin has decided.
   const isDecided = held !== null || request.beyondDefault === true
-  assertAudience(profile, record, recipient, theirs.kind, isDecided)
+  assertAudience(profile, record, recipient, to, isDecided)
   const wanted = {
     ...(request.caveats === undefined ? {} : { caveats: request.caveats }),
     ...(request.evidence === undefined ? {} : { evidence: request.evidence }),
     ...(request.until === undefined ? {} : { expires: request.until }),
-    ...(request.onward === undefined ? {} : { onward: request.onward.onward }),
+    ...(request.onward === undefined || isForAll ? {} : { onward: request.onward.onward }),
     ...(request.purpose === undefined ? {} : { purpose: request.purpose }),
   }
   const { marking } = record
-  const usual: Terms = { ...usualTerms, marking, ...wanted }
+  const usual: Terms = { ...usualTerms, ...(isForAll ? publicTerms : {}), marking, ...wanted }
   const terms = held === null ? usual : narrowed(held.terms, wanted)
   const after = await overridden(context, trx, row, recipient.id)
   const grant: Grant = {
     act: "release",
     ...(after.length === 0 ? {} : { after }),
     ...(held === null ? {} : { custody: held.custody }),
+    ...(isForAll ? { key: encodeHex(new Uint8Array(content.content_key)) } : {}),
     recipient: recipient.id,
     record: { digest: row.digest, id: row.id, origin: row.origin, version: row.version },
     salt: encodeHex(context.env.random(32)),
@@ -395,7 +406,7 @@ async function planRelease(
     throw new NodeError("store.corrupt", "Its origin's root documents are missing.")
   const from = newestRoot(origin).payload.kind
   if (held === null) await assertAgreed({ ...context, db: trx }, record)
-  checkRelease(profile, record, { ...releaseOf(grant), from, to: theirs.kind })
+  checkRelease(profile, record, { ...releaseOf(grant), from, to })
   assertUnnamed(profile, record, grant)
   const conditions = ruleConditions(profile, record, grant)
   const rule = { conditions, kind: row.kind, profile: row.profile_digest }
@@ -403,7 +414,60 @@ async function planRelease(
   const whole = { content: record, bytes: bytes.length }
   const group = request.onward?.group ?? null
   const { listed } = recipient
-  return { grant, rule, asked, title: record.title, record: whole, group, listed }
+  const allowedBy = isForAll ? allowance(ours, profile, record, rule) : null
+  return { grant, rule, asked, title: record.title, record: whole, group, listed, allowedBy }
+}
+
+/** What would make the member refuse it there. @returns the kind of member it is */
+async function takerOf(
+  trx: Db,
+  recipient: Recipient,
+  row: RecordRow,
+  { marking, title }: ComityRecord,
+): Promise<Root["kind"]> {
+  const member = await memberById(trx, recipient.id)
+  if (member === null) throw new NodeError("store.corrupt", "A peer's root documents are missing.")
+  const { ceiling, kind, profiles } = newestRoot(member).payload
+  if (!isAtMost(marking, ceiling))
+    throw new NodeError(
+      "recipient.ceiling",
+      `${recipient.name} takes nothing above ${ceiling}; “${title}” is ${marking}.`,
+    )
+  if (!profiles.includes(row.profile_digest))
+    throw new NodeError(
+      "recipient.profile",
+      `${recipient.name} has not adopted profile ${row.profile_id} in this version.`,
+      { hint: "It would refuse the record; ask it to adopt the profile first." },
+    )
+  return kind
+}
+
+/** By what everybody may read it, a clause each. @throws `order.unsatisfied` */
+function allowance(
+  { policy }: Root,
+  profile: Profile,
+  record: ComityRecord,
+  rule: Rule,
+): readonly string[] {
+  const lines = publicLines(policy, rule)
+  if (lines.length === 0)
+    throw new NodeError(
+      "order.unsatisfied",
+      "No line of our policy says when: public, so nothing of ours goes to everybody.",
+      { hint: "Root keys put one there: comity key propose --policy FILE -o next.root" },
+    )
+  const audience = findKind(profile, record.kind)?.audience
+  const how =
+    audience === undefined
+      ? "says nothing of who may read it"
+      : audience.default.includes("public")
+        ? `gives a ${record.kind} to everybody`
+        : `lets its origin give a ${record.kind} to everybody`
+  return [
+    `its marking, ${record.marking}, sets no limit to who reads it`,
+    ...lines.map((line) => `our policy: ${describeLine(line)}`),
+    `profile ${profile.id} ${how}`,
+  ]
 }
 
 const overridesPerGrant = 64
@@ -436,7 +500,7 @@ function assertAudience(
   profile: Profile,
   record: ComityRecord,
   { id, name }: Recipient,
-  kind: Root["kind"],
+  kind: Reader,
   isBeyondDefault: boolean,
 ): void {
   const audience = findKind(profile, record.kind)?.audience
@@ -444,13 +508,15 @@ function assertAudience(
   if (!audience.ceiling.includes(kind))
     throw new NodeError(
       "recipient.audience",
-      `${name} is a member of kind ${kind}; under ${profile.id} a ${record.kind} goes to no such member.`,
+      kind === "public"
+        ? `Under ${profile.id} a ${record.kind} never goes to everybody.`
+        : `${name} is a member of kind ${kind}; under ${profile.id} a ${record.kind} goes to no such member.`,
     )
   const parties = membersNamed(record, memberFields(consentRulesOf(profile, record.kind)))
   if (isBeyondDefault || audience.default.includes(kind) || parties.includes(id)) return
   throw new NodeError(
     "recipient.audience",
-    `Under ${profile.id} a ${record.kind} does not go to ${name} unless its origin so decides.`,
+    `Under ${profile.id} a ${record.kind} does not go to ${kind === "public" ? "everybody" : name} unless its origin so decides.`,
     { hint: "If it does: --beyond-default. Officers see each recipient before they sign." },
   )
 }
@@ -488,7 +554,8 @@ export async function requestWithdrawal(
   const { db, self } = context
   const record = await ownedOrHeld(context, request.record)
   const only = new Set<string>()
-  for (const name of request.from ?? []) only.add((await findPeer(context, name)).member)
+  for (const name of request.from ?? [])
+    only.add(name === everybody ? everybody : (await findPeer(context, name)).member)
   return db.transaction().execute(async (trx) => {
     const rows = await trx
       .selectFrom("fact")
@@ -578,8 +645,9 @@ async function makeOrders(
   const root = ownRoot(context)
   const orders: string[] = []
   let needs = 0
-  for (const group of Map.groupBy(planned, ({ rule, asked }) =>
-    JSON.stringify([rule, asked]),
+  // What is for everybody is in no order with what is for one: each feed has an order once, whole.
+  for (const group of Map.groupBy(planned, ({ rule, asked, grant }) =>
+    JSON.stringify([rule, asked, grant.recipient === everybody]),
   ).values())
     for (let i = 0; i < group.length; i += limits.grantsPerOrder) {
       const part = group.slice(i, i + limits.grantsPerOrder)

@@ -2,7 +2,7 @@ import { permits } from "../../protocol/custody.ts"
 import { partiesTo } from "../../protocol/profiles/linked.ts"
 import { findProfile } from "../../protocol/profiles/registry.ts"
 import { type ComityRecord, decodeRecord } from "../../protocol/record/record.ts"
-import type { Grant } from "../../protocol/release/grant.ts"
+import { everybody, type Grant } from "../../protocol/release/grant.ts"
 import { endOf } from "../../protocol/release/precedence.ts"
 import { nameOf } from "../authority/peers.ts"
 import type { Context } from "../context.ts"
@@ -74,7 +74,13 @@ async function owed(
     if (origin === recipient || (await isHeldBy(context.db, remark, recipient))) continue
     if (origin === context.self.id) {
       if (await isOffered(context.db, remark)) found.push(remark)
-    } else if (await mayPassOn(context, remark)) found.push(remark)
+    } else if (recipient !== everybody && (await mayPassOn(context, remark))) found.push(remark)
+    else if (relation === "reserves" && recipient === everybody)
+      throw new NodeError(
+        "record.reserved",
+        `${await nameOf(context, origin)} has a reservation on this record that is not for everybody.`,
+        { hint: "The record goes nowhere without it: ask them to release it to public." },
+      )
     else if (relation === "reserves")
       throw new NodeError(
         "record.reserved",

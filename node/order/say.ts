@@ -12,6 +12,7 @@ import {
   encodeRecord,
   recordDigest,
 } from "../../protocol/record/record.ts"
+import { everybody } from "../../protocol/release/grant.ts"
 import { findPeer } from "../authority/peers.ts"
 import { type Context, today } from "../context.ts"
 import { NodeError } from "../errors.ts"
@@ -47,8 +48,8 @@ export type Saying = {
 const kinds: { readonly [relation in Saying["relation"]]: readonly string[] } = {
   adopts: ["adoption-feedback", "adoption"],
   agrees: ["acceptance"],
-  answers: ["answer"],
-  asks: ["question"],
+  answers: ["clarification", "answer"],
+  asks: ["clarification", "question"],
   "follows-up": ["follow-up"],
   replies: ["comment"],
   requests: ["assistance-request"],
@@ -171,7 +172,8 @@ async function addressees(
   if (parent === null) throw new NodeError("recipient.none", "No recipient was named.")
   if (parent.origin !== context.self.id) return [parent.origin]
   const holders = (await liveFacts(context, parent)).map(({ recipient }) => recipient)
-  return [...new Set(holders)].sort()
+  // What we add to what everybody may read is for everybody only if we say so.
+  return [...new Set(holders)].filter((one) => one !== everybody).sort()
 }
 
 async function word(

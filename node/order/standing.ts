@@ -1,3 +1,4 @@
+import { everybody } from "../../protocol/release/grant.ts"
 import { comparePlace, type Fact, winner } from "../../protocol/release/precedence.ts"
 import type { Context } from "../context.ts"
 import { asFact, type FactRow, factsTowards, hasChain } from "../store/queries/facts.ts"
@@ -57,7 +58,7 @@ export async function liveFactsOf(
     )
     found.set(
       name,
-      live.sort((a, b) => rank[a.standing] - rank[b.standing]),
+      live.sort((a, b) => rank[a.standing] - rank[b.standing] || isForAll(b) - isForAll(a)),
     )
   }
   return found
@@ -73,6 +74,11 @@ const rank = { verified: 0, pending: 1, suspended: 2, repudiated: 3 } as const
 
 export function nameOf({ origin, id, version }: RecordReference): string {
   return `${origin} ${id} ${version}`
+}
+
+/** Of two that stand, the one to everybody: nobody is bound by narrower terms beside it. */
+function isForAll({ recipient }: FactRow): number {
+  return Number(recipient === everybody)
 }
 
 /** Of one recipient's facts the release that gives the terms, the best standing first. */
@@ -121,9 +127,18 @@ const tagRows = prepared((db, origin: string, ids: readonly string[]) =>
     .whereRef("log_entry.entry", "=", "content.tag"),
 )
 
-/** How a record stands for us: by our own grant, or, where it is ours, by any. */
+/** How a record stands for us. */
 export function standingOf(context: Context, facts: readonly LiveFact[], origin: string): Standing {
-  const isOurs = origin === context.self.id
-  const ours = facts.find(({ recipient }) => isOurs || recipient === context.self.id)
-  return ours?.standing ?? "verified"
+  return heldBy(context, facts, origin)?.standing ?? "verified"
+}
+
+/** What we hold a record by: a grant to us, or to everybody; where it is ours, any. */
+export function heldBy(
+  { self }: Context,
+  facts: readonly LiveFact[],
+  origin: string,
+): LiveFact | undefined {
+  return facts.find(
+    ({ recipient }) => origin === self.id || recipient === self.id || recipient === everybody,
+  )
 }

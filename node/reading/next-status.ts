@@ -31,15 +31,16 @@ export async function nextStatuses(context: Context): Promise<readonly Due[]> {
   return dues
 }
 
-/** What was found at our own place, whoever found it. */
+/** What was found at our own place, whoever found it; what is a status by its kind is its origin's to say again. */
 async function findingsUnder(
   context: Context,
   digest: string,
   { kinds }: Profile,
 ): Promise<readonly ComityRecord[]> {
-  const followed = Object.entries(kinds)
-    .filter(([, { optional }]) => optional.includes("status"))
-    .map(([kind]) => kind)
+  const { self } = context
+  const saying = Object.keys(kinds).filter((kind) => kinds[kind]!.required.includes("status"))
+  const found = Object.keys(kinds).filter((kind) => kinds[kind]!.optional.includes("status"))
+  const followed = [...found, ...saying]
   if (followed.length === 0) return []
   const rows = await context.db
     .selectFrom("record")
@@ -49,7 +50,11 @@ async function findingsUnder(
     .where("kind", "in", followed)
     .execute()
   const held = await heldRecords(context, rows)
-  return held.filter((finding) => claimOf({ origin: context.self.id }, finding) === "host")
+  return held.filter(
+    (finding) =>
+      claimOf({ origin: self.id }, finding) === "host" &&
+      (finding.origin === self.id || !saying.includes(finding.kind)),
+  )
 }
 
 /** The latest that was said of how far it has come, and when: by the host, or in the finding itself. */

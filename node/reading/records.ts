@@ -4,7 +4,7 @@ import { endOfEpoch, newestRoot } from "../../protocol/member/root.ts"
 import { hasSealedRating, triggerOf } from "../../protocol/profiles/rating.ts"
 import { findProfile } from "../../protocol/profiles/registry.ts"
 import { type ComityRecord, decodeRecord } from "../../protocol/record/record.ts"
-import type { Grant, Terms } from "../../protocol/release/grant.ts"
+import { everybody, type Grant, type Terms } from "../../protocol/release/grant.ts"
 import { decodeOrder } from "../../protocol/release/order.ts"
 import { type Step, verifyOrder, verifyRelease } from "../../protocol/verify.ts"
 import { nameOf } from "../authority/peers.ts"
@@ -17,12 +17,12 @@ import { describeProof } from "../log/prove.ts"
 import { type Links, linksAround } from "../order/linked.ts"
 import { ownSilence } from "../order/own-silence.ts"
 import {
+  heldBy,
   type LiveFact,
   liveFactsOf,
   nameOf as nameOfReference,
   type RecordReference,
   type Standing,
-  standingOf,
 } from "../order/standing.ts"
 import { StoreDamage } from "../store/damage.ts"
 import { consentsOf, knowingOf } from "../store/queries/consents.ts"
@@ -49,6 +49,8 @@ export type RecordView = {
   readonly receivedAt: string
   readonly verdict: Standing
   readonly withdrawn: boolean
+  /** whether its origin released it to everybody, and that stands */
+  readonly public: boolean
   /** the day since which something of its origin may be missing here */
   readonly stale?: string
 }
@@ -114,7 +116,8 @@ async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly
   }
   const views: RecordView[] = []
   for (const row of rows) {
-    const verdict = standingOf(context, facts.get(nameOfReference(row)) ?? [], row.origin)
+    const held = heldBy(context, facts.get(nameOfReference(row)) ?? [], row.origin)
+    const verdict = held?.standing ?? "verified"
     views.push({
       record: row.id,
       version: row.version,
@@ -128,6 +131,7 @@ async function viewsOf(context: Context, rows: readonly Row[]): Promise<readonly
       receivedAt: new Date(row.created_at).toISOString(),
       verdict,
       withdrawn: row.rid === null || row.locked === 1,
+      public: held?.recipient === everybody,
       ...(stale.get(row.origin) == null ? {} : { stale: stale.get(row.origin)!.since }),
     })
   }
@@ -183,7 +187,7 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
   const content = await contentOf(context, reference)
   const record = decodeRecord(content.bytes)
   const facts = await liveFacts(context, reference)
-  const held = facts.find((row) => origin === context.self.id || row.recipient === context.self.id)
+  const held = heldBy(context, facts, origin)
   if (held?.standing === "suspended") throw suspended(id)
   const steps: Step[] = []
   if (held === undefined) {
@@ -204,6 +208,9 @@ export async function show(context: Context, prefix: string): Promise<Shown> {
     network: record.network,
     provenance: steps,
     notes: [
+      ...(held?.recipient === everybody
+        ? ["everybody may read it: its origin released it so"]
+        : []),
       ...(held?.standing === "repudiated"
         ? [`repudiated by its origin from index ${await cutOf(context, held)}`]
         : []),

@@ -1,4 +1,5 @@
 import { ProtocolError } from "../../protocol/errors.ts"
+import { subjectOf } from "../../protocol/profiles/linked.ts"
 import type { Profile } from "../../protocol/profiles/profile.ts"
 import { findProfileById } from "../../protocol/profiles/registry.ts"
 import type { ComityRecord } from "../../protocol/record/record.ts"
@@ -93,11 +94,6 @@ function leastOf({ comparison, id }: Profile, wanted: number | undefined): numbe
   if (wanted !== undefined && wanted < least)
     throw new NodeError("terms.invalid", `Under ${id} a number is of ${least} members at least.`)
   return wanted ?? least
-}
-
-/** Whom a record says something of: the host or the audited State that it names, else its origin. */
-function subjectOf({ fields, origin }: Pick<ComityRecord, "fields" | "origin">): string {
-  return fields.host ?? fields.audited ?? origin
 }
 
 /** Drafts of ours that were never released: most of what a mission finds stays where it was found. */

@@ -162,9 +162,9 @@ export function decodeParcelContent(plaintext: Uint8Array): ParcelContent {
   const keys = new Map<number, Uint8Array>()
   let previous = -1
   for (const { grant, key } of content.keys) {
-    // Ascending, each once, for a release that is there and has no key of its own: one encoding.
+    // Ascending, each once, for a release that is there, and the one that it says itself: one encoding.
     const release = delivery.grants[grant]?.grant
-    const isWanted = release?.act === "release" && release.key === undefined
+    const isWanted = release?.act === "release" && (release.key ?? key) === key
     if (!isWanted || grant <= previous)
       throw new ProtocolError("delivery.malformed", { detail: "keys" })
     previous = grant

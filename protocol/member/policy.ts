@@ -111,19 +111,31 @@ function linesFor(
   act: Act,
   rule: Rule,
 ): readonly Requirement[] | null {
-  const applies = ({ when }: Requirement) => when === undefined || rule.conditions.includes(when)
-  // A line for a condition that is not there does not match: it must not stand in for one that does.
-  const matching = policy.filter(
+  const lines = matching(policy, act, rule)
+  // What goes to everybody can't be called back: a line that is silent about it doesn't allow it.
+  const isPublic = act === "release" && rule.conditions.includes("public")
+  if (isPublic && publicLines(policy, rule).length === 0) return null
+  return lines.length === 0 ? null : [...lines, ...signoff.filter((line) => applies(line, rule))]
+}
+
+function matching(policy: readonly PolicyLine[], act: Act, rule: Rule): readonly PolicyLine[] {
+  return policy.filter(
     (line) =>
       (line.act === "any" || line.act === act) &&
       (line.profile === "any" || line.profile === rule.profile) &&
       (line.kind === "any" || line.kind === rule.kind) &&
-      applies(line),
+      applies(line, rule),
   )
-  // What goes to everybody can't be called back: a line that is silent about it doesn't allow it.
-  const isPublic = act === "release" && rule.conditions.includes("public")
-  if (isPublic && !matching.some(({ when }) => when === "public")) return null
-  return matching.length === 0 ? null : [...matching, ...signoff.filter(applies)]
+}
+
+/** A line for a condition that is not there does not match: it must not stand in for one that does. */
+function applies({ when }: Requirement, { conditions }: Rule): boolean {
+  return when === undefined || conditions.includes(when)
+}
+
+/** The lines of the policy by which a release to everybody is allowed at all; none allow none. */
+export function publicLines(policy: readonly PolicyLine[], rule: Rule): readonly PolicyLine[] {
+  return matching(policy, "release", rule).filter(({ when }) => when === "public")
 }
 
 function holds(line: Requirement, approvals: readonly Approval[]): boolean {

@@ -16,7 +16,10 @@ const ofTheGroup = {
   audience: audience.states,
   marking: marked("TLP:AMBER", "TLP:GREEN"),
   naming: naming.toParties,
+  optional: ["concerned"],
 }
+
+const followed = { optional: ["concerned", "status"], required: ["group"] }
 
 /** The kinds of a review meeting: of the Joint Convention too. */
 export const reviewMeetingKinds: { readonly [kind: string]: KindRule } = {
@@ -28,11 +31,12 @@ export const reviewMeetingKinds: { readonly [kind: string]: KindRule } = {
     parents: ["question"],
     required: ["reference"],
   }),
-  challenge: kind("Challenge", { ...ofTheGroup, optional: ["status"], required: ["group"] }),
+  challenge: kind("Challenge", { ...ofTheGroup, ...followed }),
   "country-review-report": kind("Country review report", {
     audience: audience.states,
     marking: marked("TLP:AMBER+STRICT", "TLP:AMBER+STRICT"),
     naming: naming.toParties,
+    optional: ["concerned"],
     required: ["findings", "group"],
   }),
   "good-performance": kind("Area of good performance", { ...ofTheGroup, required: ["group"] }),
@@ -62,7 +66,7 @@ export const reviewMeetingKinds: { readonly [kind: string]: KindRule } = {
     parents: ["national-report"],
     required: ["toState"],
   }),
-  suggestion: kind("Suggestion", { ...ofTheGroup, optional: ["status"], required: ["group"] }),
+  suggestion: kind("Suggestion", { ...ofTheGroup, ...followed }),
 }
 const kinds = reviewMeetingKinds
 

@@ -72,6 +72,7 @@ const kinds = {
   "evaluation-report": kind("Evaluation report", {
     ...inConfidence,
     areas: 0,
+    audience: audience.industryThenStates,
     optional: ["facility"],
     required: ["dates", "findings"],
   }),

@@ -50,6 +50,11 @@ export function partiesTo({ record, profile }: Under): readonly string[] {
   return [record.origin, ...membersNamed(record, [...fields])]
 }
 
+/** Whom it says something of: the host, the audited State or the State concerned that it names, else its origin. */
+export function subjectOf({ fields, origin }: Pick<ComityRecord, "fields" | "origin">): string {
+  return fields.host ?? fields.audited ?? fields.concerned ?? origin
+}
+
 /** A mission has two parties: what one has worded, the other agrees to, as it is. */
 function acceptanceViolations(
   { about, origin }: ComityRecord,

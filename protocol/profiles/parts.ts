@@ -23,6 +23,7 @@ const fieldTitles: { readonly [name: string]: string } = {
   channel: "How to reach the role: no person is named",
   citation: "Law or regulation, as it is cited",
   cluster: "Cluster of articles",
+  concerned: "State concerned, by its id",
   confidentiality: "Rules of confidentiality",
   consentRef: "Digest of the order by which the origin agreed",
   consequence: "Consequence",
@@ -144,6 +145,7 @@ export const audience = {
     ceiling: ["operator", "secretariat", "team"],
     default: ["operator", "secretariat", "team"],
   },
+  industryThenStates: { ceiling: ["operator", ...states], default: [] },
   industryOnRequest: { ceiling: ["operator", "secretariat", "team"], default: [] },
 } as const satisfies { readonly [name: string]: Audience }
 

@@ -12,6 +12,7 @@ const kinds = {
   ...plantKinds,
   "peer-review-report": kind("Peer review report", {
     ...inConfidence,
+    audience: audience.industryThenStates,
     optional: ["facility"],
     required: ["dates", "findings"],
   }),

@@ -45,7 +45,9 @@ const recordReferenceShape = object({
 })
 export type RecordReference = ShapeOf<typeof recordReferenceShape>
 
-export const recipientShape: Shape<string> = either(digest, literal("public"))
+/** The recipient of a grant that names no member. */
+export const everybody = "public"
+export const recipientShape: Shape<string> = either(digest, literal(everybody))
 
 const fields = {
   act: oneOf(["release", "withdraw"]),
@@ -67,7 +69,7 @@ export const grantShape = refine(object(fields), (grant) =>
   grant.act === "release"
     ? grant.sealed.length > 0 &&
       grant.terms !== undefined &&
-      (grant.key !== undefined) === (grant.recipient === "public")
+      (grant.key !== undefined) === (grant.recipient === everybody)
     : grant.sealed.length === 0 &&
       grant.terms === undefined &&
       grant.key === undefined &&

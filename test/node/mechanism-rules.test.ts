@@ -262,6 +262,39 @@ test("7, 8 where those named agree one by one, all have or it goes nowhere: no m
 })
 const oneByOne = ["explicit", "consensus"]
 
+test("7 silence is a consent where its mechanism has it, of this record, as the agreement that it names has it", () => {
+  const asked = mechanisms.flatMap((profile) =>
+    kindsOf(profile)
+      .filter(([kind]) => consentRulesOf(profile, kind).length > 0)
+      .map(([kind]) => ({ profile, kind })),
+  )
+  const withSilence = new Set<string>()
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...asked),
+      fc.constantFrom("3c".repeat(32), "4d".repeat(32)),
+      fc.constantFrom("tacit-agreement", "memorandum"),
+      fc.constantFrom("00".repeat(32), "ff".repeat(32)),
+      ({ profile, kind }, digest, agreed, record) => {
+        const rules = consentRulesOf(profile, kind)
+        const sample = sampleOf(profile, kind)
+        const silent = { record: "00".repeat(32), from: "2027-02-22" }
+        const memorandum = { digest, kind: agreed }
+        const one = { member: someMembers[0], mode: "tacit", memorandum, silent } as Agreed
+        const isAgreed = ({ basis, mode }: (typeof rules)[number]) =>
+          mode === "tacit" && basis?.kind === agreed && sample.fields[basis.field] === digest
+        const verify = () => verifyAgreed(profile, sample, record, [one])
+        if (rules.every(isAgreed) && record === silent.record) {
+          withSilence.add(profile.id)
+          verify()
+        } else expect(verify).toThrow(expect.objectContaining({ code: "order.unconsented" }))
+      },
+    ),
+    { numRuns: 1000 },
+  )
+  expect(withSilence).toEqual(new Set(["osart", "prasc-generic"]))
+})
+
 test("10 numbers of other members are refused under every mechanism, and one's own come with its words", async () => {
   await using net = await network(["xa", "xb", "xc"])
   const { context } = net.nodes.xa!
@@ -283,6 +316,7 @@ test("11 both marks are on every line that names a record, whatever its mechanis
     marking: fc.constantFrom(...markings),
     localMark: fc.option(fc.constantFrom("XA RESTRICTED", "VS-NfD", ...markings), { nil: null }),
     profile: fc.constantFrom(...mechanisms.map(({ id }) => id)),
+    public: fc.boolean(),
     withdrawn: fc.constant(false),
   })
   fc.assert(

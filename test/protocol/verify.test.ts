@@ -111,11 +111,33 @@ describe("step 1: form, network, ceiling", () => {
 })
 
 describe("step 2: the grant", () => {
-  test("to somebody else; to everybody, which a file may be and a node does not take", async () => {
+  test("to somebody else", async () => {
     const third = await makeMember({ seed: "story c", state: "XC" })
     expect(judge(story, { holder: { recipient: third.id } })).toBe("grant.recipient")
-    const key = "08".repeat(32)
-    expect(await of({ grant: { recipient: "public", key } })).toBe("feature.unsupported")
+  })
+
+  test("to everybody, which whoever gets it takes: TLP:CLEAR, by a line of the policy's own", async () => {
+    const line = { act: "any", kind: "any", persons: 2, profile: "any", role: "any" } as const
+    const origin = await makeMember({
+      seed: "story a",
+      profiles: [generalDigest],
+      policy: [line, { ...line, act: "release", when: "public" }],
+    })
+    const key = encodeHex(story.contentKey)
+    const terms = { ...story.placed[0]!.grant.terms!, marking: "TLP:CLEAR" as const }
+    const to = { recipient: "public", key, terms }
+    const record = { marking: "TLP:CLEAR" as const }
+    const open = await makeStory({ origin, record, grant: to })
+    const third = await makeMember({ seed: "story c", state: "XC" })
+    expect(judge(open)).toBeNull()
+    expect(judge(open, { holder: { recipient: third.id } })).toBeNull()
+    expect(judge(open, { holder: { profiles: [] } })).toBe("profile.unadopted")
+    expect(await of({ record, grant: to })).toBe("order.unauthorised")
+    expect(await of({ origin, grant: to })).toBe("profile.violated")
+    // Under the rule of a release to one member fewer would have to sign.
+    const { rule } = story.claim.order.payload
+    expect(rule.conditions).toEqual([])
+    expect(await of({ origin, record, grant: to, order: { rule } })).toBe("rule.mismatch")
   })
 
   test("not in the tree that was signed", () => {

@@ -6,7 +6,15 @@ import { addDraft } from "../../node/order/drafts.ts"
 import { requestRelease } from "../../node/order/release.ts"
 import { say } from "../../node/order/say.ts"
 import { calendar, meetDeadline, setMilestone } from "../../node/reading/calendar.ts"
-import { agreeMission, errorsIn, membersOf, named, tell, write } from "../support/mechanism.ts"
+import {
+  agreeMission,
+  dues,
+  errorsIn,
+  membersOf,
+  named,
+  tell,
+  write,
+} from "../support/mechanism.ts"
 import { authoriseAndPublish, network, type TestNode } from "../support/network.ts"
 
 const report = `---
@@ -147,11 +155,6 @@ const host = { roles: ["regulator"] }
 const team = { kind: "team", roles: ["teamLeader"] } as const
 const committee = { kind: "secretariat", roles: ["moderator"] } as const
 
-const entries = async (node: TestNode) =>
-  (await calendar(node.context)).deadlines.map(({ day, until, what, title, state }) =>
-    [day, until, what, title, state].filter((text) => text !== undefined).join(" "),
-  )
-
 test("everybody has the committee's calendar of missions, and only host and team what is due after one", async () => {
   await using net = await membersOf({ xa: host, xt: team, xs: committee, xc: host })
   const { xa, xt, xs, xc } = net.nodes
@@ -163,7 +166,7 @@ test("everybody has the committee's calendar of missions, and only host and team
   const days = "2027-03-01/2027-03-12"
   await tell(xs, [xa, xc], "prasc-generic", "calendar-entry", { ...entry, dates: days })
   const mission = "2027-03-01 2027-03-12 Mission IRRS mission to XA"
-  expect(await entries(xc)).toEqual([`${mission} ahead`])
+  expect(await dues(xc)).toEqual([`${mission} ahead`])
 
   await agreeMission(xa, xt, "prasc-generic", { mission: "IRRS 2027", dates: days })
   const agreed = [
@@ -171,14 +174,14 @@ test("everybody has the committee's calendar of missions, and only host and team
     "2027-03-01 2027-03-12 Mission IRRS 2027 ahead",
     "2027-06-12 Final report ahead",
   ]
-  expect(await entries(xt)).toEqual(agreed)
-  expect((await entries(xa)).filter((one) => one !== `${mission} ahead`)).toEqual(agreed)
+  expect(await dues(xt)).toEqual(agreed)
+  expect((await dues(xa)).filter((one) => one !== `${mission} ahead`)).toEqual(agreed)
 
   net.clock.now = at("2027-03-12")
-  expect(await entries(xc)).toEqual([`${mission} soon`])
+  expect(await dues(xc)).toEqual([`${mission} soon`])
   net.clock.now = at("2027-06-13")
-  expect(await entries(xc)).toEqual([`${mission} passed`])
-  expect(await entries(xa)).toContain("2027-06-12 Final report overdue")
+  expect(await dues(xc)).toEqual([`${mission} passed`])
+  expect(await dues(xa)).toContain("2027-06-12 Final report overdue")
 
   // A calendar program shows both ends: the day after the last is where such an event ends.
   const { deadlines } = await calendar(xc.context)
@@ -213,12 +216,12 @@ test("a host says again how far a finding has come, until it is closed; it is ov
   )
   const started = dayOf(net.clock.now)
   const year = (n: number) => `${Number(started.slice(0, 4)) + n}${started.slice(4)}`
-  expect(await entries(xa)).toEqual([`${year(2)} Status Delays ahead`])
-  expect(await entries(xb)).toEqual([`${year(1)} Status Plan ahead`])
+  expect(await dues(xa)).toEqual([`${year(2)} Status Delays ahead`])
+  expect(await dues(xb)).toEqual([`${year(1)} Status Plan ahead`])
 
   net.clock.now = at("2028-12-31")
-  expect(await entries(xb)).toEqual([`${year(1)} Status Plan passed`])
-  expect(await entries(xa)).toEqual([`${year(2)} Status Delays overdue`])
+  expect(await dues(xb)).toEqual([`${year(1)} Status Plan passed`])
+  expect(await dues(xa)).toEqual([`${year(2)} Status Delays overdue`])
   const says = async (node: TestNode, record: string, status: string) =>
     authoriseAndPublish(
       node,
@@ -226,6 +229,6 @@ test("a host says again how far a finding has come, until it is closed; it is ov
     )
   await says(xa, area, "open")
   await says(xb, plan, "closed-implemented")
-  expect(await entries(xa)).toEqual(["2030-12-31 Status Delays ahead"])
-  expect(await entries(xb)).toEqual([])
+  expect(await dues(xa)).toEqual(["2030-12-31 Status Delays ahead"])
+  expect(await dues(xb)).toEqual([])
 })

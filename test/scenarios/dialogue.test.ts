@@ -9,6 +9,7 @@ import { translate } from "../../node/order/translate.ts"
 import { inbox, search, show } from "../../node/reading/records.ts"
 import { findProfileById } from "../../protocol/profiles/registry.ts"
 import { decodeRecord } from "../../protocol/record/record.ts"
+import { allowPublic } from "../support/ceremony.ts"
 import { agreeMission } from "../support/mechanism.ts"
 import { authorise, authoriseAndPublish, network, type TestNode } from "../support/network.ts"
 
@@ -237,6 +238,39 @@ test("the words of a host travel with the record of the team, as the host signed
   await expect(requestRelease(xa.context, { ...further, records: [kept] })).rejects.toMatchObject({
     code: "record.reserved",
   })
+})
+
+test("what is for everybody goes with the reservations on it, each released to everybody by its own author", async () => {
+  const { net, xa, xb, xc } = await three()
+  await using _closing = net
+  for (const node of [xa, xb]) await allowPublic(node)
+  for (const { context } of [xa, xb, xc]) context.localMarks.set("TLP:CLEAR", "OURS")
+  await agreeMission(xb, xa, "osart")
+  const open = fromTheTeam(xb.context.self.id).replace("profile:", "marking: TLP:CLEAR\nprofile:")
+  const record = await given(xa, open, [xb])
+  const openly = (origin: TestNode) =>
+    reservationOn(xa.context.self.id, record)
+      .replace("title: We", `title: ${origin.name} and its officers`)
+      .replace("profile:", "marking: TLP:CLEAR\nprofile:")
+  const { record: words } = await addDraft(xb.context, openly(xb))
+  const passed = { records: [words], to: ["xa"], onward: "free" } as const
+  await authoriseAndPublish(xb, (await requestRelease(xb.context, passed)).orders)
+  await receive(xa)
+  const ask = () =>
+    requestRelease(xa.context, { records: [record], to: ["public"], beyondDefault: true })
+  // That it may be passed on to any member is no leave to publish it.
+  await expect(ask()).rejects.toMatchObject({ code: "record.reserved" })
+  const { orders } = await requestRelease(xb.context, { records: [words], to: ["public"] })
+  await authoriseAndPublish(xb, orders, [words])
+  await receive(xa)
+  const { record: own } = await addDraft(xa.context, openly(xa))
+  await requestRelease(xa.context, { records: [own], to: ["xb"] })
+  const asked = await ask()
+  expect(asked.preview.map(({ record: id, recipient }) => [id, recipient])).toEqual([
+    [own, "public"],
+    [record, "public"],
+  ])
+  expect(asked.preview.map(({ terms }) => terms?.onward)).toEqual(["no", "no"])
 })
 
 /** As an author writes it by hand, and releases it as anything else: not to be passed on. */

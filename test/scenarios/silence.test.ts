@@ -1,6 +1,5 @@
 import { expect, test } from "vitest"
 import { reviewExport } from "../../node/authority/officer.ts"
-import { renewKeys } from "../../node/authority/renew.ts"
 import { sync } from "../../node/exchange/subscribe.ts"
 import { why } from "../../node/exchange/why.ts"
 import { nodeKid } from "../../node/keys/keys.ts"
@@ -13,59 +12,26 @@ import { inbox, show } from "../../node/reading/records.ts"
 import { encodeCanonical } from "../../protocol/canonical.ts"
 import { decodeUtf8 } from "../../protocol/encoding.ts"
 import { parsePin, verifyEvidence } from "../../protocol/evidence.ts"
+import { everybodyReads, pass } from "../support/days.ts"
 import {
   agreeMission,
   digestOf,
   membersOf,
   named,
   propose,
-  tell,
   share as transmit,
   write,
 } from "../support/mechanism.ts"
-import { authoriseAndPublish, type TestNetwork, type TestNode } from "../support/network.ts"
+import { authoriseAndPublish } from "../support/network.ts"
 import { codeOf, refusal } from "../support/refusal.ts"
-import { amend, nameWitnesses } from "../support/witnessing.ts"
+import { agreeToSilence, object, silentMission } from "../support/silence.ts"
+import { amend } from "../support/witnessing.ts"
 
 const host = { roles: ["operator", "regulator"] }
 const team = { kind: "team", roles: ["teamLeader"] } as const
 
-/** A host that another State watches, and its agreement to be silent for one mission of the team. */
-async function mission() {
-  const net = await membersOf({ xa: host, xt: team, xc: host })
-  const { xa, xt } = net.nodes
-  await nameWitnesses(xa, { add: ["xc"] })
-  await everybodyReads(net)
-  await agreeMission(xa, xt, "osart")
-  const agreement = await agreeToSilence(xa, xt, "OSART 2026")
-  await everybodyReads(net)
-  return Object.assign(net, { agreement, digest: await digestOf(xa, agreement) })
-}
+const mission = () => silentMission("osart", host.roles)
 type Mission = Awaited<ReturnType<typeof mission>>
-
-function agreeToSilence(xa: TestNode, xt: TestNode, name: string): Promise<string> {
-  return tell(xa, [xt], "osart", "tacit-agreement", {
-    title: `${name}, silence after 90 days`,
-    dates: "2026-11-30/2026-12-17",
-    mission: name,
-    scope: "all areas",
-    service: "OSART",
-  })
-}
-
-/** Whoever is there, twice: what the first reading brings about is read as well. */
-async function everybodyReads(net: TestNetwork): Promise<void> {
-  const there = Object.values(net.nodes).filter(({ host: address }) => !net.down.has(address))
-  for (const node of [...there, ...there]) await sync(node.context)
-}
-
-/** The days go by, and every node has fresh keys then. */
-async function pass(net: TestNetwork, days: number): Promise<void> {
-  net.clock.now += days * 86_400_000
-  for (const node of Object.values(net.nodes))
-    if (!net.down.has(node.host)) await renewKeys(node.context)
-  await everybodyReads(net)
-}
 
 /** What the team found, as the host has it, with more of the same: the clock runs. */
 async function transmitted({ nodes: { xa, xt }, digest }: Mission, title = "Synthetic finding") {
@@ -76,16 +42,6 @@ async function transmitted({ nodes: { xa, xt }, digest }: Mission, title = "Synt
   await transmit(xt, records, [xa])
   await sync(xa.context, "xt")
   return records[0]!
-}
-
-async function object(net: Mission, record: string) {
-  const { xa } = net.nodes
-  const made = await makeObjection(xa.context, record, "names a person")
-  await authoriseAndPublish(
-    xa,
-    made.map(({ order }) => order),
-  )
-  return made
 }
 
 const share = (net: Mission, record: string) =>
@@ -142,7 +98,7 @@ test("a host that agreed to it is silent for 90 days, and the team's officers re
   )
 
   // An objection that comes after it starts no deletion: what was released stays, until it is withdrawn.
-  await object(net, record)
+  await object(net.nodes.xa, record)
   await everybodyReads(net)
   expect((await inbox(xc.context)).records).toMatchObject([{ record, verdict: "verified" }])
   const again = await share(net, record)
@@ -154,7 +110,7 @@ test("an objection on the last day stops it: at the team's sequencer, and at who
   const { xa, xt, xc } = net.nodes
   const record = await transmitted(net)
   await pass(net, 90)
-  const [made] = await object(net, record)
+  const [made] = await object(net.nodes.xa, record)
   expect(made).toMatchObject({ about: record, needs: 2 })
   expect((await show(xa.context, record)).notes.join()).not.toContain("silence")
   await pass(net, 2)
@@ -184,7 +140,7 @@ test("what a server keeps out of sight of the host's log is known to whoever has
   const record = await transmitted(net)
   await pass(net, 91)
   // The term is over: this is behind the checkpoint that the team's server has, and it reads no further.
-  await object(net, record)
+  await object(net.nodes.xa, record)
   await sync(xc.context, "xa")
   const [order = ""] = await share(net, record)
   await publish(xt.context, order)
@@ -241,7 +197,7 @@ test("a host that names no witnesses can't be silent", async () => {
   await using net = await membersOf({ xa: host, xt: team, xc: host })
   const { xa, xt } = net.nodes
   await agreeMission(xa, xt, "osart")
-  const agreement = await agreeToSilence(xa, xt, "OSART 2026")
+  const agreement = await agreeToSilence(xa, xt, "osart", "OSART 2026")
   const all = Object.assign(net, { agreement, digest: await digestOf(xa, agreement) })
   const record = await transmitted(all)
   await pass(net, 91)
@@ -287,11 +243,11 @@ test("an objection to the agreement itself is to all that is sent under it, and 
   await using net = await mission()
   const { xa, xt } = net.nodes
   const first = await transmitted(net)
-  const second = await agreeToSilence(xa, xt, "OSART 2027")
+  const second = await agreeToSilence(xa, xt, "osart", "OSART 2027")
   const other = { ...net, digest: await digestOf(xa, second) } as Mission
   const later = await transmitted(other, "Of the second mission")
   await pass(net, 50)
-  await object(net, net.agreement)
+  await object(net.nodes.xa, net.agreement)
   await pass(net, 41)
   const [stopped = ""] = await share(net, first)
   expect(await codeOf(publish(xt.context, stopped))).toBe("order.unconsented")

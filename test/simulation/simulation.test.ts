@@ -31,7 +31,8 @@ test("a seed has one trace, and nothing breaks in it", async () => {
 })
 
 test("a planted bug is found, and its story is short", { timeout: 240_000 }, async () => {
-  const args = ["--plant", "no-rollback-check", "--seeds", "40", "--attempts", "40", "--json"]
+  const small = ["--members", "3", "--days", "4", "--attempts", "20"]
+  const args = ["--plant", "no-rollback-check", "--from", "30", "--seeds", "70", ...small, "--json"]
   const { exit, stdout } = await simulate(...args)
   expect(exit).toBe(1)
   const { violation } = JSON.parse(stdout)

@@ -53,3 +53,10 @@ export async function knownVersion(node: TestNode, of: TestNode): Promise<number
 export function keySet(pairs: readonly RootPair[], threshold = 1) {
   return { rootKeys: pairs.map(publicRootKey), threshold }
 }
+
+/** Root keys put a line for releases to everybody into the policy. */
+export async function allowPublic(node: TestNode, persons = 2): Promise<void> {
+  const { policy } = newestRoot(node.context.self).payload
+  const line = { act: "release", kind: "any", profile: "any", role: "any", persons } as const
+  await amend(node, { fields: { policy: [...policy, { ...line, when: "public" }] } })
+}

@@ -7,7 +7,8 @@ import { makeConsent } from "../../node/order/consent.ts"
 import { addDraft, editDraft } from "../../node/order/drafts.ts"
 import { exportOrder } from "../../node/order/orders.ts"
 import { type ReleaseRequest, requestRelease } from "../../node/order/release.ts"
-import { say } from "../../node/order/say.ts"
+import { type Saying, say } from "../../node/order/say.ts"
+import { calendar, setMilestone } from "../../node/reading/calendar.ts"
 import { inbox, type RecordView, show } from "../../node/reading/records.ts"
 import type { Root } from "../../protocol/member/root.ts"
 import { officerKey } from "./hostile.ts"
@@ -117,6 +118,26 @@ export async function holds(node: TestNode): Promise<readonly string[]> {
     .toSorted()
 }
 
+/** What its calendar has for it, in one line each. */
+export async function dues({ context }: TestNode): Promise<readonly string[]> {
+  const { deadlines } = await calendar(context)
+  return deadlines.map(({ day, until, what, title, state }) =>
+    [day, until, what, title, state].filter((text) => text !== undefined).join(" "),
+  )
+}
+
+/** One member tells when the anchor of a mechanism's deadlines is. */
+export async function tellDay(
+  from: TestNode,
+  to: readonly TestNode[],
+  mechanism: string,
+  anchor: string,
+  day: string,
+): Promise<void> {
+  const { record } = await setMilestone(from.context, { mechanism, anchor, day })
+  await share(from, record, to)
+}
+
 /** How many of these records say what in a field, as `node` holds them. */
 export async function countBy(
   node: TestNode,
@@ -177,17 +198,39 @@ export async function propose(
     to: to.map(({ name }) => name),
     ...request,
   })
-  for (const order of orders) await authorise(from, order)
+  // Whoever proposes it to everybody means it.
+  const named = typeof record === "string" ? [record] : record
+  const confirmed = request.to?.includes("public") === true ? named : []
+  for (const order of orders) await authorise(from, order, confirmed)
   return orders
 }
 
-/** The officers of `by` look at the order that was exported to them and consent; its member hears of it. */
-export async function agree(by: TestNode, order: string, of: TestNode): Promise<string> {
+/**
+ * The officers of `by` look at the order that was exported to them and consent; its member hears of it.
+ *
+ * @param confirmed ids of records that they say again are for everybody
+ */
+export async function agree(
+  by: TestNode,
+  order: string,
+  of: TestNode,
+  confirmed: readonly string[] = [],
+): Promise<string> {
   const exported = await exportOrder(of.context, order)
   const { order: consent } = await makeConsent(by.context, exported)
-  await authoriseAndPublish(by, [consent])
+  await authoriseAndPublish(by, [consent], confirmed)
   await sync(of.context, by.name)
   return consent
+}
+
+/** One's own record, for everybody: the policy has a line for it, and these follow. */
+export async function makePublic(
+  from: TestNode,
+  record: string,
+  followers: readonly TestNode[],
+): Promise<void> {
+  const orders = await propose(from, record, [], { to: ["public"], beyondDefault: true })
+  await send(from, orders, followers)
 }
 
 export async function send(from: TestNode, orders: readonly string[], to: readonly TestNode[]) {
@@ -235,13 +278,18 @@ export async function agreeMission(
   return { agreement, acceptance: await acceptMission(service, host, agreement) }
 }
 
-export async function acceptMission(
-  by: TestNode,
-  of: TestNode,
-  agreement: string,
+/** What one member says about a record, in the hands of those it goes to. */
+export async function speak(
+  from: TestNode,
+  saying: Saying,
+  to: readonly TestNode[],
 ): Promise<string> {
-  const { orders, preview } = await say(by.context, { relation: "agrees", record: agreement })
-  await authoriseAndPublish(by, orders)
-  await sync(of.context, by.name)
+  const { orders, preview } = await say(from.context, saying)
+  await authoriseAndPublish(from, orders)
+  for (const node of to) await sync(node.context, from.name)
   return preview[0]!.record
+}
+
+export function acceptMission(by: TestNode, of: TestNode, agreement: string): Promise<string> {
+  return speak(by, { relation: "agrees", record: agreement }, [of])
 }

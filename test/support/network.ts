@@ -176,26 +176,44 @@ export async function acquaint(a: TestNode, b: TestNode): Promise<void> {
   await verifyPeer(a.context, b.name, wordsOf(b.context.self.id))
 }
 
-/** One officer looks at the order on their own machine and signs it. */
-export async function signAs(node: TestNode, order: string, person: string): Promise<void> {
+/**
+ * One officer looks at the order on their own machine and signs it.
+ *
+ * @param confirmed ids of records that the officer says again are for everybody
+ */
+export async function signAs(
+  node: TestNode,
+  order: string,
+  person: string,
+  confirmed: readonly string[] = [],
+): Promise<void> {
   const key = node.founded.officers.find(({ officer }) => officer.person === person)
   if (key === undefined) throw new TypeError(`no officer ${person}`)
   const review = reviewExport(await exportOrder(node.context, order), new Map(), null)
   await addSignature(
     node.context,
     order,
-    await signReview(review, key, dayOf(node.env.clock.now())),
+    await signReview(review, key, dayOf(node.env.clock.now()), undefined, confirmed),
   )
 }
 
-export async function authorise(node: TestNode, order: string): Promise<void> {
-  for (const { officer } of node.founded.officers) await signAs(node, order, officer.person)
+export async function authorise(
+  node: TestNode,
+  order: string,
+  confirmed: readonly string[] = [],
+): Promise<void> {
+  for (const { officer } of node.founded.officers)
+    await signAs(node, order, officer.person, confirmed)
 }
 
-export async function authoriseAndPublish(node: TestNode, orders: readonly string[]) {
+export async function authoriseAndPublish(
+  node: TestNode,
+  orders: readonly string[],
+  confirmed: readonly string[] = [],
+) {
   const published: Published[] = []
   for (const order of orders) {
-    await authorise(node, order)
+    await authorise(node, order, confirmed)
     const done = await publish(node.context, order)
     if ("slotAt" in done) throw new TypeError("this log has a cadence: publish, then fillSlot")
     published.push(done)

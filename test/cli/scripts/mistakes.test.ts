@@ -106,7 +106,7 @@ describe("before anything has left", () => {
     ["to an unknown member", ["--to", "xb,xq"], "5 peer.unknown"],
     ["to an unverified member", ["--to", "xb,harbour"], "13 peer.unverified"],
     ["to an unknown group", ["--to", "@nordic"], "5 group.unknown"],
-    ["to everybody", ["--to", "public"], "1 feature.later"],
+    ["to everybody", ["--to", "public"], "1 recipient.audience"],
     ["until a day that is none", ["--to", "xb", "--until", "2027-02-30"], "2 terms.invalid"],
     ["until tomorrow", ["--to", "xb", "--until", "tomorrow"], "2 terms.invalid"],
     ["until a day that is past", ["--to", "xb", "--until", "2020-01-01"], "2 terms.invalid"],

@@ -2,11 +2,10 @@ import { expect, test } from "vitest"
 import { sync } from "../../../node/exchange/subscribe.ts"
 import { publish } from "../../../node/log/sequencer.ts"
 import { requestRelease } from "../../../node/order/release.ts"
-import { type Saying, say } from "../../../node/order/say.ts"
 import { requests } from "../../../node/reading/assistance.ts"
 import { show } from "../../../node/reading/records.ts"
-import { errorsIn, holds, mayAsk, membersOf, write } from "../../support/mechanism.ts"
-import { authoriseAndPublish, signAs, type TestNode } from "../../support/network.ts"
+import { errorsIn, holds, mayAsk, membersOf, speak, write } from "../../support/mechanism.ts"
+import { signAs } from "../../support/network.ts"
 import { codeOf } from "../../support/refusal.ts"
 
 const host = {
@@ -74,24 +73,18 @@ test("help with a finding that stays at home is asked of two donors; one gives i
     ...{ title: "Portals at the second gate", areas: ["MORC-4"] },
     observation: "Synthetic.",
   })
-  const said = async (from: TestNode, saying: Saying, to: readonly TestNode[]) => {
-    const { orders, preview } = await say(from.context, saying)
-    await authoriseAndPublish(from, orders)
-    for (const node of to) await sync(node.context, from.name)
-    return preview[0]!.record
-  }
   const text = "Two portals and training."
   const ask = { relation: "requests", record, text, to: ["xb", "xc"] } as const
-  const request = await said(xa, ask, [xb, xc])
+  const request = await speak(xa, ask, [xb, xc])
   const responds = { relation: "responds", record: request } as const
-  await said(xb, { ...responds, status: "declined" }, [xa])
-  await said(xc, { ...responds, status: "provided" }, [xa])
+  await speak(xb, { ...responds, status: "declined" }, [xa])
+  await speak(xc, { ...responds, status: "provided" }, [xa])
   const [asked] = await requests(xa.context)
   const says = asked!.donors.map(({ name, assistance }) => `${name} ${assistance}`)
   expect(says.toSorted()).toEqual(["xb declined", "xc provided"])
 
   const closed = { relation: "follows-up", record, status: "closed-implemented" } as const
-  await said(xa, { ...closed, to: ["xc"] }, [xb, xc])
+  await speak(xa, { ...closed, to: ["xc"] }, [xb, xc])
   // The donor that helped hears so, with the title of what it helped with; the finding itself nobody has.
   expect(await holds(xc)).toEqual([text, `closed-implemented: Portals at the second gate`])
   expect(await holds(xb)).toEqual([text])

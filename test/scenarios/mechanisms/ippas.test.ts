@@ -1,9 +1,12 @@
 import { expect, test } from "vitest"
 import { sync } from "../../../node/exchange/subscribe.ts"
+import { exportEvidence } from "../../../node/log/evidence.ts"
 import { publish } from "../../../node/log/sequencer.ts"
-import { requestRelease } from "../../../node/order/release.ts"
+import { type ReleaseRequest, requestRelease } from "../../../node/order/release.ts"
 import { show } from "../../../node/reading/records.ts"
 import { trends } from "../../../node/reading/trends.ts"
+import { parsePin, verifyEvidence } from "../../../protocol/evidence.ts"
+import { allowPublic } from "../../support/ceremony.ts"
 import { errorsIn, holds, mayAsk, membersOf, share, write } from "../../support/mechanism.ts"
 import { signAs, type TestNode } from "../../support/network.ts"
 import { codeOf } from "../../support/refusal.ts"
@@ -118,20 +121,21 @@ test("it is passed on under no State's name, and whatever is said of numbers is 
   expect(shown.notes.join()).toContain("comparison between States should not be attempted")
 })
 
+const report = {
+  title: "Report of the mission",
+  areas: ["M1", "M2", "M3", "M4", "M5"],
+  dates: "2015-10-19/2015-10-30",
+  findings: "3 recommendations, 30 suggestions, 21 good practices",
+  mission: "IPPAS 2015, synthetic",
+  scope: "all five modules",
+  team: "7, physical protection and computer security",
+  marking: "TLP:CLEAR",
+  body: "At the plant [withheld: security] was seen. It belongs to [withheld: proprietary].",
+}
+
 test("the report goes out by its host's choice, withheld parts marked and counted, its team leader signing", async () => {
   await using net = await membersOf({ xa: host, xb: friend })
   const { xa, xb } = net.nodes
-  const report = {
-    title: "Report of the mission",
-    areas: ["M1", "M2", "M3", "M4", "M5"],
-    dates: "2015-10-19/2015-10-30",
-    findings: "3 recommendations, 30 suggestions, 21 good practices",
-    mission: "IPPAS 2015, synthetic",
-    scope: "all five modules",
-    team: "7, physical protection and computer security",
-    marking: "TLP:CLEAR",
-    body: "At the plant [withheld: security] was seen. It belongs to [withheld: proprietary].",
-  }
   const unmarked = await write(xa, "ippas", "mission-report", report)
   expect(errorsIn(unmarked)).toEqual(["profile.violated"])
   const { record, findings } = await write(xa, "ippas", "mission-report", {
@@ -151,6 +155,66 @@ test("the report goes out by its host's choice, withheld parts marked and counte
   await publish(xa.context, order)
   await sync(xb.context)
   expect(await holds(xb)).toEqual(["Report of the mission"])
+})
+
+test("its host publishes the redacted report: everybody who follows has it, and a stranger can check it", async () => {
+  await using net = await membersOf({ xa: host, xb: friend, xc: friend })
+  const { xa, xb, xc } = net.nodes
+  const { record } = await write(xa, "ippas", "mission-report", { ...report, withheld: "2" })
+  const everybody = { records: [record], to: ["public"] }
+  const ask = (more: Partial<ReleaseRequest> = {}) =>
+    requestRelease(xa.context, { ...everybody, beyondDefault: true, ...more })
+  expect(await codeOf(ask())).toBe("order.unsatisfied")
+  await allowPublic(xa, 3)
+  // It is the host's to decide, and to say so.
+  expect(await codeOf(ask({ beyondDefault: false }))).toBe("recipient.audience")
+  const full = await write(xa, "ippas", "mission-report", {
+    ...report,
+    marking: "TLP:RED",
+    withheld: "2",
+  })
+  expect(await codeOf(ask({ records: [full.record] }))).toBe("profile.violated")
+  const { order, preview } = await ask()
+  expect(preview[0]!.allowedBy).toContain("our policy: release, when public: 3 persons in any role")
+  expect(preview[0]!.allowedBy).toContain(
+    "profile ippas lets its origin give a mission-report to everybody",
+  )
+  // The policy's three are not enough: the profile asks for the leader of the team by role.
+  for (const person of ["p1", "p2", "p3"]) await signAs(xa, order, person, [record])
+  expect(await codeOf(publish(xa.context, order))).toBe("order.unsatisfied")
+  expect(await codeOf(signAs(xa, order, "p4"))).toBe("public.unconfirmed")
+  await signAs(xa, order, "p4", [record])
+  await publish(xa.context, order)
+  for (const node of [xb, xc]) {
+    await sync(node.context)
+    expect(await holds(node)).toEqual(["Report of the mission"])
+    const { content, notes } = await show(node.context, record)
+    expect(content).toMatchObject({ fields: { withheld: "2" } })
+    expect(notes.join()).toContain("comparison between States should not be attempted")
+  }
+  // From a member, not its host; what the profile wants said of numbers goes along.
+  const { file, reveals } = await exportEvidence(xc.context, record)
+  expect(reveals).toContain("comparison between States should not be attempted")
+  const verdict = verifyEvidence(file, [parsePin(xa.context.self.id)])
+  expect(verdict).toMatchObject({ verdict: "verified", record: { title: report.title } })
+  expect(verdict.ground.join()).toMatch(/released to everybody.*comparison between States/)
+})
+
+test("a practice that names a plant goes to everybody when its operator has signed too", async () => {
+  await using net = await membersOf({ xa: host, xb: friend })
+  const { xa } = net.nodes
+  await allowPublic(xa, 1)
+  const open = { ...practice, marking: "TLP:CLEAR", facility: "Exercise plant" }
+  const { record } = await write(xa, "ippas", "good-practice", open)
+  const { order } = await requestRelease(xa.context, {
+    records: [record],
+    to: ["public"],
+    beyondDefault: true,
+  })
+  for (const person of ["p1", "p2"]) await signAs(xa, order, person, [record])
+  expect(await codeOf(publish(xa.context, order))).toBe("order.unsatisfied")
+  await signAs(xa, order, "p3", [record])
+  expect(await codeOf(publish(xa.context, order))).toBeNull()
 })
 
 test("what a threat, a response or a guard is does not even become a record", async () => {

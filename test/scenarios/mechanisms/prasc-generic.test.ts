@@ -1,13 +1,22 @@
 import { expect, test } from "vitest"
+import { sync } from "../../../node/exchange/subscribe.ts"
 import { publish } from "../../../node/log/sequencer.ts"
+import { showOrder } from "../../../node/order/orders.ts"
+import { say } from "../../../node/order/say.ts"
 import { inbox, show } from "../../../node/reading/records.ts"
+import { trends } from "../../../node/reading/trends.ts"
+import { allowPublic } from "../../support/ceremony.ts"
+import { everybodyReads, pass } from "../../support/days.ts"
+import { forced, type Wrong } from "../../support/forced.ts"
 import {
   agree,
   agreeMission,
   countBy,
   digestOf,
+  dues,
   errorsIn,
   holds,
+  makePublic,
   mayAsk,
   membersOf,
   named,
@@ -15,10 +24,12 @@ import {
   rewrite,
   send,
   share,
+  speak,
   tell,
   write,
 } from "../../support/mechanism.ts"
 import { codeOf } from "../../support/refusal.ts"
+import { object, silentMission } from "../../support/silence.ts"
 
 const host = { roles: ["regulator", "competentAuthority"] }
 const team = { kind: "team", roles: ["teamLeader"] } as const
@@ -27,12 +38,14 @@ const committee = { kind: "secretariat", roles: ["moderator"] } as const
 test("a mission from calendar to follow-up: the report waits for its host, and says what its numbers are not", async () => {
   await using net = await membersOf({ xa: host, xt: team, xs: committee, xc: host })
   const { xa, xt, xs, xc } = net.nodes
-  await tell(xs, [xa, xc], "prasc-generic", "calendar-entry", {
+  await allowPublic(xs, 1)
+  const entry = await write(xs, "prasc-generic", "calendar-entry", {
     title: "IRRS mission to XA",
     dates: "2027-03-01/2027-03-12",
     host: named(xa),
     service: "IRRS",
   })
+  await makePublic(xs, entry.record, [xa, xc])
   const self = await write(xa, "prasc-generic", "self-assessment", {
     title: "Module 3",
     areas: ["3"],
@@ -71,13 +84,18 @@ test("a mission from calendar to follow-up: the report waits for its host, and s
     body: "The regulatory body should plan its staff.",
   })
   await share(xt, record, [xa])
-  const [order] = await propose(xt, record, [xc], { beyondDefault: true })
+  // The host's response goes wherever the finding goes.
+  const text = "Twelve posts are advertised."
+  await speak(xa, { relation: "replies", record, text }, [xt])
+  const [response, order] = await propose(xt, record, [xc], { beyondDefault: true })
   expect(await codeOf(publish(xt.context, order!))).toBe("order.unconsented")
   await agree(xa, order!, xt)
-  await send(xt, [order!], [xc])
-  expect(await holds(xc)).toEqual(["IRRS mission to XA", "Recommendation 1"])
+  await send(xt, [response!, order!], [xc])
+  expect(await holds(xc)).toEqual(["IRRS mission to XA", "Recommendation 1", text])
   const { notes } = await show(xc.context, record)
   expect(notes.join()).toContain("comparison between States should not be attempted")
+  const ofOthers = trends(xc.context, { mechanism: "prasc-generic", of: ["xa", "xc"] })
+  expect(await codeOf(ofOthers)).toBe("comparison.forbidden")
 
   const plan = { title: "Action plan", actions: "Hire.", due: "2028-06-30", findings: "1" }
   expect(
@@ -96,7 +114,47 @@ test("a mission from calendar to follow-up: the report waits for its host, and s
     "Mission agreement",
     "Module 3",
     "Silence after 90 days",
+    text,
   ])
+
+  // Years later host and team say how far it has come: two claims, neither in place of the other.
+  expect(await dues(xa)).toContain("2029-11-23 Status Recommendation 1 ahead")
+  const status = { relation: "follows-up", record } as const
+  expect(await codeOf(say(xa.context, { ...status, status: "done" }))).toBe("profile.violated")
+  await speak(xa, { ...status, status: "closed" }, [xt])
+  await speak(xt, { ...status, status: "open", to: ["xa"] }, [xa])
+  expect((await dues(xa)).join()).not.toContain("Status Recommendation 1")
+  const { linked } = (await show(xt.context, record)).links
+  const claims = linked.filter(({ relation }) => relation === "follows-up")
+  expect(claims.map(({ claim, status }) => `${claim}: ${status}`)).toEqual([
+    "host: closed",
+    "assessor: open",
+  ])
+})
+
+test("a host takes no finding without an agreement to the mission, nobody else one without the host", async () => {
+  await using net = await membersOf({ xa: host, xt: team, xc: host })
+  const { xa, xt, xc } = net.nodes
+  const force = async (to: typeof xa, wrong: Wrong = {}) => {
+    const finding = { agreement: "00".repeat(32), areas: ["3"], observation: "As seen." }
+    const { record } = await write(xt, "prasc-generic", "suggestion", {
+      ...finding,
+      host: named(xa),
+    })
+    return forced(net, xt, record, to, wrong)
+  }
+  expect(await force(xa)).toBe("profile.violated")
+  await agreeMission(xa, xt, "prasc-generic", { modules: "1 3" })
+  expect(await force(xa)).toBe(null)
+  expect(await force(xa, { record: { areas: ["2"] } })).toBe("profile.violated")
+  expect(await force(xa, { terms: { marking: "TLP:CLEAR" } })).toBe("profile.violated")
+  expect(await force(xc)).toBe("order.unconsented")
+
+  const answers = { areas: ["3"], answers: "see annex" }
+  const { record } = await write(xa, "prasc-generic", "self-assessment", answers)
+  const open = { record: { marking: "TLP:CLEAR" } } as const
+  expect(await forced(net, xa, record, xt, open)).toBe("profile.violated")
+  expect(await holds(xc)).toEqual([])
 })
 
 /** The shape of two follow-up missions, of the UAE and of Finland: numbers are public, contents invented. */
@@ -156,3 +214,41 @@ test.each(followedUp)(
     expect(await holds(xc)).toEqual([])
   },
 )
+
+test("a report of which the host is silent for 90 days goes out, and not the finding to which it objects on the last", async () => {
+  await using net = await silentMission("prasc-generic", host.roles)
+  const { xa, xt, xc } = net.nodes
+  const about = { agreement: net.digest, host: named(xa) }
+  const days = { dates: "2026-11-30/2026-12-17", findings: "1", scope: "all", team: "R1" }
+  const report = await write(xt, "prasc-generic", "mission-report", { ...about, ...days })
+  const observed = { ...about, areas: ["3"], observation: "As seen. Synthetic." }
+  const finding = await write(xt, "prasc-generic", "suggestion", observed)
+  await share(xt, [report.record, finding.record], [xa])
+  await sync(xt.context, "xa")
+  const ask = async ({ record }: typeof report) =>
+    (await propose(xt, record, [xc], { beyondDefault: true }))[0]!
+  expect(await codeOf(publish(xt.context, await ask(report)))).toBe("order.unconsented")
+
+  await pass(net, 90)
+  await object(xa, finding.record)
+  await pass(net, 1)
+  const stopped = await ask(finding)
+  expect((await showOrder(xt.context, stopped)).missing).toEqual([
+    "the consent of xa, which has objected",
+  ])
+  expect(await codeOf(publish(xt.context, stopped))).toBe("order.unconsented")
+  await send(xt, [await ask(report)], [xc])
+  expect(await holds(xc)).toEqual(["A mission-report"])
+
+  // Asked again, it may agree to another wording: then that goes out, by its consent.
+  await rewrite(xt, finding.record, "prasc-generic", "suggestion", {
+    ...observed,
+    title: "Reworded",
+  })
+  await share(xt, finding.record, [xa])
+  const reworded = await ask(finding)
+  await agree(xa, reworded, xt)
+  await everybodyReads(net)
+  await send(xt, [reworded], [xc])
+  expect(await holds(xc)).toEqual(["A mission-report", "Reworded"])
+})

@@ -1,10 +1,12 @@
 import { expect, test } from "vitest"
 import { sync } from "../../../node/exchange/subscribe.ts"
 import { publish } from "../../../node/log/sequencer.ts"
-import { refuseOrder, showOrder } from "../../../node/order/orders.ts"
-import { type Saying, say } from "../../../node/order/say.ts"
+import { makeConsent } from "../../../node/order/consent.ts"
+import { exportOrder, refuseOrder, showOrder } from "../../../node/order/orders.ts"
+import { say } from "../../../node/order/say.ts"
 import { requests } from "../../../node/reading/assistance.ts"
 import { show } from "../../../node/reading/records.ts"
+import { forced } from "../../support/forced.ts"
 import {
   agree,
   decided,
@@ -16,10 +18,10 @@ import {
   propose,
   send,
   share,
+  speak,
   tell,
   write,
 } from "../../support/mechanism.ts"
-import { authoriseAndPublish, type TestNode } from "../../support/network.ts"
 import { codeOf } from "../../support/refusal.ts"
 
 const state = { roles: ["focalPoint", "expert"] }
@@ -47,11 +49,17 @@ test("a report that one of three States does not sign goes nowhere, and the summ
   await share(xa, report.record, [xb, xc])
   const [order] = await propose(xa, report.record, [xd], { beyondDefault: true })
   await agree(xb, order!, xa)
+  // An officer of the third refuses under their name: no consent of it can come of that, and it says why.
+  const { order: consent } = await makeConsent(xc.context, await exportOrder(xa.context, order!))
+  const refusal = { act: "refuse", reason: "paragraph 12", subject: consent } as const
+  await refuseOrder(xc.context, await decided(xc, "p1", refusal))
+  expect(await codeOf(publish(xc.context, consent))).toBe("order.closed")
+  const said = { relation: "replies", record: report.record, text: "Paragraph 12." } as const
+  await speak(xc, said, [xa])
   expect((await showOrder(xa.context, order!)).missing).toEqual(["the consent of xc"])
   expect(await codeOf(publish(xa.context, order!))).toBe("order.unconsented")
-  const refusal = { act: "refuse", reason: "paragraph 12", subject: order! } as const
-  await refuseOrder(xa.context, await decided(xa, "p1", refusal))
-  expect(await codeOf(publish(xa.context, order!))).toBe("order.closed")
+  const other = await write(xa, "uncac", "country-review-report", reviewed)
+  expect(await forced(net, xa, other.record, xd)).toBe("order.unconsented")
   expect(await holds(xd)).toEqual([])
 
   const summary = await write(xa, "uncac", "executive-summary", {
@@ -86,28 +94,22 @@ test("a thematic report names no State, and nothing is in a seventh language", a
 test("a need for technical assistance becomes a request to the donors agreed on, and is followed up at home", async () => {
   await using net = await membersOf({ xa: state, xb: state, xd: state, xe: state })
   const { xa, xb, xd, xe } = net.nodes
-  const said = async (from: TestNode, saying: Saying, to: TestNode) => {
-    const { orders, preview } = await say(from.context, saying)
-    await authoriseAndPublish(from, orders)
-    await sync(to.context, from.name)
-    return preview[0]!.record
-  }
   // The need itself is agreed with the reviewer, and stays among them.
   const need = await tell(xa, [xb], "uncac", "ta-need", {
     ...{ title: "Need: seizure of assets", areas: ["V"], body: text },
     ...{ reviewers: named(xb), topic: "legislation" },
   })
   const ask = { relation: "requests", record: need, to: ["xd"], text: "A model law." } as const
-  const request = await said(xa, ask, xd)
+  const request = await speak(xa, ask, [xd])
   expect(await codeOf(mayAsk(xa, request, xe))).toBe("profile.violated")
   expect(await holds(xd)).toEqual(["A model law."])
-  await said(xd, { relation: "responds", record: request, status: "provided" }, xa)
+  await speak(xd, { relation: "responds", record: request, status: "provided" }, [xa])
   expect((await requests(xa.context))[0]?.donors).toMatchObject([
     { name: "xd", assistance: "provided" },
   ])
   const status = { relation: "follows-up", record: need, to: ["xb"] } as const
   expect(await codeOf(say(xa.context, { ...status, status: "finished" }))).toBe("profile.violated")
-  await said(xa, { ...status, status: "closed-implemented" }, xb)
+  await speak(xa, { ...status, status: "closed-implemented" }, [xb])
   expect((await show(xb.context, need)).links.linked).toMatchObject([
     { relation: "follows-up", status: "closed-implemented", claim: "host" },
   ])

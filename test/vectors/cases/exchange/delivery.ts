@@ -62,6 +62,7 @@ async function cases(): Promise<Cases> {
   const keyed = (...keys: readonly ReturnType<typeof k>[]) => ({
     bytes: shown(encodeParcelContent(whole, keys)),
   })
+  const toAll = (key: number) => ({ ...sampleGrant, key: filled(32, key), recipient: "public" })
   const two = "two grants with their keys"
   const code = "delivery.malformed"
   const of = (field: string) => `/bytes/delivery/${field}`
@@ -95,6 +96,14 @@ async function cases(): Promise<Cases> {
       ],
       [onward, passedOn],
       [inside, round],
+      [
+        "a grant to everybody, with the key that it has itself",
+        edit(two, [of("grants/0/grant"), toAll(1)]),
+      ],
+      [
+        "one to everybody that was withdrawn meanwhile",
+        edit(two, [of("grants/0/grant"), toAll(1)], ["/bytes/keys", [k(1)]]),
+      ],
       ["at the end of a long log", edit(two, [of("entry/index"), 9007199254740991])],
     ],
     hostile: [
@@ -119,11 +128,7 @@ async function cases(): Promise<Cases> {
         ["a key in capitals", "/bytes/keys", [{ grant: 0, key: filled(32, 0xab).toUpperCase() }]],
         ["keys by name", "/bytes/keys", { 0: filled(32, 1) }],
         ["a key for a withdrawal", of("grants/0/grant"), sampleWithdrawal],
-        [
-          "a key for a grant that has one",
-          of("grants/0/grant"),
-          { ...sampleGrant, key: filled(32, 8), recipient: "public" },
-        ],
+        ["another key than the grant to everybody has itself", of("grants/0/grant"), toAll(8)],
         ["no grant", of("grants"), []],
         ["a place beyond the tree", of("grants/0/position"), 1024],
         ["a place below zero", of("grants/0/position"), -1],
