@@ -185,14 +185,18 @@ async function* proofFrames(
   }
 }
 
-/** Takes them out of `sent`. */
+/** Takes them out of `sent`; all in one commit, as there may be one for each member known. */
 export async function noteTold(db: Db, peer: string, sent: Told[]): Promise<void> {
-  for (const { subject, state } of sent.splice(0))
-    await db
-      .insertInto("told")
-      .values({ peer, subject, state })
-      .onConflict((conflict) => conflict.columns(["peer", "subject"]).doUpdateSet({ state }))
-      .execute()
+  const told = sent.splice(0)
+  if (told.length === 0) return
+  await db.transaction().execute(async (trx) => {
+    for (const { subject, state } of told)
+      await trx
+        .insertInto("told")
+        .values({ peer, subject, state })
+        .onConflict((conflict) => conflict.columns(["peer", "subject"]).doUpdateSet({ state }))
+        .execute()
+  })
 }
 
 /** What was told of one third member. */
