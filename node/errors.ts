@@ -1,3 +1,5 @@
+import type { Log } from "./env.ts"
+
 /** `subject.condition`; listed with the protocol's codes in docs/spec/errors.md. */
 export const nodeErrorCodes = [
   ...[
@@ -113,4 +115,17 @@ export const afterFailedWrite = {
 export function signerStopped(cause?: unknown): NodeError {
   const { code, message, hint } = afterFailedWrite
   return new NodeError(code, message, { hint, cause })
+}
+
+/** Says in the journal what a node failed at in the background: it is no reason for the node to end. */
+export function noteFailure(
+  log: Log,
+  event: string,
+  fields: Readonly<Record<string, string>> = {},
+): (cause: unknown) => null {
+  return (cause) => {
+    const { code } = cause as { code?: string }
+    log.error(event, { ...fields, code: code ?? "internal" })
+    return null
+  }
 }

@@ -9,7 +9,7 @@ import { newestRoot } from "../protocol/member/root.ts"
 import { renewKeys } from "./authority/renew.ts"
 import type { Context, Halt } from "./context.ts"
 import { PeerUnreachable } from "./env.ts"
-import { NodeError } from "./errors.ts"
+import { NodeError, noteFailure } from "./errors.ts"
 import { pushLog } from "./exchange/push.ts"
 import { takeReceipts } from "./exchange/receipts.ts"
 import { databaseName } from "./files.ts"
@@ -302,11 +302,15 @@ export async function keepRecovering(context: Context, signal: AbortSignal): Pro
   let retry = firstRetryMs
   // A copy goes on by nobody's word but its operator's.
   while (!signal.aborted && context.stopped?.code !== halts.copied.code) {
-    const { state } = await recover(context)
-    if (state === "forked" || (state === "sound" && (await owedOf(context)) === null)) return
+    if (await isRecovered(context).catch(noteFailure(context.env.log, "recover.failed"))) return
     await context.env.clock.sleep(retry, signal)
     retry = Math.min(retry * 2, longestRetryMs)
   }
+}
+
+async function isRecovered(context: Context): Promise<boolean> {
+  const { state } = await recover(context)
+  return state === "forked" || (state === "sound" && (await owedOf(context)) === null)
 }
 
 /** Why the signer does not go on by itself; null when nothing speaks against it. */

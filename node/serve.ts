@@ -7,7 +7,7 @@ import { createAdaptorServer } from "@hono/node-server"
 import type { Hono } from "hono"
 import { renewKeys } from "./authority/renew.ts"
 import type { Context } from "./context.ts"
-import { NodeError } from "./errors.ts"
+import { NodeError, noteFailure } from "./errors.ts"
 import { keepNotifying } from "./exchange/notify.ts"
 import { keepHandingOver } from "./exchange/outbox.ts"
 import { noteOverdue } from "./exchange/overdue.ts"
@@ -55,10 +55,7 @@ export async function serve(context: Context, options: ServeOptions): Promise<Se
 
   await renewAtStart(context)
   void keepRenewing(context, closing.signal)
-  void keepRecovering(context, closing.signal).catch((cause: unknown) => {
-    const { code } = cause as { code?: string }
-    context.env.log.error("recover.failed", { code: code ?? "internal" })
-  })
+  void keepRecovering(context, closing.signal)
   void keepCadence(context, closing.signal)
   void keepAuditing(context, closing.signal)
   void followPeers(context, closing.signal)
@@ -170,10 +167,7 @@ async function keepRenewing(context: Context, signal: AbortSignal): Promise<void
   while (!signal.aborted) {
     await context.env.clock.sleep(renewEveryMs, signal)
     if (signal.aborted) return
-    await renewKeys(context).catch((cause: unknown) => {
-      const { code } = cause as { code?: string }
-      context.env.log.error("keys.renewal-failed", { code: code ?? "internal" })
-    })
+    await renewKeys(context).catch(noteFailure(context.env.log, "keys.renewal-failed"))
   }
 }
 
@@ -181,10 +175,7 @@ async function keepRenewing(context: Context, signal: AbortSignal): Promise<void
 async function keepWitnessed(context: Context, signal: AbortSignal): Promise<void> {
   const looking = (async () => {
     while (!signal.aborted) {
-      await noteOverdue(context).catch((cause: unknown) => {
-        const { code } = cause as { code?: string }
-        context.env.log.error("overdue.failed", { code: code ?? "internal" })
-      })
+      await noteOverdue(context).catch(noteFailure(context.env.log, "overdue.failed"))
       await context.env.clock.sleep(overdueEveryMs, signal)
     }
   })()
@@ -196,8 +187,7 @@ async function keepAsking(context: Context, signal: AbortSignal): Promise<void> 
     try {
       await keepCosigning(context, signal)
     } catch (cause) {
-      const { code } = cause as { code?: string }
-      context.env.log.error("witnesses.failed", { code: code ?? "internal" })
+      noteFailure(context.env.log, "witnesses.failed")(cause)
       await context.env.clock.sleep(lookAgainMs, signal)
     }
 }
@@ -208,17 +198,13 @@ const lookAgainMs = 30_000
 async function followPeers(context: Context, signal: AbortSignal): Promise<void> {
   const followed = new Map<string, AbortController>()
   while (!signal.aborted) {
-    const wanted = new Map(
-      (await allPeers(context.db))
-        .filter((peer) => peer.verified_on !== null && peer.blocked === 0 && peer.url !== null)
-        .map((peer) => [peer.member, `${peer.name} ${peer.url}`]),
-    )
+    const wanted = await peersToFollow(context).catch(noteFailure(context.env.log, "follow.failed"))
     for (const [member, controller] of followed)
-      if (!wanted.has(member)) {
+      if (wanted?.has(member) === false) {
         controller.abort()
         followed.delete(member)
       }
-    for (const member of wanted.keys()) {
+    for (const member of wanted ?? []) {
       if (followed.has(member)) continue
       const controller = new AbortController()
       followed.set(member, controller)
@@ -227,6 +213,14 @@ async function followPeers(context: Context, signal: AbortSignal): Promise<void>
     }
     await Promise.race([context.env.clock.sleep(lookAgainMs, signal), context.bell.next(signal)])
   }
+}
+
+async function peersToFollow({ db }: Context): Promise<ReadonlySet<string>> {
+  const peers = await allPeers(db)
+  const wanted = peers.filter(
+    ({ verified_on, blocked, url }) => verified_on !== null && blocked === 0 && url !== null,
+  )
+  return new Set(wanted.map(({ member }) => member))
 }
 
 async function drain(context: Context, member: string, signal: AbortSignal): Promise<void> {

@@ -7,7 +7,7 @@ import { encodeCanonical } from "../../protocol/canonical.ts"
 import { decodeUtf8, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { decodeShape, list, literal, object, optional, text } from "../../protocol/shape.ts"
 import type { Context } from "../context.ts"
-import { NodeError } from "../errors.ts"
+import { NodeError, noteFailure } from "../errors.ts"
 import { readMeta, writeMeta } from "../store/queries/members.ts"
 
 /**
@@ -185,10 +185,7 @@ export async function keepNotifying(context: Context, signal: AbortSignal): Prom
   const { bell, env } = context
   while (!signal.aborted) {
     const rung = bell.next(signal)
-    await notify(context).catch((cause: unknown) => {
-      const { code } = cause as { code?: string }
-      env.log.error("notify.failed", { code: code ?? "internal" })
-    })
+    await notify(context).catch(noteFailure(env.log, "notify.failed"))
     await Promise.race([rung, env.clock.sleep(notifyAgainMs, signal)])
     await env.clock.sleep(1000, signal)
   }

@@ -3,7 +3,7 @@ import { findPeer } from "../authority/peers.ts"
 import { Bell } from "../bell.ts"
 import type { Context } from "../context.ts"
 import { PeerUnreachable } from "../env.ts"
-import { NodeError } from "../errors.ts"
+import { NodeError, noteFailure } from "../errors.ts"
 import { PeerRefusal } from "../http/peer-client.ts"
 import { allPeers, type Peer } from "../store/queries/members.ts"
 import type { Db } from "../store/schema.ts"
@@ -113,7 +113,8 @@ export async function keepHandingOver(context: Context, signal: AbortSignal): Pr
     const news = [context.bell.next(until), done.next(until)]
     const now = context.env.clock.now()
     let next = now + lookAgainMs
-    for (const { peer, reader } of await waitingPeers(context)) {
+    const failed = noteFailure(context.env.log, "outbox.failed")
+    for (const { peer, reader } of (await waitingPeers(context).catch(failed)) ?? []) {
       if (busy.has(peer.member)) continue
       const due = dueAt(reader)
       if (due > now) {
@@ -122,10 +123,7 @@ export async function keepHandingOver(context: Context, signal: AbortSignal): Pr
       }
       busy.add(peer.member)
       void handOver(context, peer, signal)
-        .catch((cause: unknown) => {
-          const { code } = cause as { code?: string }
-          context.env.log.error("handover.ended", { peer: peer.member, code: code ?? "internal" })
-        })
+        .catch(noteFailure(context.env.log, "handover.ended", { peer: peer.member }))
         .finally(() => {
           busy.delete(peer.member)
           done.ring()

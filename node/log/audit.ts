@@ -9,7 +9,7 @@ import {
 import { leafHash } from "../../protocol/log/merkle.ts"
 import { nameOf } from "../authority/peers.ts"
 import type { Context } from "../context.ts"
-import { NodeError } from "../errors.ts"
+import { NodeError, noteFailure } from "../errors.ts"
 import { entriesFrom, type LogState, logOf } from "../store/queries/logs.ts"
 import { memberById } from "../store/queries/members.ts"
 import type { Db } from "../store/schema.ts"
@@ -129,13 +129,18 @@ async function firstWrong(
 /** At start, and again each day. Our own log damaged: nothing is signed any more. */
 export async function keepAuditing(context: Context, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const { logs } = await auditLogs(context)
-    for (const { member, ok, text } of logs) {
-      if (ok) continue
-      await noteEvent(context, context.db, "log.damaged", member, text)
-      if (member === context.self.id) context.stopped = damaged
-    }
+    await noteDamage(context).catch(noteFailure(context.env.log, "audit.failed"))
     await context.env.clock.sleep(dayMs, signal)
+  }
+}
+
+async function noteDamage(context: Context): Promise<void> {
+  const { logs } = await auditLogs(context)
+  for (const { member, ok, text } of logs) {
+    if (ok) continue
+    // First: a disk that changed the log may well refuse the note of it.
+    if (member === context.self.id) context.stopped ??= damaged
+    await noteEvent(context, context.db, "log.damaged", member, text)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Context } from "../context.ts"
+import { noteFailure } from "../errors.ts"
 import { fillSlot, nextSlot } from "./sequencer.ts"
 
 /** Fills the slots of a log with a cadence for as long as the node serves. */
@@ -8,9 +9,6 @@ export async function keepCadence(context: Context, signal: AbortSignal): Promis
     const now = env.clock.now()
     await env.clock.sleep(nextSlot(context, now) - now, signal)
     if (signal.aborted) return
-    await fillSlot(context).catch((cause: unknown) => {
-      const { code } = cause as { code?: string }
-      env.log.error("log.slot-failed", { code: code ?? "internal" })
-    })
+    await fillSlot(context).catch(noteFailure(env.log, "log.slot-failed"))
   }
 }

@@ -1,8 +1,8 @@
 import { sql } from "kysely"
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
 import { doctor } from "../../node/doctor.ts"
 import { sync } from "../../node/exchange/subscribe.ts"
-import { auditLogs } from "../../node/log/audit.ts"
+import { auditLogs, keepAuditing } from "../../node/log/audit.ts"
 import { addDraft } from "../../node/order/drafts.ts"
 import { requestRelease } from "../../node/order/release.ts"
 import { practiceText } from "../support/hostile.ts"
@@ -62,4 +62,19 @@ test("one changed byte in a stored log, tree or checkpoint is found, ours or a m
     expect(await sound(node)).toBe(false)
     await db.updateTable("log").set({ checkpoint: note }).where("id", "=", log.id).execute()
   }
+})
+
+test("a log that the disk changed stops the signer, also where the disk refuses the note of it", async () => {
+  await using net = await network(["xa", "xb"])
+  const { xa } = net.nodes as Record<"xa" | "xb", TestNode>
+  const { db } = xa.context
+  await sql`UPDATE log_entry SET entry = randomblob(32) WHERE idx = 0`.execute(db)
+  await sql`PRAGMA query_only = ON`.execute(db)
+  const ended = new AbortController()
+  const auditing = keepAuditing(xa.context, ended.signal)
+  await vi.waitFor(() => expect(xa.context.stopped?.code).toBe("store.corrupt"))
+  ended.abort()
+  // A loop that rejects would end the process, and reading with it.
+  await auditing
+  await sql`PRAGMA query_only = OFF`.execute(db)
 })
