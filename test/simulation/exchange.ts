@@ -1,15 +1,19 @@
 import { type PeerRequest, type PeerResponse, PeerUnreachable } from "../../node/env.ts"
 import { concat } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
+import { frameHeaderBytes } from "../../protocol/exchange/frames.ts"
 import { Died, type Life } from "./life.ts"
 import type { Host, Network, NetworkLaws, Recorded } from "./network.ts"
 import type { Random } from "./random.ts"
+import { piecesOf } from "./safety/frames.ts"
 import type { Timer } from "./scheduler.ts"
 
 /** As the real transport waits for the head of an answer, and for the next piece of its body. */
 const headTimeoutMs = 30_000
 const silenceMs = 90_000
 const repeatWithinMs = 600_000
+/** how much more often than a piece */
+const skipsOfParcels = 8
 
 /** What befalls one request and its answer, drawn before anything of it happens. */
 type Fate = {
@@ -241,6 +245,10 @@ export class Exchange {
 
   #tampered(piece: Uint8Array, place: number): Uint8Array {
     if (place === this.#fate.skipPiece) return new Uint8Array(0)
+    const parcels = piecesOf(piece).filter(({ type }) => type === "parcel").length
+    // Where one may be missed among others: answers like that are few.
+    if (parcels > 1 && this.#random.chance(this.#network.laws.skip * skipsOfParcels))
+      return withoutParcel(piece, this.#random.below(parcels - 1))
     const isHit = place === this.#fate.corruptPiece && piece.length > 0
     return isHit ? flipped(piece, this.#random) : piece
   }
@@ -314,6 +322,16 @@ function flipped(bytes: Uint8Array, random: Random): Uint8Array {
   const changed = bytes.slice()
   changed[random.below(changed.length)]! ^= 1 << random.below(8)
   return changed
+}
+
+/** Without one that another follows, and the objects behind it. */
+function withoutParcel(piece: Uint8Array, which: number): Uint8Array {
+  const frames = piecesOf(piece)
+  const parcels = frames.filter(({ type }) => type === "parcel")
+  const [missing, next] = parcels.slice(which)
+  const start = ({ content }: (typeof frames)[number]) =>
+    content.byteOffset - frameHeaderBytes - piece.byteOffset
+  return concat(piece.subarray(0, start(missing!)), piece.subarray(start(next!)))
 }
 
 function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
