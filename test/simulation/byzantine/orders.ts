@@ -106,8 +106,12 @@ const two = (scene: Scene) => ({ signers: signers(scene, "p1", "p2") })
 /** With every key of the member. */
 const byAll: Readonly<Record<string, Forge>> = {
   "in no log": async (scene, victim) => {
-    const forged = await forgeOrder(scene.actor, [await grant(scene, victim)], two(scene))
-    return [{ ...forged, entry: { index: 1, salt: new Uint8Array(32) } }]
+    const [forged, other] = [
+      await forgeOrder(scene.actor, [await grant(scene, victim)], two(scene)),
+      await forgeOrder(scene.actor, [await grant(scene, victim)], two(scene)),
+    ]
+    // The place of another, behind its base, where it would count.
+    return [{ ...forged, entry: await logForged(scene.actor, other.order) }]
   },
   "edited after signing": async (scene, victim) => {
     const forged = await forgeOrder(scene.actor, [await grant(scene, victim)], two(scene))
