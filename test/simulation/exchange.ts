@@ -12,6 +12,8 @@ import type { Timer } from "./scheduler.ts"
 const headTimeoutMs = 30_000
 const silenceMs = 90_000
 const repeatWithinMs = 600_000
+/** A process that ended may be there again. */
+const afterRestartMs = [5_000, 65_000]
 /** how much more often than a piece */
 const skipsOfParcels = 8
 
@@ -76,6 +78,7 @@ export class Exchange {
   #isOver = false
   #timer: Timer
   #heardAt = 0
+  readonly #sentAt: number
 
   constructor(network: Network, from: Host, life: Life, to: Host, request: PeerRequest) {
     this.#network = network
@@ -102,15 +105,23 @@ export class Exchange {
     life.whenOver(() => this.#fail("the asker is gone"))
     const { headers, body, url } = this.#request
     network.watch({ from: from.name, to: to.name, path: url.pathname, headers, bytes: body })
+    this.#sentAt = network.scheduler.now
     network.scheduler.after(this.#fate.going, "request", () => this.#arrive())
-    if (this.#fate.repeat !== null) this.#repeat(this.#fate.repeat)
+    const { going, repeat, isRepeatElsewhere } = this.#fate
+    if (repeat === null) return
+    const hosts = [...network.hosts.values()]
+    this.#repeat(isRepeatElsewhere ? this.#random.pick(hosts) : to, going + repeat)
+  }
+
+  /** Whoever kept a copy hopes that a process forgets with its end. */
+  #repeatAfterRestart(): void {
+    if (this.#network.scheduler.now - this.#sentAt > repeatWithinMs) return
+    for (const ms of afterRestartMs) this.#repeat(this.#to, ms)
   }
 
   /** Somebody on the way kept a copy. Its answer goes nowhere. */
-  #repeat(later: number): void {
-    const { scheduler, hosts } = this.#network
-    const target = this.#fate.isRepeatElsewhere ? this.#random.pick([...hosts.values()]) : this.#to
-    scheduler.after(this.#fate.going + later, "repeat", () => {
+  #repeat(target: Host, later: number): void {
+    this.#network.scheduler.after(later, "repeat", () => {
       if (target.life === null) return
       void this.#ask(target, this.#request)
         .then((response) => this.#seen(response, target))
@@ -128,6 +139,7 @@ export class Exchange {
       return
     }
     life.whenOver(() => this.#fail("connection reset"))
+    if (network.laws.repeat > 0) life.whenOver(() => this.#repeatAfterRestart())
     const request = fate.corruptRequest ? this.#corrupted() : this.#request
     this.#ask(this.#to, request)
       .then((response) => {
