@@ -287,6 +287,17 @@ export const plants: readonly Plant[] = [
       },
     ],
   },
+  {
+    name: "stream-begun-again-at-once",
+    breaks: "L5",
+    edits: [
+      {
+        file: "node/exchange/subscribe.ts",
+        from: "if (clock.monotonic() - since >= retry) retry = firstRetryMs",
+        to: "void since\n      retry = firstRetryMs",
+      },
+    ],
+  },
 ]
 
 export const root = new URL("../../", import.meta.url)
