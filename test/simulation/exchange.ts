@@ -1,7 +1,7 @@
 import { type PeerRequest, type PeerResponse, PeerUnreachable } from "../../node/env.ts"
 import { concat } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
-import { frameHeaderBytes } from "../../protocol/exchange/frames.ts"
+import { type FrameType, frameHeaderBytes } from "../../protocol/exchange/frames.ts"
 import { Died, type Life } from "./life.ts"
 import type { Host, Network, NetworkLaws, Recorded } from "./network.ts"
 import type { Random } from "./random.ts"
@@ -257,9 +257,10 @@ export class Exchange {
 
   #tampered(piece: Uint8Array, place: number): Uint8Array {
     if (place === this.#fate.skipPiece) return new Uint8Array(0)
-    const parcels = piecesOf(piece).filter(({ type }) => type === "parcel").length
+    const skip = this.#network.laws.skip * skipsOfParcels
+    const parcels = skip === 0 ? 0 : piecesOf(piece).filter(isParcel).length
     // Where one may be missed among others: answers like that are few.
-    if (parcels > 1 && this.#random.chance(this.#network.laws.skip * skipsOfParcels))
+    if (parcels > 1 && this.#random.chance(skip))
       return withoutParcel(piece, this.#random.below(parcels - 1))
     const isHit = place === this.#fate.corruptPiece && piece.length > 0
     return isHit ? flipped(piece, this.#random) : piece
@@ -336,10 +337,12 @@ function flipped(bytes: Uint8Array, random: Random): Uint8Array {
   return changed
 }
 
+const isParcel = ({ type }: { readonly type: FrameType }) => type === "parcel"
+
 /** Without one that another follows, and the objects behind it. */
 function withoutParcel(piece: Uint8Array, which: number): Uint8Array {
   const frames = piecesOf(piece)
-  const parcels = frames.filter(({ type }) => type === "parcel")
+  const parcels = frames.filter(isParcel)
   const [missing, next] = parcels.slice(which)
   const start = ({ content }: (typeof frames)[number]) =>
     content.byteOffset - frameHeaderBytes - piece.byteOffset
