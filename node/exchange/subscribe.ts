@@ -214,16 +214,19 @@ export async function* follow(
     .set({ subscribed: 1 })
     .where("member", "=", peer.member)
     .execute()
+  const { clock } = context.env
   let retry = firstRetryMs
   while (!signal.aborted) {
     const caughtUp = await syncPeer(context, peer)
     yield caughtUp
     if (caughtUp.code === undefined) {
-      retry = firstRetryMs
+      const since = clock.monotonic()
       yield* followLive(context, peer, signal)
+      // Whoever answers a pull and breaks off a stream at once is not asked every second either.
+      if (clock.monotonic() - since >= retry) retry = firstRetryMs
     }
     if (signal.aborted) return
-    await context.env.clock.sleep(retry, signal)
+    await clock.sleep(retry, signal)
     retry = Math.min(retry * 2, longestRetryMs)
   }
 }

@@ -214,6 +214,14 @@ export class Books {
     )
   }
 
+  /** Orders in which this member refused one record for another that it has. */
+  mismatched(): readonly string[] {
+    const rows: { order: string }[] = this.#rows(
+      `SELECT order_id AS "order" FROM receipt_out WHERE state = 'refused' AND code = 'record.mismatch'`,
+    )
+    return rows.map(({ order }) => order)
+  }
+
   receiptsFrom(peer: string): readonly ReceiptRow[] {
     return this.#rows(
       'SELECT peer, order_id AS "order", state FROM receipt_in WHERE peer = ?',

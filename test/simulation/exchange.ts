@@ -1,15 +1,21 @@
 import { type PeerRequest, type PeerResponse, PeerUnreachable } from "../../node/env.ts"
 import { concat } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
+import { type FrameType, frameHeaderBytes } from "../../protocol/exchange/frames.ts"
 import { Died, type Life } from "./life.ts"
 import type { Host, Network, NetworkLaws, Recorded } from "./network.ts"
 import type { Random } from "./random.ts"
+import { piecesOf } from "./safety/frames.ts"
 import type { Timer } from "./scheduler.ts"
 
 /** As the real transport waits for the head of an answer, and for the next piece of its body. */
 const headTimeoutMs = 30_000
 const silenceMs = 90_000
 const repeatWithinMs = 600_000
+/** A process that ended may be there again. */
+const afterRestartMs = [5_000, 65_000]
+/** how much more often than a piece */
+const skipsOfParcels = 8
 
 /** What befalls one request and its answer, drawn before anything of it happens. */
 type Fate = {
@@ -72,6 +78,7 @@ export class Exchange {
   #isOver = false
   #timer: Timer
   #heardAt = 0
+  readonly #sentAt: number
 
   constructor(network: Network, from: Host, life: Life, to: Host, request: PeerRequest) {
     this.#network = network
@@ -98,15 +105,23 @@ export class Exchange {
     life.whenOver(() => this.#fail("the asker is gone"))
     const { headers, body, url } = this.#request
     network.watch({ from: from.name, to: to.name, path: url.pathname, headers, bytes: body })
+    this.#sentAt = network.scheduler.now
     network.scheduler.after(this.#fate.going, "request", () => this.#arrive())
-    if (this.#fate.repeat !== null) this.#repeat(this.#fate.repeat)
+    const { going, repeat, isRepeatElsewhere } = this.#fate
+    if (repeat === null) return
+    const hosts = [...network.hosts.values()]
+    this.#repeat(isRepeatElsewhere ? this.#random.pick(hosts) : to, going + repeat)
+  }
+
+  /** Whoever kept a copy hopes that a process forgets with its end. */
+  #repeatAfterRestart(): void {
+    if (this.#network.scheduler.now - this.#sentAt > repeatWithinMs) return
+    for (const ms of afterRestartMs) this.#repeat(this.#to, ms)
   }
 
   /** Somebody on the way kept a copy. Its answer goes nowhere. */
-  #repeat(later: number): void {
-    const { scheduler, hosts } = this.#network
-    const target = this.#fate.isRepeatElsewhere ? this.#random.pick([...hosts.values()]) : this.#to
-    scheduler.after(this.#fate.going + later, "repeat", () => {
+  #repeat(target: Host, later: number): void {
+    this.#network.scheduler.after(later, "repeat", () => {
       if (target.life === null) return
       void this.#ask(target, this.#request)
         .then((response) => this.#seen(response, target))
@@ -124,6 +139,7 @@ export class Exchange {
       return
     }
     life.whenOver(() => this.#fail("connection reset"))
+    if (network.laws.repeat > 0) life.whenOver(() => this.#repeatAfterRestart())
     const request = fate.corruptRequest ? this.#corrupted() : this.#request
     this.#ask(this.#to, request)
       .then((response) => {
@@ -241,6 +257,11 @@ export class Exchange {
 
   #tampered(piece: Uint8Array, place: number): Uint8Array {
     if (place === this.#fate.skipPiece) return new Uint8Array(0)
+    const skip = this.#network.laws.skip * skipsOfParcels
+    const parcels = skip === 0 ? 0 : piecesOf(piece).filter(isParcel).length
+    // Where one may be missed among others: answers like that are few.
+    if (parcels > 1 && this.#random.chance(skip))
+      return withoutParcel(piece, this.#random.below(parcels - 1))
     const isHit = place === this.#fate.corruptPiece && piece.length > 0
     return isHit ? flipped(piece, this.#random) : piece
   }
@@ -314,6 +335,18 @@ function flipped(bytes: Uint8Array, random: Random): Uint8Array {
   const changed = bytes.slice()
   changed[random.below(changed.length)]! ^= 1 << random.below(8)
   return changed
+}
+
+const isParcel = ({ type }: { readonly type: FrameType }) => type === "parcel"
+
+/** Without one that another follows, and the objects behind it. */
+function withoutParcel(piece: Uint8Array, which: number): Uint8Array {
+  const frames = piecesOf(piece)
+  const parcels = frames.filter(isParcel)
+  const [missing, next] = parcels.slice(which)
+  const start = ({ content }: (typeof frames)[number]) =>
+    content.byteOffset - frameHeaderBytes - piece.byteOffset
+  return concat(piece.subarray(0, start(missing!)), piece.subarray(start(next!)))
 }
 
 function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {

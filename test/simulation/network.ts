@@ -19,7 +19,7 @@ export type NetworkLaws = {
   readonly corrupt: number
   /** an earlier answer comes instead */
   readonly stale: number
-  /** a piece of an answer is left out */
+  /** a piece of an answer is left out, or a parcel among others */
   readonly skip: number
 }
 

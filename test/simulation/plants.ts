@@ -93,7 +93,7 @@ export const plants: readonly Plant[] = [
       {
         file: "node/http/peer-app.ts",
         from: "const crowd = new Crowd(context.env.clock)",
-        to: 'const crowd = new Crowd(context.env.clock)\n  void context.db.deleteFrom("nonce").execute()',
+        to: 'const crowd = new Crowd(context.env.clock)\n  void context.db.deleteFrom("nonce").execute().catch(() => {})',
       },
     ],
   },
@@ -216,7 +216,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "dedupe-by-id",
-    breaks: "L1 S10",
+    breaks: "S5 L1",
     edits: [
       {
         file: "node/store/queries/contents.ts",
@@ -284,6 +284,17 @@ export const plants: readonly Plant[] = [
         file: "node/exchange/subscribe.ts",
         from: "retry = Math.min(retry * 2, longestRetryMs)",
         to: "retry = longestRetryMs / longestRetryMs",
+      },
+    ],
+  },
+  {
+    name: "stream-begun-again-at-once",
+    breaks: "L5",
+    edits: [
+      {
+        file: "node/exchange/subscribe.ts",
+        from: "if (clock.monotonic() - since >= retry) retry = firstRetryMs",
+        to: "void since\n      retry = firstRetryMs",
       },
     ],
   },

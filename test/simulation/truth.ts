@@ -47,6 +47,8 @@ export class Truth {
   readonly marks = new Map<string, string[]>()
   /** `origin record version`: what no honest member may ever hold */
   readonly poison = new Set<string>()
+  /** orders of adversaries that stand for all that: another's record under the same id is in nobody's way */
+  readonly sound = new Set<string>()
   /** `origin kid` → the index from which its signatures do not count, and the root version that says so */
   readonly revoked = new Map<string, { readonly from: number; readonly by: number }>()
 

@@ -67,6 +67,8 @@ export async function releaseGrant(
     .selectFrom("record")
     .selectAll()
     .where("id", "=", record)
+    // Its own before another member's under the same id.
+    .orderBy((eb) => eb("origin", "=", node.context.self.id), "desc")
     .orderBy("version", "desc")
     .executeTakeFirstOrThrow()
   return {
@@ -125,6 +127,7 @@ export async function forgeOrder(
   const row = await context.db
     .selectFrom("record")
     .select(["kind", "profile_digest"])
+    .where("origin", "=", first!.record.origin)
     .where("id", "=", first!.record.id)
     .executeTakeFirst()
   const order: Order = {
@@ -239,6 +242,7 @@ export async function parcelOf(
     const row = await db
       .selectFrom("content")
       .selectAll()
+      .where("origin", "=", one.record.origin)
       .where("id", "=", one.record.id)
       .where("version", "=", one.record.version)
       .executeTakeFirst()

@@ -24,10 +24,13 @@ import {
 } from "../../support/hostile.ts"
 import type { Action, Scene } from "../action.ts"
 import type { Actor } from "../actor.ts"
+import type { Place } from "../books.ts"
 import { writeText } from "../workload/texts.ts"
 import { drawVictim, takeOver } from "./takeover.ts"
 
 /** Releases that must not stand, logged for all that in the adversary's own log and put into a feed. */
+
+const squattedAtMost = 3
 
 /** A record of the adversary's that nobody was ever given; whoever holds it was deceived. */
 async function lure({ world, actor, random }: Scene): Promise<string> {
@@ -106,8 +109,12 @@ const two = (scene: Scene) => ({ signers: signers(scene, "p1", "p2") })
 /** With every key of the member. */
 const byAll: Readonly<Record<string, Forge>> = {
   "in no log": async (scene, victim) => {
-    const forged = await forgeOrder(scene.actor, [await grant(scene, victim)], two(scene))
-    return [{ ...forged, entry: { index: 1, salt: new Uint8Array(32) } }]
+    const [forged, other] = [
+      await forgeOrder(scene.actor, [await grant(scene, victim)], two(scene)),
+      await forgeOrder(scene.actor, [await grant(scene, victim)], two(scene)),
+    ]
+    // The place of another, behind its base, where it would count.
+    return [{ ...forged, entry: await logForged(scene.actor, other.order) }]
   },
   "edited after signing": async (scene, victim) => {
     const forged = await forgeOrder(scene.actor, [await grant(scene, victim)], two(scene))
@@ -200,8 +207,19 @@ const byAll: Readonly<Record<string, Forge>> = {
   "under the id of another member's record": async (scene, victim) => {
     const others = victim.books.held().filter(({ origin }) => origin !== scene.actor.id)
     if (others.length === 0) return []
-    const { id } = scene.random.pick(others)
-    return [await underId(scene, victim, id)]
+    return await underPlaces(scene, victim, [scene.random.pick(others)])
+  },
+  "under the ids of records that others may yet give": async (scene, victim) => {
+    const { actor } = scene
+    const known = actor.books
+      .held()
+      .filter(({ origin }) => origin !== actor.id && origin !== victim.id)
+    const has = new Set(victim.books.held().map(placeOf))
+    // The version that it does not have yet, or the next.
+    const open = known.map((one) =>
+      has.has(placeOf(one)) ? { ...one, version: one.version + 1 } : one,
+    )
+    return await underPlaces(scene, victim, scene.random.shuffled(open).slice(0, squattedAtMost))
   },
 }
 
@@ -212,8 +230,33 @@ function miscommitted(sealed: Uint8Array): Uint8Array {
   return changed
 }
 
-/** A record of its own that has the id of another's: both may stand side by side, neither in the other's way. */
-async function underId(scene: Scene, victim: Actor, id: string): Promise<Forgery> {
+/** Records of its own that have the ids of others': both may stand side by side, neither in the other's way. */
+async function underPlaces(
+  scene: Scene,
+  victim: Actor,
+  places: readonly Place[],
+): Promise<readonly Forgery[]> {
+  const { actor } = scene
+  const own = new Set(actor.books.held().flatMap((one) => (one.origin === actor.id ? one.id : [])))
+  const grants: Grant[] = []
+  for (const place of places) {
+    if (own.has(place.id)) continue
+    own.add(place.id)
+    await squat(scene, place)
+    grants.push(await releaseGrant(actor, place.id, victim.id))
+  }
+  if (grants.length === 0) return []
+  const forged = await forgeOrder(actor, grants, two(scene))
+  scene.world.truth.sound.add(forged.order.payload.id)
+  return [await logged(scene, forged)]
+}
+
+function placeOf({ id, version }: Pick<Place, "id" | "version">): string {
+  return `${id} ${version}`
+}
+
+/** A record of its own with this id and version. */
+async function squat(scene: Scene, { id, version }: Place): Promise<void> {
   const { context } = scene.actor
   const own = await lure(scene)
   scene.world.truth.poison.delete(`${scene.actor.id} ${own} 1`)
@@ -222,14 +265,18 @@ async function underId(scene: Scene, victim: Actor, id: string): Promise<Forgery
     .selectAll()
     .where("id", "=", own)
     .executeTakeFirstOrThrow()
-  const text = new TextDecoder().decode(row.bytes).replace(own, id)
-  const bytes = encodeRecord(decodeRecord(new TextEncoder().encode(text)))
+  const bytes = encodeRecord({ ...decodeRecord(new Uint8Array(row.bytes)), id, version })
   const sealed = sealObject(new Uint8Array(row.content_key), 0, bytes)
-  await context.db.updateTable("content").set({ id, bytes }).where("rid", "=", row.rid).execute()
+  await context.db
+    .updateTable("content")
+    .set({ id, version, bytes })
+    .where("rid", "=", row.rid)
+    .execute()
   await context.db
     .updateTable("record")
     .set({
       id,
+      version,
       digest: recordDigest(bytes),
       sealed_digest: encodeHex(sha256(sealed)),
       sealed_size: sealed.length,
@@ -237,8 +284,6 @@ async function underId(scene: Scene, victim: Actor, id: string): Promise<Forgery
     .where("origin", "=", scene.actor.id)
     .where("id", "=", own)
     .execute()
-  const meant = await releaseGrant(scene.actor, id, victim.id)
-  return logged(scene, await forgeOrder(scene.actor, [meant], two(scene)))
 }
 
 const asGranted = ({ type, bytes }: Frame) => (type === "sealed" ? miscommitted(bytes) : bytes)

@@ -50,21 +50,28 @@ export const nothingPilesUp: MakeInvariant = () => {
 }
 
 const requestsPerMinute = 900
+/** of one member's feed: an answer that is none, or a stream that ends at once, is no reason to ask again at once */
+const feedsPerMinute = 60
 
 /** L5: whoever gets no answer asks again, and not at once. */
 export const nobodyStorms: MakeInvariant = (world) => {
   const minutes = new Map<string, number>()
   let minute = 0
   return {
-    heard: ({ from, answer }) => {
+    heard: ({ from, to, path, answer }) => {
       if (answer !== undefined) return
       const now = Math.floor(world.scheduler.now / 60_000)
       if (now !== minute) minutes.clear()
       minute = now
-      const count = (minutes.get(from) ?? 0) + 1
-      minutes.set(from, count)
-      if (count > requestsPerMinute && world.named(from).isHonest)
-        throw new Broken("L5 nobody asks without a pause", `${from}: ${count} in a minute`)
+      count(from, from, requestsPerMinute)
+      if (path === "/feed") count(from, `${from} of ${to}`, feedsPerMinute)
     },
+  }
+
+  function count(from: string, what: string, most: number): void {
+    const made = (minutes.get(what) ?? 0) + 1
+    minutes.set(what, made)
+    if (made > most && world.named(from).isHonest)
+      throw new Broken("L5 nobody asks without a pause", `${what}: ${made} in a minute`)
   }
 }

@@ -27,6 +27,15 @@ export const recordsAreGranted: MakeInvariant = (world) => {
         read.set(actor, row.rid)
         if (row.origin !== actor.id) judge(actor, row)
       }
+      const inTheWay =
+        world.truth.sound.size === 0
+          ? undefined
+          : actor.books.mismatched().find((order) => world.truth.sound.has(order))
+      if (inTheWay !== undefined)
+        throw new Broken(
+          "S5 a record is not in the way of another's",
+          `order ${inTheWay} at ${actor.name}`,
+        )
     },
     forget: (actor) => {
       facts.delete(actor)
