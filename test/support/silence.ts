@@ -1,4 +1,5 @@
 import { makeObjection } from "../../node/order/objection.ts"
+import type { ReleaseRequest } from "../../node/order/release.ts"
 import { everybodyReads } from "./days.ts"
 import { agreeMission, digestOf, membersOf, tell } from "./mechanism.ts"
 import { authoriseAndPublish, type TestNode } from "./network.ts"
@@ -24,14 +25,16 @@ export function agreeToSilence(
   service: TestNode,
   profile: string,
   mission = "Mission 2026",
+  terms: Pick<ReleaseRequest, "evidence"> = {},
 ): Promise<string> {
-  return tell(host, [service], profile, "tacit-agreement", {
+  const written = {
     title: `${mission}, silence after 90 days`,
     dates: "2026-11-30/2026-12-17",
     mission,
     scope: "all areas",
     service: profile,
-  })
+  }
+  return tell(host, [service], profile, "tacit-agreement", written, terms)
 }
 
 /** The host's officers object to a record that it got, or to all under an agreement. */
