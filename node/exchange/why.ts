@@ -127,7 +127,9 @@ async function whyWeHave(context: Context, peer: Peer, id: string): Promise<Answ
     )
   const place = `by order ${release.order_id}, at index ${release.idx} of its log`
   const [live] = await liveFacts(context, { origin: member, id, version: release.version })
-  const standing = live?.standing ?? "verified"
+  if (live === undefined)
+    return no("unopened", `${name} released it ${place}, but it came without what opens it.`)
+  const { standing } = live
   const held = `${name} wrote it and released it to ${whom(release, "us")} ${place}`
   return yes("origin", standing === "verified" ? `${held}.` : `${held}; it is ${standing}.`)
 }

@@ -454,6 +454,7 @@ describe("a member that keeps to the form alone", () => {
     options: {
       readonly conditions?: readonly ["public"] | readonly []
       readonly by?: string[]
+      readonly isKeyless?: boolean
     } = {},
   ) {
     const { xa, xb } = net.nodes
@@ -468,7 +469,10 @@ describe("a member that keeps to the form alone", () => {
       signers,
     })
     const entry = await logForged(xa, forged.order)
-    const feed = new ForgedFeed(encodeHex(xa.env.random(16))).add({ ...forged, entry })
+    const feed = new ForgedFeed(encodeHex(xa.env.random(16))).add(
+      { ...forged, entry },
+      options.isKeyless,
+    )
     using served = serveForged(net, xa, xb, feed)
     await sync(xb.context, "xa")
     return served.receipts().map(({ state, code }) => code ?? state)
@@ -525,6 +529,52 @@ describe("a member that keeps to the form alone", () => {
     expect(await titles(xb)).toEqual([])
     expect(await told(net, record, {})).toEqual(["delivered"])
     expect(await titles(xb)).toEqual(["Two keys"])
+  })
+
+  test("says nothing of a record by a grant that comes without its key, before it or after", async () => {
+    for (const isFirst of [true, false]) {
+      await using net = await world()
+      const { xa, xb } = net.nodes
+      const { record } = await addDraft(xa.context, practice("Not for all", "TLP:AMBER"))
+      const { orders } = await asked(xa, record, { to: ["xb"] })
+      const publishIt = async () => {
+        await authoriseAndPublish(xa, orders)
+        await sync(xb.context, "xa")
+      }
+      if (!isFirst) await publishIt()
+      // Two officers and no line that says public: nothing that a reader who has the key would take.
+      expect(await told(net, record, {}, { conditions: [], isKeyless: true })).toEqual([])
+      if (isFirst) await publishIt()
+      const { records } = await inbox(xb.context)
+      expect(records).toMatchObject([{ title: "Not for all", public: false, verdict: "verified" }])
+      const { notes, terms } = await show(xb.context, record)
+      expect([notes.join(), terms?.evidence]).toEqual([
+        expect.not.stringContaining("everybody"),
+        "members",
+      ])
+      const { file } = await exportEvidence(xb.context, record)
+      expect(verifyEvidence(file, [parsePin(xa.context.self.id)]).verdict).toBe("verified")
+    }
+  })
+
+  test("is read under a grant that came without its key once it comes with it", async () => {
+    await using net = await world()
+    const { xa, xb } = net.nodes
+    const { record } = await addDraft(xa.context, practice("Two keys"))
+    await requestRelease(xa.context, { records: [record], to: ["xb"] })
+    const forged = await forgeOrder(xa, [await releaseGrant(xa, record, xb.context.self.id)])
+    const sent = { ...forged, entry: await logForged(xa, forged.order) }
+    for (const isKeyless of [true, false]) {
+      const feed = new ForgedFeed(encodeHex(xa.env.random(16))).add(sent, isKeyless)
+      using _ = serveForged(net, xa, xb, feed)
+      await sync(xb.context, "xa")
+      expect(await titles(xb)).toEqual(isKeyless ? [] : ["Two keys"])
+      expect(await why(xb.context, record, "xa")).toMatchObject(
+        isKeyless ? { have: false, reason: "unopened" } : { have: true, reason: "origin" },
+      )
+    }
+    expect((await inbox(xb.context)).records).toMatchObject([{ verdict: "verified" }])
+    expect((await exportEvidence(xb.context, record)).file.length).toBeGreaterThan(0)
   })
 
   test("shows its officers what their machine refuses: a key, a kind, a rule that is not the release's", async () => {
