@@ -14,6 +14,7 @@ import { say } from "../../node/order/say.ts"
 import { inbox, search, show } from "../../node/reading/records.ts"
 import { metaRestored, recover } from "../../node/recover.ts"
 import { encodeCanonical, jsonOf } from "../../protocol/canonical.ts"
+import { sha256 } from "../../protocol/crypto/hash.ts"
 import { decodeHex, encodeHex } from "../../protocol/encoding.ts"
 import { decodeEvidence, parsePin, verifyEvidence } from "../../protocol/evidence.ts"
 import {
@@ -31,6 +32,7 @@ import { alteredPayload } from "../support/envelope.ts"
 import {
   ForgedFeed,
   forgeOrder,
+  framesTo,
   logForged,
   officerKey,
   releaseGrant,
@@ -90,6 +92,17 @@ async function titles({ context }: TestNode): Promise<readonly string[]> {
 
 async function contents({ context }: TestNode): Promise<number> {
   return (await context.db.selectFrom("content").select("rid").execute()).length
+}
+
+/** What a feed names, and how. */
+async function queuedTo({ context: { db } }: TestNode, { context }: TestNode) {
+  const rows = await db
+    .selectFrom("delivery")
+    .innerJoin("fact", "fact.order_id", "delivery.order_id")
+    .select(["fact.act", "fact.record_id"])
+    .where("delivery.peer", "=", context.self.id)
+    .execute()
+  return rows.map(({ act, record_id }) => [act, record_id]).sort()
 }
 
 const received = async (node: TestNode, from = "xa") => (await sync(node.context, from)).peers[0]
@@ -667,6 +680,33 @@ describe("taken back", () => {
     expect(await contents(xb)).toBe(0)
   })
 
+  test("of one order a part: the rest goes on, and what is taken back opens nothing that is served", async () => {
+    await using net = await network(["xa", "xb", "xc"], { acquainted: false })
+    const { xa, xc } = net.nodes as World["nodes"]
+    await allowPublic(xa)
+    const ended = (await addDraft(xa.context, practice("Ended"))).record
+    const stands = (await addDraft(xa.context, practice("Standing"))).record
+    const { orders } = await requestRelease(xa.context, {
+      records: [ended, stands],
+      to: [everybody],
+    })
+    expect(orders).toHaveLength(1)
+    await authoriseAndPublish(xa, orders, [ended, stands])
+    await withdrawn(xa, ended)
+    await acquaint(xc, xa)
+    await acquaint(xa, xc)
+    expect(await received(xc)).toMatchObject({ refused: 0, failed: 0 })
+    expect(await titles(xc)).toEqual(["Standing"])
+    // Its key came in the order, and what it opens did not.
+    const objects = (await framesTo(xa, xc.context.self.id)).filter(({ type }) => type === "sealed")
+    const { sealed_digest } = await xa.context.db
+      .selectFrom("record")
+      .select("sealed_digest")
+      .where("id", "=", stands)
+      .executeTakeFirstOrThrow()
+    expect(objects.map(({ bytes }) => encodeHex(sha256(bytes)))).toEqual([sealed_digest])
+  })
+
   test("it does not come back with a follower's old backup, nor with its origin's", async () => {
     await using net = await world()
     const { xa, xb, xc } = net.nodes
@@ -697,6 +737,12 @@ describe("taken back", () => {
     const xaBack = await startFrom(xa, origin, restored)
     answerFrom(net, xaBack)
     expect(await recover(xaBack.context)).toMatchObject({ state: "sound", unopened: [] })
+    // The feeds that began anew name no release that was taken back: its key is in it.
+    for (const node of [xbBack, xc])
+      expect(await queuedTo(xaBack, node)).toEqual([
+        ["release", since],
+        ["withdraw", record],
+      ])
     await sync(xaBack.context)
     await sync(xc.context, "xa")
     expect(await titles(xc)).toEqual(["Since the backup"])
