@@ -637,6 +637,46 @@ describe("a member that keeps to the form alone", () => {
   })
 })
 
+test("why everybody has a record, or does not, is said like for any peer", async () => {
+  await using net = await world()
+  const { xa, xb, xc } = net.nodes
+  const { record } = await addDraft(xa.context, practice("Two keys"))
+  const ask = ({ context }: TestNode, id = record) => why(context, id, everybody)
+  expect(await ask(xa)).toEqual({
+    record,
+    peer: everybody,
+    have: false,
+    reason: "not-released",
+    detail: "No order has ever named everybody for this record.",
+  })
+  const { order } = await asked(xa, record)
+  expect(await ask(xa)).toMatchObject({
+    have: false,
+    reason: "order-open",
+    missing: Array(2).fill("2 persons in any role"),
+  })
+  await authoriseAndPublish(xa, [order], [record])
+  await sync(xb.context, "xa")
+  expect(await ask(xa)).toMatchObject({ have: true, reason: "released" })
+  expect((await ask(xa)).detail).toMatch(/ of our log; 1 of 2 members that follow stated delivered/)
+  expect(await ask(xb)).toMatchObject({ have: true, reason: "released" })
+  expect((await ask(xb)).detail).toMatch(/^xa released it to everybody by order .* of its log\.$/)
+  expect(await codeOf(ask(xc))).toBe("record.unknown")
+
+  const named = (await addDraft(xa.context, practice("For XB alone"))).record
+  const { orders } = await asked(xa, named, { to: ["xb"] })
+  await authoriseAndPublish(xa, orders)
+  await sync(xb.context, "xa")
+  for (const node of [xa, xb])
+    expect(await ask(node, named)).toMatchObject({ have: false, reason: "not-released" })
+
+  await withdrawn(xa, record)
+  await sync(xb.context, "xa")
+  for (const node of [xa, xb])
+    expect(await ask(node)).toMatchObject({ have: false, reason: "withdrawn" })
+  expect((await ask(xa)).detail).toContain("; 1 of 2 members that follow stated purged.")
+})
+
 describe("taken back", () => {
   test("it is destroyed by all who follow, each of whom says so; what was exported stays", async () => {
     await using net = await world()
