@@ -28,6 +28,8 @@ export interface Clock {
 export interface Files {
   read(name: string): Uint8Array | null
   write(name: string, bytes: Uint8Array): void
+  /** In the place of bytes that are there; a power cut may leave any part of it, or of what it replaces. */
+  overwrite(name: string, at: number, bytes: Uint8Array): void
   remove(name: string): void
   /** Tells this very file from a copy of it; null when it is not there, or in memory. */
   identity(name: string): string | null

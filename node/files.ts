@@ -1,6 +1,8 @@
 import {
   closeSync,
+  constants,
   existsSync,
+  fdatasyncSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -10,6 +12,7 @@ import {
   rmSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import type { Files } from "./env.ts"
@@ -50,6 +53,10 @@ export function diskFiles(home: string): Files {
         }
         syncDirectory(directory)
       })
+    },
+
+    overwrite(name, at, bytes) {
+      onDisk(() => overwriteDurably(inside(home, name), at, bytes))
     },
 
     remove(name) {
@@ -103,6 +110,18 @@ function writeDurably(path: string, bytes: Uint8Array): void {
   try {
     writeFileSync(file, bytes)
     fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Neither its size nor its name changes: there is nothing to sync but the bytes. */
+function overwriteDurably(path: string, at: number, bytes: Uint8Array): void {
+  const file = openSync(path, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0))
+  try {
+    for (let done = 0; done < bytes.length; )
+      done += writeSync(file, bytes, done, bytes.length - done, at + done)
+    fdatasyncSync(file)
   } finally {
     closeSync(file)
   }

@@ -12,6 +12,9 @@ export function memoryFiles(
     write: (name, bytes) => {
       files.set(checkName(name), bytes.slice())
     },
+    overwrite: (name, at, bytes) => {
+      files.get(checkName(name))!.set(bytes, at)
+    },
     remove: (name) => {
       files.delete(checkName(name))
     },

@@ -32,7 +32,8 @@ export async function owedReceipts(
     .selectFrom("receipt_out")
     .selectAll()
     .where("peer", "=", peer)
-    .where("sent", "=", 0)
+    // As the index has it.
+    .where("sent", "=", sql.lit(0))
     .orderBy("id")
     .limit(count)
     .execute()
@@ -132,9 +133,16 @@ async function signReceipts(
   return encodeSigned(payload, [await signLine(header, payload, nodeSigner(context.keys))])
 }
 
-export async function markSent(context: Context, ids: readonly number[]): Promise<void> {
-  await context.db.updateTable("receipt_out").set({ sent: 1 }).where("id", "in", ids).execute()
+export async function markSent({ db }: Context, ids: readonly number[]): Promise<void> {
+  await db.transaction().execute((trx) => setSent(trx, ids))
 }
+
+const setSent = prepared((db, ids: readonly number[]) =>
+  db
+    .updateTable("receipt_out")
+    .set({ sent: sql.lit(1) })
+    .where("id", "in", ids),
+)
 
 /** Kept as a statement of ours, offered no more. */
 export async function markRefused(context: Context, id: number): Promise<void> {

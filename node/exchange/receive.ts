@@ -54,7 +54,7 @@ export type FetchSealed = (digest: string, size: number) => Promise<Uint8Array>
 type Bundle = { readonly parcel: Uint8Array; readonly sealed: Map<string, Uint8Array> }
 
 const bundlesPerCommit = 128
-const bytesPerCommit = 4 * 1024 * 1024
+const bytesPerCommit = 2 * 1024 * 1024
 /** Waiting for the head that they belong to: some eight million entries of a log that is new here. */
 const bytesHeld = 256 * 1024 * 1024
 /** A stranger's parcels cost a decapsulation each; a peer's feed rarely needs more than one. */
@@ -262,6 +262,7 @@ export class FeedReader {
       const taken = await takeDeliveries(context, trx, this.#peer, opened)
       if (taken.gap !== undefined) this.#fail(taken.gap)
       if (head !== null) await this.#noteHead(trx, head)
+      if (news !== null) await checkHeard(context, trx, this.#peer)
       return taken
     })
     const { received, already, refused, hasPurged } = await commit.catch(async (cause: unknown) => {
@@ -269,10 +270,7 @@ export class FeedReader {
       if (news !== null && before !== null) await examine(context, before, cause, news.checkpoint)
       throw cause
     })
-    if (news !== null) {
-      context.gossip.revision++
-      await checkHeard(context, this.#peer)
-    }
+    if (news !== null) context.gossip.revision++
     const counts = this.#counts
     this.#counts = {
       received: counts.received + received,

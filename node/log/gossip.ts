@@ -185,14 +185,18 @@ async function* proofFrames(
   }
 }
 
-/** Takes them out of `sent`. */
+/** Takes them out of `sent`; all in one commit, as there may be one for each member known. */
 export async function noteTold(db: Db, peer: string, sent: Told[]): Promise<void> {
-  for (const { subject, state } of sent.splice(0))
-    await db
-      .insertInto("told")
-      .values({ peer, subject, state })
-      .onConflict((conflict) => conflict.columns(["peer", "subject"]).doUpdateSet({ state }))
-      .execute()
+  const told = sent.splice(0)
+  if (told.length === 0) return
+  await db.transaction().execute(async (trx) => {
+    for (const { subject, state } of told)
+      await trx
+        .insertInto("told")
+        .values({ peer, subject, state })
+        .onConflict((conflict) => conflict.columns(["peer", "subject"]).doUpdateSet({ state }))
+        .execute()
+  })
 }
 
 /** What was told of one third member. */
@@ -222,7 +226,7 @@ export async function takeGossip(context: Context, gossip: Gossip): Promise<void
   if (checkpoint.origin !== logOrigin(member.network, member.id, epoch))
     throw new ProtocolError("checkpoint.origin")
   const found = await compareWithMirror(context, db, member, gossip.checkpoint)
-  if (found === "ahead") await hear(context, member, epoch, gossip.checkpoint)
+  if (found === "ahead") await hear(context, db, member, gossip.checkpoint)
   for (const bytes of gossip.documents) if (isKeysDocument(bytes)) await hearKeys(db, member, bytes)
 }
 
@@ -256,9 +260,8 @@ async function extended(
 const heardOfLog = 16
 
 /** Kept until our mirror has come so far; of one size, a second root is proof by itself. */
-async function hear(context: Context, member: Member, epoch: number, note: string): Promise<void> {
-  const { db, env } = context
-  const { checkpoint } = openCheckpoint(member, note)
+export async function hear(context: Context, db: Db, member: Member, note: string): Promise<void> {
+  const { checkpoint, epoch } = openCheckpoint(member, note)
   const known = await db
     .selectFrom("heard")
     .selectAll()
@@ -273,14 +276,21 @@ async function hear(context: Context, member: Member, epoch: number, note: strin
       await accuse(context, db, member, { smaller: note, larger: same.note, root: same.root })
     return
   }
-  const row = { member: member.id, epoch, size: checkpoint.size, root, note, at: env.clock.now() }
+  const row = {
+    member: member.id,
+    epoch,
+    size: checkpoint.size,
+    root,
+    note,
+    at: context.env.clock.now(),
+  }
   const { numInsertedOrUpdatedRows } = await db
     .insertInto("heard")
     .values(row)
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst()
   // Two peers told it at the same time: whoever came first is now what to compare with.
-  if (numInsertedOrUpdatedRows === 0n) return hear(context, member, epoch, note)
+  if (numInsertedOrUpdatedRows === 0n) return hear(context, db, member, note)
   context.gossip.revision++
   // The furthest says most; of the others any will do.
   if (known.length >= heardOfLog)
@@ -331,8 +341,7 @@ async function hearOrders(
 }
 
 /** After the mirror has grown: what others showed of this log has to be part of it. */
-export async function checkHeard(context: Context, id: string): Promise<void> {
-  const { db } = context
+export async function checkHeard(context: Context, db: Db, id: string): Promise<void> {
   const rows = await db.selectFrom("heard").selectAll().where("member", "=", id).execute()
   const member = rows.length === 0 ? null : await memberById(db, id)
   if (member === null) return

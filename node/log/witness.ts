@@ -26,7 +26,7 @@ import { memberById, peerById } from "../store/queries/members.ts"
 import type { Db } from "../store/schema.ts"
 import { stopIfUnsure } from "./append.ts"
 import { noteEvent } from "./event.ts"
-import { hearOf } from "./gossip.ts"
+import { hear } from "./gossip.ts"
 import { compareWithMirror } from "./inconsistency.ts"
 
 /**
@@ -54,11 +54,12 @@ export async function addCheckpoint(context: Context, body: Uint8Array): Promise
     return { status: 403, code: "checkpoint.unverified" }
   if (oldSize > submitted.size) return { status: 400, code: "witness.malformed" }
   const { member } = log
-  const accepted = await record(context, { ...submitted, note, oldSize, proof, member })
-  if ("status" in accepted) return accepted
-  // Where our mirror is not so far yet, it is compared once it is.
-  await hearOf(context, member.id, { checkpoint: ownLines(note), documents: [] })
-  return { status: 200, lines: formatSignatures(await cosign(context, note, accepted.timestamp)) }
+  const witnessed = await record(context, { ...submitted, note, oldSize, proof, member })
+  if (witnessed.status === 200) {
+    const { origin, size } = submitted
+    context.env.log.info("witness.cosigned", { origin, size })
+  }
+  return witnessed
 }
 
 /** Null for what is not of its form: the request is answered, not the exception. */
@@ -93,13 +94,10 @@ type Submission = Checkpoint & {
 }
 
 /**
- * Checks against the last that was cosigned and takes its place, in one step: of two submissions at
- * once, one finds the other's size.
+ * Checks against the last that was cosigned, takes its place and is cosigned, in one step: of two
+ * submissions at once, one finds the other's size.
  */
-async function record(
-  context: Context,
-  submission: Submission,
-): Promise<Witnessed | { readonly timestamp: number }> {
+async function record(context: Context, submission: Submission): Promise<Witnessed> {
   const { origin, size, root, note, oldSize, member } = submission
   try {
     return await context.db.transaction().execute(async (trx) => {
@@ -109,7 +107,8 @@ async function record(
       if (!isConsistent(submission, last?.root ?? emptyRoot))
         return { status: 422, code: "consistency.invalid" }
       // What is held of the log here is a second, independent look: PROTOCOL.md §7.
-      if ((await compareWithMirror(context, trx, member, note)) === "forked") {
+      const found = await compareWithMirror(context, trx, member, note)
+      if (found === "forked") {
         await noteEvent(context, trx, "witness.refused", member.id, "checkpoint.forked")
         return { status: 422, code: "checkpoint.forked" }
       }
@@ -127,8 +126,12 @@ async function record(
             .where("witnessed.timestamp", "<=", timestamp),
         )
         .executeTakeFirst()
-      if (swapped.numInsertedOrUpdatedRows === 1n) return { timestamp }
-      return { status: 409, size: (await lastWitnessed(trx, origin))?.size ?? 0 }
+      if (swapped.numInsertedOrUpdatedRows !== 1n)
+        return { status: 409, size: (await lastWitnessed(trx, origin))?.size ?? 0 }
+      // Where our mirror is not so far yet, it is compared once it is.
+      if (found === "ahead") await hear(context, trx, member, ownLines(note))
+      const lines = await cosign(context, trx, submission, timestamp)
+      return { status: 200, lines: formatSignatures(lines) }
     })
   } catch (cause) {
     throw stopIfUnsure(context, cause)
@@ -152,22 +155,19 @@ function isConsistent({ oldSize, size, root, proof }: Submission, oldRoot: Uint8
 /** Both lines, kept beside the checkpoint: what was given is what is shown on request. */
 async function cosign(
   context: Context,
-  note: string,
+  trx: Db,
+  { origin, note }: Submission,
   timestamp: number,
 ): Promise<readonly NoteSignature[]> {
   const lines: NoteSignature[] = []
   for (const signer of witnessSigners(context.keys, ownRoot(context).witnessKey.name))
     lines.push(await signCosignature(note, timestamp, signer))
   const { text, signatures } = parseNote(ownLines(note))
-  const { origin, size } = parseCheckpoint(text)
-  await context.db
+  await trx
     .updateTable("witnessed")
     .set({ note: formatNote(text, [...signatures, ...lines]) })
     .where("origin", "=", origin)
-    .where("size", "=", size)
-    .where("timestamp", "=", timestamp)
     .execute()
-  context.env.log.info("witness.cosigned", { origin, size })
   return lines
 }
 

@@ -1,8 +1,9 @@
 import { subjectOf } from "../../protocol/profiles/linked.ts"
+import type { LinkRelation } from "../../protocol/record/link.ts"
 import { type ComityRecord, decodeRecord } from "../../protocol/record/record.ts"
 import { nameOf } from "../authority/peers.ts"
 import type { Context } from "../context.ts"
-import { type LinkRelation, targetsOf } from "./links.ts"
+import { targetsOf } from "./links.ts"
 import { liveFactsOf, nameOf as nameOfReference, standingOf } from "./standing.ts"
 
 /** One end of a link, as far as the record there is held and not hidden. */

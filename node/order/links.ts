@@ -1,7 +1,7 @@
 import { ProtocolError } from "../../protocol/errors.ts"
 import { checkLink } from "../../protocol/profiles/linked.ts"
 import { findProfile } from "../../protocol/profiles/registry.ts"
-import type { Relation } from "../../protocol/record/link.ts"
+import type { LinkRelation } from "../../protocol/record/link.ts"
 import { type ComityRecord, decodeRecord, recordDigest } from "../../protocol/record/record.ts"
 import { heldContents } from "../store/queries/contents.ts"
 import type { Db } from "../store/schema.ts"
@@ -11,7 +11,6 @@ import type { Db } from "../store/schema.ts"
  * gone with it.
  */
 
-export type LinkRelation = Relation | "translates"
 export type Target = {
   readonly relation: LinkRelation
   readonly origin: string

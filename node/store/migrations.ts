@@ -140,7 +140,8 @@ const spine = [
   `CREATE TABLE receipt_out (id INTEGER PRIMARY KEY, peer TEXT NOT NULL, order_id TEXT NOT NULL,
     record_id TEXT NOT NULL, leaf TEXT NOT NULL, state TEXT NOT NULL, code TEXT, until TEXT, day TEXT NOT NULL, sent INTEGER NOT NULL)
     STRICT`,
-  "CREATE INDEX receipt_out_unsent ON receipt_out (peer, sent)",
+  // Sending takes a row out of it, and moves none.
+  "CREATE INDEX receipt_out_unsent ON receipt_out (peer, id) WHERE sent = 0",
   `CREATE TABLE receipt_in (peer TEXT NOT NULL, order_id TEXT NOT NULL, leaf TEXT NOT NULL,
     state TEXT NOT NULL, code TEXT, until TEXT, day TEXT NOT NULL, document TEXT NOT NULL,
     at INTEGER NOT NULL, PRIMARY KEY (peer, order_id, leaf, state)) STRICT`,

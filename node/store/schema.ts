@@ -1,7 +1,7 @@
 import type { Generated, Kysely } from "kysely"
 import type { Act } from "../../protocol/member/policy.ts"
+import type { LinkRelation } from "../../protocol/record/link.ts"
 import type { Marking } from "../../protocol/record/marking.ts"
-import type { LinkRelation } from "../order/links.ts"
 
 /**
  * The tables of a node. Signed bytes are BLOBs and are never taken apart; ids and digests are hex.

@@ -111,11 +111,36 @@ function findBase64(text: string): Uint8Array | null {
 }
 
 /**
+ * A checkpoint is compared, kept, shown and told on, and each of them reads it for itself: what was read
+ * and what was verified a moment ago is remembered, by all that it is made of.
+ */
+const parsedNotes = new Map<string, Note>()
+const notesKept = 16
+/** Characters: some eight witnesses sign in them. Longer notes are read anew. */
+const longestKept = 32 * 1024
+const verifiedLines = new Map<string, true>()
+const linesKept = 1024
+
+/** The oldest makes room. */
+function remember<T>(kept: Map<string, T>, most: number, name: string, value: T): void {
+  if (kept.size >= most) kept.delete(kept.keys().next().value!)
+  kept.set(name, value)
+}
+
+/**
  * A key that signed twice makes the note ambiguous, so each name and id stands once. C2SP signed-note
  *
  * @throws `note.malformed`
  */
 export function parseNote(note: string): Note {
+  const known = parsedNotes.get(note)
+  if (known !== undefined) return known
+  const read = readNote(note)
+  if (note.length <= longestKept) remember(parsedNotes, notesKept, note, read)
+  return read
+}
+
+function readNote(note: string): Note {
   const end = note.lastIndexOf("\n\n")
   if (end < 0 || note.length > limits.noteBytes || !isNoteText(note)) throw malformed("note")
   return { text: note.slice(0, end + 1), signatures: parseSignatures(note.slice(end + 2)) }
@@ -174,6 +199,16 @@ export function formatNote(text: string, signatures: readonly NoteSignature[]): 
 
 /** Whether the signature is by that key over the text, in the manner of its algorithm. C2SP signed-note */
 export function isSignedBy(key: VerifierKey, text: string, signature: Uint8Array): boolean {
+  const { algorithm, name, publicKey } = key
+  const said = utf8(JSON.stringify([algorithm, name, text, publicKey.length]))
+  const mark = encodeHex(sha256(said, publicKey, signature))
+  if (verifiedLines.has(mark)) return true
+  const isSigned = verifySignature(key, text, signature)
+  if (isSigned) remember(verifiedLines, linesKept, mark, true)
+  return isSigned
+}
+
+function verifySignature(key: VerifierKey, text: string, signature: Uint8Array): boolean {
   const { algorithm, publicKey, name } = key
   if (algorithm === 0x01) return verifyStrict(signature, utf8(text), publicKey)
   // The other two are cosignatures, which speak of checkpoints alone.

@@ -13,6 +13,7 @@ export const relations = [
   "responds",
 ] as const
 export type Relation = (typeof relations)[number]
+export type LinkRelation = Relation | "translates"
 
 /** Who answers for a translation: its origin as for the original, as a courtesy, or nobody but a machine. */
 export const translationStatuses = ["courtesy", "machine", "official"] as const

@@ -1,6 +1,14 @@
 import { type SpawnOptions, spawn } from "node:child_process"
 import { once } from "node:events"
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
 import { fileURLToPath } from "node:url"
@@ -110,6 +118,10 @@ describe("the launcher", () => {
     expect(await said()).toBe("newer sources\n")
     write("dist/cli/sources.json", '["cli/ma', 4000)
     expect(await said()).toBe("newer sources\n")
+    // An installed package has the times of its unpacking, and Node strips no types in it.
+    const installed = join(scratch(), "node_modules", "comity")
+    cpSync(root, installed, { recursive: true })
+    expect((await started(join(installed, "cli", "comity.js"), [])).stdout).toBe("built\n")
   })
 
   test("works through a link, as npm installs it", async () => {

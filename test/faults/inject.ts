@@ -248,7 +248,8 @@ export class Range {
  * What cannot be taken back by trying again: a write, a sync or a read of the database or its mark. Not a
  * directory: SQLite takes no notice there, so the node has synced it before.
  */
-const inDoubt = /^\d+ +(fsync|fdatasync|pwrite64|pread64)\(\d+<[^>]*(comity\.db|-wal|\.tmp)>/
+const inDoubt =
+  /^\d+ +(fsync|fdatasync|pwrite64|pread64)\(\d+<[^>]*(comity\.db|-wal|\.tmp|high-water)>/
 
 type Tampering = {
   /** takes the tracer away. @returns the calls that were made to fail */

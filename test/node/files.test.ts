@@ -1,4 +1,12 @@
-import { chmodSync, existsSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
 import { diskFiles } from "../../node/files.ts"
@@ -18,6 +26,13 @@ describe.each([
     files.write("state", utf8("a longer text"))
     files.write("state", one)
     expect(files.read("state")).toEqual(one)
+  })
+
+  test("what is overwritten stands in its place, and nothing else changes", () => {
+    const files = open()
+    files.write("state", utf8("a longer text"))
+    files.overwrite("state", 2, utf8("small"))
+    expect(files.read("state")).toEqual(utf8("a smallr text"))
   })
 
   test("what is missing reads as null, lists as nothing, and may be removed", () => {
@@ -54,6 +69,7 @@ describe.each([
     for (const name of ["../x", "a/../../x", "/etc/x", "", ".", "a//b", "a\\..\\x", "a\0", "C:x"]) {
       expect(() => files.write(name, one), name).toThrow(RangeError)
       expect(() => files.read(name), name).toThrow(RangeError)
+      expect(() => files.overwrite(name, 0, one), name).toThrow(RangeError)
       expect(() => files.remove(name), name).toThrow(RangeError)
     }
     expect(() => files.list("..")).toThrow(RangeError)
@@ -79,6 +95,18 @@ describe("files on disk", () => {
     expect(files.read("state")).toEqual(one)
     expect(statSync(outside).size).toBe("untouched".length)
     expect(readdirSync(home)).toEqual(["state"])
+  })
+
+  test("what is overwritten is a file that is there, and no link to another", () => {
+    const home = scratch()
+    const outside = join(scratch(), "outside")
+    writeFileSync(outside, "untouched")
+    symlinkSync(outside, join(home, "state"))
+    const files = diskFiles(home)
+    for (const name of ["state", "missing"])
+      expect(() => files.overwrite(name, 0, one)).toThrow(failure("store.failed"))
+    expect(readFileSync(outside, "utf8")).toBe("untouched")
+    expect(existsSync(join(home, "missing"))).toBe(false)
   })
 
   test("a failed write leaves the old bytes and no temporary file", () => {

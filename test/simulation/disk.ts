@@ -126,6 +126,11 @@ export class Disk {
         return this.shelf.get(checkName(name))?.slice() ?? null
       },
       write,
+      overwrite: (name, at, bytes) => {
+        const whole = this.shelf.get(checkName(name))!.slice()
+        whole.set(bytes, at)
+        write(name, whole)
+      },
       remove: (name) => write(name, null),
       identity: (name) => (name === databaseName ? this.identity : null),
       list: (directory) => {

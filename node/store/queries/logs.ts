@@ -264,10 +264,7 @@ const placeRows = prepared((db, log: number, entries: readonly Uint8Array[]) =>
     .orderBy("idx"),
 )
 
-/**
- * What `prove` computes from stored tree nodes, in two reads however large the tree: it is run once to
- * learn which nodes it wants, and again with them.
- */
+/** What `prove` computes from stored tree nodes: it is run once to learn which it wants, and again with them. */
 export async function fromNodes<T>(db: Db, log: number, prove: (read: ReadNode) => T): Promise<T> {
   const wanted: { level: number; index: number }[] = []
   const blank = new Uint8Array(32)
@@ -276,17 +273,21 @@ export async function fromNodes<T>(db: Db, log: number, prove: (read: ReadNode) 
     return blank
   })
   const nodes = new Map<string, Uint8Array>()
-  if (wanted.length > 0) {
-    const rows = await db
-      .selectFrom("log_node")
-      .select(["level", "idx", "hash"])
-      // The whole key in each: only then is each looked up, and the table not read through.
-      .where((eb) => eb.or(wanted.map(({ level, index }) => eb.and({ log, level, idx: index }))))
-      .execute()
-    for (const { level, idx, hash } of rows) nodes.set(`${level}/${idx}`, new Uint8Array(hash))
+  for (const { level, index } of wanted) {
+    const [row] = await nodeRow(db, log, level, index)
+    if (row !== undefined) nodes.set(`${level}/${index}`, new Uint8Array(row.hash))
   }
   return prove((level, index) => nodes.get(`${level}/${index}`))
 }
+
+const nodeRow = prepared((db, log: number, level: number, index: number) =>
+  db
+    .selectFrom("log_node")
+    .select("hash")
+    .where("log", "=", log)
+    .where("level", "=", level)
+    .where("idx", "=", index),
+)
 
 /** Root of the first `size` entries; null when the log is shorter. */
 export async function rootAt(db: Db, log: LogState, size: number): Promise<Uint8Array | null> {

@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import { ProtocolError } from "../../../protocol/errors.ts"
 import { kidOf } from "../../../protocol/member/key.ts"
 import { type KeysDocument, keysFormat, verifyKeys } from "../../../protocol/member/keys.ts"
@@ -42,26 +43,28 @@ function keep(members: Map<string, Member>, id: string, member: Member): void {
 
 /** Digest of the newest root document held, by which its verified form can be told from an older one. */
 export async function newestRootDigest(db: Db, member: string): Promise<string | null> {
-  const row = await db
+  const [row] = await newestRootRow(db, member)
+  return row?.digest ?? null
+}
+
+const newestRootRow = prepared((db, member: string) =>
+  db
     .selectFrom("root_document")
     .select("digest")
     .where("member", "=", member)
     .orderBy("version", "desc")
-    .limit(1)
-    .executeTakeFirst()
-  return row?.digest ?? null
-}
+    .limit(sql.lit(1)),
+)
 
 /** Place of each root version in the log of its epoch, version 1 first. */
 export async function rootIndexes(db: Db, member: string): Promise<readonly (number | null)[]> {
-  const rows = await db
-    .selectFrom("root_document")
-    .select("idx")
-    .where("member", "=", member)
-    .orderBy("version")
-    .execute()
+  const rows = await indexRows(db, member)
   return rows.map(({ idx }) => idx)
 }
+
+const indexRows = prepared((db, member: string) =>
+  db.selectFrom("root_document").select("idx").where("member", "=", member).orderBy("version"),
+)
 
 /**
  * The keys document in force: that at the highest place, or the one a card brought. None by a node key
@@ -101,9 +104,14 @@ const keysRows = prepared((db, member: string) =>
 /** By the member under whose root documents it was verified: under others it is verified again. */
 const verifiedKeys = new WeakMap<Member, KeysDocument>()
 
-export function peerById(db: Db, member: string): Promise<Peer | undefined> {
-  return db.selectFrom("peer").selectAll().where("member", "=", member).executeTakeFirst()
+export async function peerById(db: Db, member: string): Promise<Peer | undefined> {
+  const [row] = await peerRows(db, member)
+  return row
 }
+
+const peerRows = prepared((db, member: string) =>
+  db.selectFrom("peer").selectAll().where("member", "=", member),
+)
 
 /** Whom we answer: added, verified, not blocked. */
 export async function servedPeer(db: Db, member: string): Promise<Peer | null> {
@@ -111,9 +119,9 @@ export async function servedPeer(db: Db, member: string): Promise<Peer | null> {
   return peer === undefined || peer.blocked === 1 || peer.verified_on === null ? null : peer
 }
 
-export function allPeers(db: Db): Promise<Peer[]> {
-  return db.selectFrom("peer").selectAll().orderBy("name").execute()
-}
+export const allPeers: (db: Db) => Promise<Peer[]> = prepared((db) =>
+  db.selectFrom("peer").selectAll().orderBy("name"),
+)
 
 export async function insertRoots(db: Db, member: Member): Promise<void> {
   const rows = member.documents.map(({ bytes, digest, payload }) => ({

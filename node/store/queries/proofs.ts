@@ -1,6 +1,7 @@
 import { sql } from "kysely"
 import type { Db } from "../schema.ts"
 import type { LogState } from "./logs.ts"
+import { prepared } from "./prepared.ts"
 
 /** Which checkpoint proves which logged order. */
 
@@ -179,6 +180,27 @@ function deliveredTo(db: Db, origin: string, peer: string) {
     )
 }
 
+const provenSince = prepared((db, origin: string, peer: string, epoch: number, index: number) =>
+  provenTo(db, origin, peer)
+    .where("epoch", "=", epoch)
+    // No proof is of a size up to its order's index.
+    .where("proof", ">", index)
+    .where("idx", ">=", index),
+)
+
+const provenLater = prepared((db, origin: string, peer: string, epoch: number) =>
+  provenTo(db, origin, peer).where("epoch", ">", epoch),
+)
+
+function provenTo(db: Db, origin: string, peer: string) {
+  return deliveredTo(db, origin, peer)
+    .select(["epoch", "proof"])
+    .distinct()
+    .where("proof", "is not", null)
+    .orderBy("epoch")
+    .orderBy("proof")
+}
+
 /**
  * The quorate checkpoints that prove those orders: in each epoch named from that index on, in all later
  * epochs. One look-up for each: an index serves no alternatives.
@@ -189,24 +211,27 @@ export async function proofsFor(
   peer: string,
   from: readonly Place[],
 ): Promise<readonly { readonly epoch: number; readonly size: number }[]> {
-  const delivered = deliveredTo(db, origin, peer)
-    .select(["epoch", "proof"])
-    .distinct()
-    .where("proof", "is not", null)
-    .orderBy("epoch")
-    .orderBy("proof")
   const rows: { readonly epoch: number; readonly proof: number | null }[] = []
   for (const { epoch, index } of from)
-    rows.push(
-      ...(await delivered
-        .where("epoch", "=", epoch)
-        // No proof is of a size up to its order's index.
-        .where("proof", ">", index)
-        .where("idx", ">=", index)
-        .execute()),
-    )
-  rows.push(...(await delivered.where("epoch", ">", from.at(-1)?.epoch ?? 0).execute()))
+    rows.push(...(await provenSince(db, origin, peer, epoch, index)))
+  rows.push(...(await provenLater(db, origin, peer, from.at(-1)?.epoch ?? 0)))
   return rows.map(({ epoch, proof }) => ({ epoch, size: proof! }))
+}
+
+const unprovenSince = prepared((db, origin: string, peer: string, epoch: number, index: number) =>
+  unprovenTo(db, origin, peer).where("epoch", "=", epoch).where("idx", ">=", index),
+)
+
+const unprovenLater = prepared((db, origin: string, peer: string, epoch: number) =>
+  unprovenTo(db, origin, peer).where("epoch", ">", epoch),
+)
+
+function unprovenTo(db: Db, origin: string, peer: string) {
+  return deliveredTo(db, origin, peer)
+    .select(["epoch", sql<number>`min(idx)`.as("index")])
+    .where("proof", "is", null)
+    .groupBy("epoch")
+    .orderBy("epoch")
 }
 
 /** The first of those orders in each epoch that has no proof yet. */
@@ -216,14 +241,9 @@ export async function unprovenFor(
   peer: string,
   from: readonly Place[],
 ): Promise<readonly Place[]> {
-  const unproven = deliveredTo(db, origin, peer)
-    .select(["epoch", sql<number>`min(idx)`.as("index")])
-    .where("proof", "is", null)
-    .groupBy("epoch")
-    .orderBy("epoch")
   const places: Place[] = []
   for (const { epoch, index } of from)
-    places.push(...(await unproven.where("epoch", "=", epoch).where("idx", ">=", index).execute()))
-  places.push(...(await unproven.where("epoch", ">", from.at(-1)?.epoch ?? 0).execute()))
+    places.push(...(await unprovenSince(db, origin, peer, epoch, index)))
+  places.push(...(await unprovenLater(db, origin, peer, from.at(-1)?.epoch ?? 0)))
   return places
 }

@@ -20,14 +20,14 @@ async function signedOrder(node: TestNode): Promise<string> {
 function failHighWater(node: TestNode, code: "store.full" | "store.failed" | null): void {
   const { env } = node.context
   const { files } = env
-  const write: typeof files.write = (name, bytes) => {
+  const overwrite: typeof files.overwrite = (name, at, bytes) => {
     if (code !== null && name === "high-water") throw new NodeError(code, "the disk")
-    writes.get(node)!(name, bytes)
+    writes.get(node)!(name, at, bytes)
   }
-  if (!writes.has(node)) writes.set(node, files.write.bind(files))
-  Object.assign(files, { write })
+  if (!writes.has(node)) writes.set(node, files.overwrite.bind(files))
+  Object.assign(files, { overwrite })
 }
-const writes = new Map<TestNode, (name: string, bytes: Uint8Array) => void>()
+const writes = new Map<TestNode, TestNode["context"]["env"]["files"]["overwrite"]>()
 
 test("a mark that found no room is no failure of what was committed, and comes before the next", async () => {
   await using net = await network(["xa", "xb"])

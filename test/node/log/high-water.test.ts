@@ -23,6 +23,40 @@ test("a damaged file is no missing file: it would let an old database sign", () 
   }
 })
 
+test("what a power cut spoiled is the mark that nobody was told of: the one before it counts", () => {
+  const marks = [1, 2, 3, 4].map((size) => ({ epoch: 1, size, root }))
+  const files = memoryFiles()
+  writeHighWater(files, marks[0]!)
+  for (const [i, mark] of marks.entries()) {
+    const before = files.read("high-water")!
+    writeHighWater(files, mark)
+    const after = files.read("high-water")!
+    const changed = after.findIndex((byte, at) => byte !== before[at])
+    expect(readHighWater(files)).toEqual(mark)
+    if (i === 0) continue
+    // As much of it as may have reached the disk.
+    for (const length of [1, 40, 150, 200]) {
+      const torn = new Map([["high-water", before.slice()]])
+      torn.get("high-water")!.set(after.subarray(changed, changed + length), changed)
+      const left = memoryFiles(torn)
+      expect([mark, marks[i - 1]]).toContainEqual(readHighWater(left))
+      writeHighWater(left, signed)
+      expect(readHighWater(left)).toEqual(signed)
+    }
+  }
+})
+
+test("where both places are damaged, none is believed", () => {
+  const files = memoryFiles()
+  writeHighWater(files, signed)
+  for (const at of [20, 4096 + 20]) {
+    const bytes = files.read("high-water")!
+    files.overwrite("high-water", at, Uint8Array.of(bytes[at]! ^ 1))
+  }
+  expect(() => readHighWater(files)).toThrow(failure("store.corrupt"))
+  expect(() => writeHighWater(files, signed)).toThrow(failure("store.corrupt"))
+})
+
 describe("a database", () => {
   test.each([
     ["is older", { epoch: 2, size: 9, root: otherRoot }],

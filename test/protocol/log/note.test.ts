@@ -240,6 +240,8 @@ describe("algorithms", () => {
     for (const bit of [0, 63, 64, 8 * 2427])
       expect(isSignedBy(key, checkpoint, flipBit(signature, bit))).toBe(false)
     expect(isSignedBy({ ...key, name: "other" }, checkpoint, signature)).toBe(false)
+    const { publicKey } = signer(origin, 0x06, "other")
+    expect(isSignedBy({ ...key, publicKey }, checkpoint, signature)).toBe(false)
     expect(isSignedBy(key, checkpoint.replace("\n7\n", "\n8\n"), signature)).toBe(false)
   })
 

@@ -1,11 +1,8 @@
 import { expect, test } from "vitest"
-import { sync } from "../../../node/exchange/subscribe.ts"
 import { publish } from "../../../node/log/sequencer.ts"
 import { editDraft, showDraft } from "../../../node/order/drafts.ts"
-import { showOrder } from "../../../node/order/orders.ts"
 import { inbox } from "../../../node/reading/records.ts"
 import { allowPublic } from "../../support/ceremony.ts"
-import { everybodyReads, pass } from "../../support/days.ts"
 import {
   acceptMission,
   agree,
@@ -18,14 +15,13 @@ import {
   membersOf,
   named,
   propose,
-  rewrite,
   send,
   share,
   tell,
   write,
 } from "../../support/mechanism.ts"
 import { codeOf } from "../../support/refusal.ts"
-import { object, silentMission } from "../../support/silence.ts"
+import { silenceAndObjection } from "../../support/silence.ts"
 
 const host = { roles: ["operator", "regulator"] }
 const team = { kind: "team", roles: ["teamLeader"] } as const
@@ -139,38 +135,7 @@ test("a host that rejects a proposed reviewer by name gets a team without them, 
 })
 
 test("a report of which the host is silent for 90 days goes out, and not the finding to which it objects on the last", async () => {
-  await using net = await silentMission("osart", host.roles)
-  const { xa, xt, xc } = net.nodes
-  const about = { agreement: net.digest, host: named(xa) }
-  const days = { dates: "2026-11-30/2026-12-17", findings: "1", scope: "all", team: "R1" }
-  const report = await write(xt, "osart", "mission-report", { ...about, ...days })
-  const observed = { ...about, areas: ["1"], observation: "As seen. Synthetic." }
-  const finding = await write(xt, "osart", "suggestion", observed)
-  await share(xt, [report.record, finding.record], [xa])
-  await sync(xt.context, "xa")
-  const ask = async ({ record }: typeof report) =>
-    (await propose(xt, record, [xc], { beyondDefault: true }))[0]!
-  expect(await codeOf(publish(xt.context, await ask(report)))).toBe("order.unconsented")
-
-  await pass(net, 90)
-  await object(xa, finding.record)
-  await pass(net, 1)
-  const stopped = await ask(finding)
-  expect((await showOrder(xt.context, stopped)).missing).toEqual([
-    "the consent of xa, which has objected",
-  ])
-  expect(await codeOf(publish(xt.context, stopped))).toBe("order.unconsented")
-  await send(xt, [await ask(report)], [xc])
-  expect(await holds(xc)).toEqual(["A mission-report"])
-
-  // Asked again, it may agree to another wording: then that goes out, by its consent.
-  await rewrite(xt, finding.record, "osart", "suggestion", { ...observed, title: "Reworded" })
-  await share(xt, finding.record, [xa])
-  const reworded = await ask(finding)
-  await agree(xa, reworded, xt)
-  await everybodyReads(net)
-  await send(xt, [reworded], [xc])
-  expect(await holds(xc)).toEqual(["A mission-report", "Reworded"])
+  await silenceAndObjection("osart", host.roles, "1")
 })
 
 test("a report without its thorny parts is for everybody when the plant's State agrees, knowing that it is", async () => {

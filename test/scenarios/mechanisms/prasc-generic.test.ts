@@ -1,12 +1,9 @@
 import { expect, test } from "vitest"
-import { sync } from "../../../node/exchange/subscribe.ts"
 import { publish } from "../../../node/log/sequencer.ts"
-import { showOrder } from "../../../node/order/orders.ts"
 import { say } from "../../../node/order/say.ts"
 import { inbox, show } from "../../../node/reading/records.ts"
 import { trends } from "../../../node/reading/trends.ts"
 import { allowPublic } from "../../support/ceremony.ts"
-import { everybodyReads, pass } from "../../support/days.ts"
 import { forced, type Wrong } from "../../support/forced.ts"
 import {
   agree,
@@ -29,7 +26,7 @@ import {
   write,
 } from "../../support/mechanism.ts"
 import { codeOf } from "../../support/refusal.ts"
-import { object, silentMission } from "../../support/silence.ts"
+import { silenceAndObjection } from "../../support/silence.ts"
 
 const host = { roles: ["regulator", "competentAuthority"] }
 const team = { kind: "team", roles: ["teamLeader"] } as const
@@ -216,39 +213,5 @@ test.each(followedUp)(
 )
 
 test("a report of which the host is silent for 90 days goes out, and not the finding to which it objects on the last", async () => {
-  await using net = await silentMission("prasc-generic", host.roles)
-  const { xa, xt, xc } = net.nodes
-  const about = { agreement: net.digest, host: named(xa) }
-  const days = { dates: "2026-11-30/2026-12-17", findings: "1", scope: "all", team: "R1" }
-  const report = await write(xt, "prasc-generic", "mission-report", { ...about, ...days })
-  const observed = { ...about, areas: ["3"], observation: "As seen. Synthetic." }
-  const finding = await write(xt, "prasc-generic", "suggestion", observed)
-  await share(xt, [report.record, finding.record], [xa])
-  await sync(xt.context, "xa")
-  const ask = async ({ record }: typeof report) =>
-    (await propose(xt, record, [xc], { beyondDefault: true }))[0]!
-  expect(await codeOf(publish(xt.context, await ask(report)))).toBe("order.unconsented")
-
-  await pass(net, 90)
-  await object(xa, finding.record)
-  await pass(net, 1)
-  const stopped = await ask(finding)
-  expect((await showOrder(xt.context, stopped)).missing).toEqual([
-    "the consent of xa, which has objected",
-  ])
-  expect(await codeOf(publish(xt.context, stopped))).toBe("order.unconsented")
-  await send(xt, [await ask(report)], [xc])
-  expect(await holds(xc)).toEqual(["A mission-report"])
-
-  // Asked again, it may agree to another wording: then that goes out, by its consent.
-  await rewrite(xt, finding.record, "prasc-generic", "suggestion", {
-    ...observed,
-    title: "Reworded",
-  })
-  await share(xt, finding.record, [xa])
-  const reworded = await ask(finding)
-  await agree(xa, reworded, xt)
-  await everybodyReads(net)
-  await send(xt, [reworded], [xc])
-  expect(await holds(xc)).toEqual(["A mission-report", "Reworded"])
+  await silenceAndObjection("prasc-generic", host.roles, "3")
 })

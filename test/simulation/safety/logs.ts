@@ -1,3 +1,4 @@
+import { readHighWater } from "../../../node/log/high-water.ts"
 import {
   appendLeaves,
   type CompactRange,
@@ -90,9 +91,8 @@ class Logs implements Invariant {
 
   /** Between the commit and the write of the file it is behind; ahead, or elsewhere, it never is. */
   #judgeMark(actor: Actor): void {
-    const file = actor.disk.shelf.get("high-water")
-    if (file === undefined) return
-    const mark = JSON.parse(new TextDecoder().decode(file))
+    const mark = readHighWater({ read: (name) => actor.disk.shelf.get(name) ?? null })
+    if (mark === null) return
     const root = this.#rootOf(actor, mark.epoch, mark.size)
     // After a loss it may name what nobody has any more.
     if (root !== mark.root && !this.#world.wasRestored(actor))
