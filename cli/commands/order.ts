@@ -374,7 +374,7 @@ export async function decide(
   },
   command: Command,
 ): Promise<SignatureLine> {
-  const { madePublic, signatureMeaning, signReview } = await import(
+  const { madePublic, saidAgain, signatureMeaning, signReview } = await import(
     "../../node/authority/officer.ts"
   )
   const { realClock } = await import("../../node/real-env.ts")
@@ -382,40 +382,30 @@ export async function decide(
   printReview(output, review)
   output.note(signatureMeaning)
   await assertConfirmed(context, options.yes === true, "Sign this?")
-  const toAll = madePublic(review).filter(({ id }) => !isNamed(id, options.confirmPublic))
-  const confirmed = [
-    ...madePublic(review).filter((record) => !toAll.includes(record)),
-    ...(await askedAgain(context, toAll)),
-  ]
+  const toAll = Map.groupBy(madePublic(review), ({ id }) => id)
+  const confirmed = [...saidAgain([...toAll.keys()], options.confirmPublic ?? [])]
+  if (context.terminal !== null)
+    confirmed.push(...(await askedAgain(context.terminal, toAll, confirmed)))
   const day = new Date(realClock.now()).toISOString().slice(0, 10)
-  return signReview(
-    review,
-    key,
-    day,
-    options.role,
-    confirmed.map(({ id }) => id),
-  )
-}
-
-/** Digits of a record's id that are its short id here: enough for nobody to hit another by accident. */
-const shortId = 8
-
-function isNamed(id: string, named: readonly string[] = []): boolean {
-  return named.some((one) => one.length >= shortId && id.startsWith(one.toLowerCase()))
+  return signReview(review, key, day, options.role, confirmed)
 }
 
 /** What is for everybody is confirmed by typing which record it is, where somebody is there to type. */
-async function askedAgain<Named extends { readonly id: string; readonly title: string }>(
-  context: CliContext,
-  records: readonly Named[],
-): Promise<readonly Named[]> {
-  if (context.terminal === null) return []
+async function askedAgain(
+  terminal: NonNullable<CliContext["terminal"]>,
+  records: ReadonlyMap<string, readonly { readonly title: string }[]>,
+  before: readonly string[],
+): Promise<readonly string[]> {
+  const { saidAgain, saidAs } = await import("../../node/authority/officer.ts")
   const { promptLine } = await import("../prompt.ts")
-  const confirmed: Named[] = []
-  for (const record of records) {
-    const short = record.id.slice(0, shortId)
-    const question = `Everybody will be able to read “${record.title}” for ever. Type ${short} to confirm: `
-    if (isNamed(record.id, [await promptLine(question, context.terminal)])) confirmed.push(record)
+  const ids = [...records.keys()]
+  const short = saidAs(ids)
+  const confirmed: string[] = []
+  for (const id of ids.filter((one) => !before.includes(one))) {
+    const titles = records.get(id)!.map(({ title }) => `“${title}”`)
+    const question = `Everybody will be able to read ${titles.join(" and ")} for ever. Type ${short.get(id)} to confirm: `
+    const said = saidAgain(ids, [await promptLine(question, terminal)])
+    if (said.includes(id)) confirmed.push(id)
   }
   return confirmed
 }

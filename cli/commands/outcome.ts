@@ -54,14 +54,15 @@ export function registerOutcome(program: Command, context: CliContext): void {
   program
     .command("why <record>")
     .description("why a member has a record, or does not")
-    .requiredOption("--peer <name>", "the member")
+    .requiredOption("--peer <name>", "the member; public for everybody")
     .addHelpText("after", "\nExample:\n  $ comity why 4f1c --peer xb\n")
     .action(async (record: string, { peer }: { peer: string }, command: Command) => {
       const output = context.output(command)
       await using node = await connect(context, command)
       const answer = await node.call<Why>("why", { record, peer })
       output.document(answer)
-      output.line(`${answer.peer} ${answer.have ? "has it" : "does not have it"}: ${answer.detail}`)
+      const who = peer === "public" ? "everybody" : answer.peer
+      output.line(`${who} ${answer.have ? "has it" : "does not have it"}: ${answer.detail}`)
     })
 }
 

@@ -47,6 +47,8 @@ export type Founding = {
   }[]
   /** distinct persons for every act; default min(2, officers) */
   readonly approvals?: number
+  /** every line of it, in place of `approvals` */
+  readonly policy?: Root["policy"]
   readonly rootKeys: number
   readonly rootThreshold: number
   readonly ceiling?: Marking
@@ -126,7 +128,7 @@ export async function draftMember(
     next: nextDigest(next.rootKeys, next.threshold),
     nodeKey: publicSigningKey(keys.node),
     officers: officers.map(({ officer }) => officerDigest(officer)).sort(),
-    policy: [
+    policy: founding.policy ?? [
       {
         act: "any",
         kind: "any",

@@ -450,6 +450,34 @@ export function madePublic({ lines }: Pick<Review, "lines">): readonly ComityRec
   return toAll.map(({ record }) => record)
 }
 
+/** Digits of a record's id that are its short id here: enough for nobody to hit another by accident. */
+const shortId = 8
+
+/**
+ * Each id of a record as it is said again: its first digits, as many as tell it from the others. A server
+ * chooses ids: it could give what is meant and what is not the same first digits.
+ */
+export function saidAs(ids: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    ids.map((id) => {
+      const isAlone = (length: number) =>
+        ids.every((other) => other === id || !other.startsWith(id.slice(0, length)))
+      let length = shortId
+      while (!isAlone(length)) length++
+      return [id, id.slice(0, length)]
+    }),
+  )
+}
+
+/** Those of the ids that were said again, each by enough of its digits. */
+export function saidAgain(ids: readonly string[], said: readonly string[]): readonly string[] {
+  const words = said.map((one) => one.toLowerCase())
+  const shortest = saidAs(ids)
+  return ids.filter((id) =>
+    words.some((one) => one.startsWith(shortest.get(id)!) && id.startsWith(one)),
+  )
+}
+
 /** PROTOCOL.md §5, notAfter */
 const orderDays = 90
 
@@ -472,10 +500,12 @@ export async function signReview(
   role?: string,
   confirmed: readonly string[] = [],
 ): Promise<SignatureLine> {
-  for (const { id, title } of madePublic(review))
+  const toAll = madePublic(review)
+  const short = saidAs(toAll.map(({ id }) => id))
+  for (const { id, title } of toAll)
     if (!confirmed.includes(id))
       throw new NodeError("public.unconfirmed", `“${title}” would be for everybody, for ever.`, {
-        hint: `If that is meant: --confirm-public ${id.slice(0, 8)}`,
+        hint: `If that is meant: --confirm-public ${short.get(id)}`,
       })
   // A signature is given for now: a server could keep one that never lapses until it suits somebody.
   if (daysBetween(day, review.order.notAfter) > orderDays)

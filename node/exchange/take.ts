@@ -35,8 +35,14 @@ import {
   versionName,
 } from "../store/queries/contents.ts"
 import { keepLinks, keepLists, membersOf } from "../store/queries/custody.ts"
-import { factsAbout, factsTowards, type PlaceRow, withdrawalsOf } from "../store/queries/facts.ts"
-import { givenBy, insertGrants, placesGranted } from "../store/queries/grants.ts"
+import {
+  factsAbout,
+  factsTowards,
+  type Granted,
+  type PlaceRow,
+  withdrawalsOf,
+} from "../store/queries/facts.ts"
+import { givenBy, insertGrants, markRead, placesGranted } from "../store/queries/grants.ts"
 import { insertRoots, memberById } from "../store/queries/members.ts"
 import { loggedOrders } from "../store/queries/orders.ts"
 import { insertRows } from "../store/queries/rows.ts"
@@ -126,7 +132,9 @@ function changesWhatFollows({ act, rule }: Claim["order"]["payload"]): boolean {
 
 type Changes = {
   readonly orders: Kept[]
-  readonly grants: Map<string, PlacedGrant[]>
+  readonly grants: Map<string, (PlacedGrant & Granted)[]>
+  /** stored when they came without their keys */
+  readonly read: { readonly order: string; readonly position: number }[]
   readonly records: Schema["record"][]
   readonly contents: { readonly record: ComityRecord; readonly row: NewContent }[]
   /** held under lock until now, and released anew */
@@ -151,6 +159,7 @@ class Run {
   readonly #changes: Changes = {
     orders: [],
     grants: new Map(),
+    read: [],
     records: [],
     contents: [],
     unlocked: [],
@@ -169,8 +178,8 @@ class Run {
   #groups: Groups | null = null
   /** digest of each order by its id: an order is one (origin, id) */
   #digests: Map<string, string> = new Map()
-  /** by order, the places of grants that are or will be stored */
-  #listed: Map<string, Set<number>> = new Map()
+  /** by order, the places of grants that are or will be stored, and whether they came with their keys */
+  #listed: Map<string, Map<number, boolean>> = new Map()
 
   constructor(context: Context, trx: Db, peer: string, taken: Taken) {
     this.#context = context
@@ -206,7 +215,7 @@ class Run {
     for (const { id, digest } of await loggedOrders(trx, this.#peer, orderIds)) {
       this.#digests.set(id, digest)
       const granted = await placesGranted(trx, this.#peer, id)
-      this.#listed.set(id, new Set(granted.map(({ position }) => position)))
+      this.#listed.set(id, new Map(granted.map(({ position, unread }) => [position, unread === 0])))
     }
     if (claims.some(({ order }) => order.payload.rule.kind === "group"))
       this.#groups = await groupsKnown(this.#context, trx)
@@ -265,14 +274,14 @@ class Run {
       if (!isTheirs && (grant.act === "withdraw" ? !isGiven : grant.custody === undefined))
         throw new ProtocolError("custody.malformed", { detail: "not from its origin" })
       if (grant.act === "withdraw") {
-        this.#keepGrant(id, placed)
+        this.#keepGrant(id, placed, true)
         withdrawn.push({ order: id, placed })
         return "received"
       }
-      // Withdrawn before we fetched it: the grant is noted, there is nothing to read.
+      // Withdrawn before we fetched it: the grant is noted, there is nothing to read. It holds nothing up.
       const isNew =
         key !== undefined && (await this.#takeRecord(standing, placed, key, objects, links))
-      this.#keepGrant(id, placed)
+      this.#keepGrant(id, placed, key !== undefined)
       const inside = insideOf(grant)
       const list = inside === null ? undefined : groups.get(inside)
       if (inside !== null && list !== undefined) this.#changes.groups.set(inside, list)
@@ -284,15 +293,21 @@ class Run {
     }
   }
 
-  #keepGrant(orderId: string, placed: PlacedGrant): void {
-    const listed = this.#listed.get(orderId) ?? new Set()
-    this.#listed.set(orderId, listed)
-    if (listed.has(placed.position)) return
-    listed.add(placed.position)
-    const { grants } = this.#changes
-    const kept = grants.get(orderId) ?? []
-    grants.set(orderId, kept)
-    kept.push(placed)
+  #keepGrant(order: string, placed: PlacedGrant, isRead: boolean): void {
+    const { position } = placed
+    const listed = this.#listed.get(order) ?? new Map<number, boolean>()
+    this.#listed.set(order, listed)
+    const wasRead = listed.get(position)
+    if (wasRead === true || wasRead === isRead) return
+    listed.set(position, isRead)
+    const { grants, read } = this.#changes
+    if (wasRead === false) {
+      read.push({ order, position })
+      return
+    }
+    const kept = grants.get(order) ?? []
+    grants.set(order, kept)
+    kept.push(isRead ? placed : { ...placed, isUnread: true })
   }
 
   /** @returns whether it was not held before; @throws `record.mismatch` for a second content of one version */
@@ -436,6 +451,8 @@ class Run {
       trx,
       [...grants].map(([id, kept]) => ({ origin: this.#peer, id, grants: kept })),
     )
+    for (const { order, position } of this.#changes.read)
+      await markRead(trx, this.#peer, order, position)
     await insertRows(trx, "record", records)
     const rids = await insertContents(
       trx,

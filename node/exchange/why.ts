@@ -1,7 +1,7 @@
 import { ProtocolError } from "../../protocol/errors.ts"
 import { everybody } from "../../protocol/release/grant.ts"
 import { endOf } from "../../protocol/release/precedence.ts"
-import { findPeer } from "../authority/peers.ts"
+import { findPeer, nameOf } from "../authority/peers.ts"
 import { type Context, today } from "../context.ts"
 import { NodeError } from "../errors.ts"
 import { draftById } from "../order/drafts.ts"
@@ -14,6 +14,7 @@ import { sourceOf } from "../store/queries/sources.ts"
 import { epochFor } from "./deliver.ts"
 import { timeOf } from "./outbox.ts"
 import { readerOf } from "./reader.ts"
+import { toEach } from "./receipts.ts"
 import { staleOf } from "./staleness.ts"
 
 export type Why = {
@@ -32,8 +33,12 @@ export type Why = {
 
 type Answer = Omit<Why, "record" | "peer">
 
-/** Why a member has a record, or does not; or why we have one of its, or do not: what is known here. */
+/**
+ * Why a member has a record, or does not, or why everybody does; or why we have one of its, or do not: what
+ * is known here.
+ */
 export async function why(context: Context, prefix: string, name: string): Promise<Why> {
+  if (name === everybody) return whyEverybody(context, prefix)
   const peer = await findPeer(context, name)
   const reference = await draftOrRecord(context, prefix, peer)
   const { origin, id } = reference
@@ -58,7 +63,7 @@ function yes(reason: string, detail: string): Answer {
 }
 
 /** A draft that no order has named is no record yet, and one that we refused is not here: both can be asked about. */
-async function draftOrRecord(context: Context, prefix: string, peer: Peer) {
+async function draftOrRecord(context: Context, prefix: string, peer: Peer | null) {
   try {
     const { id } = await draftById(context, prefix)
     return { origin: context.self.id, id }
@@ -68,7 +73,8 @@ async function draftOrRecord(context: Context, prefix: string, peer: Peer) {
   try {
     return await findRecord(context, prefix)
   } catch (cause) {
-    if (!(cause instanceof NodeError) || cause.code !== "record.unknown") throw cause
+    const isUnknown = cause instanceof NodeError && cause.code === "record.unknown"
+    if (!isUnknown || peer === null) throw cause
     const refused = await refusalOf(context, peer.member, prefix)
     const id = refused?.record_id ?? (/^[0-9a-f]{32}$/.test(prefix) ? prefix : null)
     if (id === null) throw cause
@@ -127,7 +133,9 @@ async function whyWeHave(context: Context, peer: Peer, id: string): Promise<Answ
     )
   const place = `by order ${release.order_id}, at index ${release.idx} of its log`
   const [live] = await liveFacts(context, { origin: member, id, version: release.version })
-  const standing = live?.standing ?? "verified"
+  if (live === undefined)
+    return no("unopened", `${name} released it ${place}, but it came without what opens it.`)
+  const { standing } = live
   const held = `${name} wrote it and released it to ${whom(release, "us")} ${place}`
   return yes("origin", standing === "verified" ? `${held}.` : `${held}; it is ${standing}.`)
 }
@@ -201,10 +209,60 @@ async function whyTheyHave(context: Context, peer: Peer, id: string): Promise<An
   return yes(newest.state, `${place}; ${name} stated ${newest.state} on ${newest.day}.`)
 }
 
+/** Whether everybody may read it, whosever it is. */
+async function whyEverybody(context: Context, prefix: string): Promise<Why> {
+  const { origin, id } = await draftOrRecord(context, prefix, null)
+  const answer = await whyAllHave(context, origin, id)
+  return { record: id, peer: everybody, ...answer }
+}
+
+async function whyAllHave(context: Context, origin: string, id: string): Promise<Answer> {
+  const facts = await factsOf(context, origin, id, everybody)
+  const release = facts.findLast((row) => row.act === "release" && row.chain !== null)
+  const isOurs = origin === context.self.id
+  const name = isOurs ? "" : await nameOf(context, origin)
+  if (release === undefined)
+    return isOurs
+      ? whyNotOrdered(context, { name: "everybody", member: everybody }, id)
+      : no(
+          "not-released",
+          `${name} wrote it, and has released it to everybody by no order that is here.`,
+        )
+  const end = endOf(asFact(release), facts.map(asFact))
+  const order = end?.orderId ?? release.order_id
+  const told = isOurs
+    ? `; ${await answersTo(context, order, end === null ? "delivered" : "purged")}`
+    : ""
+  if (end !== null)
+    return no(
+      "withdrawn",
+      `Withdrawn from everybody by order ${order}${told}. What was copied stays.`,
+    )
+  const place = `to everybody by order ${order} at index ${release.idx} of ${isOurs ? "our" : "its"} log`
+  if (isOurs) return yes("released", `Released ${place}${told}.`)
+  const live = await liveFacts(context, { origin, id, version: release.version })
+  const standing = live.find(({ recipient }) => recipient === everybody)?.standing ?? "verified"
+  const doubt = standing === "verified" ? "" : `; it is ${standing}`
+  return yes("released", `${name} released it ${place}${doubt}.`)
+}
+
+/** Of the members whose feeds have the order, how many have said so of it. */
+async function answersTo({ db }: Context, order: string, state: "delivered" | "purged") {
+  const given = await toEach(db, [{ order_id: order, recipient: everybody }])
+  const rows = await db
+    .selectFrom("receipt_in")
+    .select("peer")
+    .distinct()
+    .where("order_id", "=", order)
+    .where("state", "=", state)
+    .execute()
+  return `${rows.length} of ${given.length} members that follow stated ${state}`
+}
+
 /** No order that names the peer for it was ever logged: what became of the last that was asked for. */
 async function whyNotOrdered(
   context: Context,
-  { name, member }: Peer,
+  { name, member }: Pick<Peer, "name" | "member">,
   id: string,
 ): Promise<Answer> {
   const row = await context.db

@@ -185,6 +185,16 @@ const ordersToAll = prepared((db, origin: string) =>
     .where("repudiated", "=", 0),
 )
 
+const factsToAll = prepared((db, origin: string, orderId: string) =>
+  db
+    .selectFrom("fact")
+    .selectAll()
+    .where("recipient", "=", sql.lit(everybody))
+    .where("order_origin", "=", origin)
+    .where("order_id", "=", orderId)
+    .where("repudiated", "=", 0),
+)
+
 const ordersQueued = prepared((db, peer: string) =>
   db.selectFrom("delivery").select("order_id").distinct().where("peer", "=", peer),
 )
@@ -199,7 +209,10 @@ async function isWorthTelling(trx: Db, facts: readonly FactRow[]): Promise<boole
   return false
 }
 
-/** Once more, to every recipient that is known of it, or to the one: their feeds begin anew. */
+/**
+ * Once more, to every recipient that is known of it, or to the one: their feeds begin anew. What everybody
+ * was given has its content key in it: where nothing of an order stands, it is not handed out again.
+ */
 export async function queueAgain(
   context: Context,
   trx: Db,
@@ -211,6 +224,8 @@ export async function queueAgain(
   const grants = lists
     .filter((list) => recipient === undefined || list.recipient === recipient)
     .flatMap((list) => decodeGrants(list.grants).map(placedGrant))
+  if (grants.some(isForAll) && !(await isWorthTelling(trx, await factsToAll(trx, origin, id))))
+    return
   const consents = await consentsOf(trx, order.payload)
   if (grants.length > 0) await queueDeliveries(context, trx, [{ order, entry, grants, consents }])
 }

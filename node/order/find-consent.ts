@@ -37,7 +37,7 @@ export async function findConsent(
   if (given !== null) return given
   const standing = await standingConsent(context, member, order, released, profile)
   if (standing !== null) return standing
-  const silence = await procedureWith(context, member, released, profile)
+  const silence = await procedureWith(context, member, order, released, profile)
   const tacit = silence?.consent ?? null
   return tacit !== null && (await isEnough(context.db, tacit, order, released, profile))
     ? tacit

@@ -208,7 +208,7 @@ async function missingConsents(context: Context, row: OrderRow): Promise<readonl
     const given = await findConsent(context, member, order, released, profile)
     const isStanding = given !== null && (await knowingOf(db, [given])).takenBack.size === 0
     const isSilent = given === null || given.silence !== null
-    const silence = isSilent ? await procedureWith(context, member, released, profile) : null
+    const silence = isSilent ? await procedureWith(context, member, order, released, profile) : null
     if (!isStanding) missing.push(`the consent of ${name}${describeSilence(silence)}`)
     else if (given.silence !== null && silence !== null) {
       const isEarly = lines.some((line) => dayOf(line) < silence.from)
@@ -230,6 +230,7 @@ function describeSilence(procedure: Procedure | null): string {
     objected: ", which has objected",
     over: `, or that its witnesses say on ${from} or later that it has been silent`,
     running: `, or its silence: officers may sign from ${from} on`,
+    unshown: ", since not everybody who will read it may be shown that it agreed to be silent",
     "too-long": ": more was logged there since its agreement than silence can be shown with",
     unwitnessed: ": it names no witnesses who could say that it was silent",
   }[state]

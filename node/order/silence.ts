@@ -12,8 +12,10 @@ import {
   daysOfSilence,
   decodeKeptConsent,
   encodeTacit,
+  isShownUnder,
 } from "../../protocol/release/consent.ts"
 import type { Grant } from "../../protocol/release/grant.ts"
+import type { Order } from "../../protocol/release/order.ts"
 import { objectionsTo, receiptVersion, signableFrom } from "../../protocol/release/silence.ts"
 import { versionInForce } from "../../protocol/standing.ts"
 import { type Context, today } from "../context.ts"
@@ -31,8 +33,11 @@ import { memberById } from "../store/queries/members.ts"
 export type Procedure = {
   /** the first day on which our officers may sign */
   readonly from: string
-  /** `unwitnessed`: its member names no witnesses; `too-long`: there is more of its log than a consent holds */
-  readonly state: "running" | "over" | "objected" | "unwitnessed" | "too-long"
+  /**
+   * `unshown`: its terms let fewer be shown it than will read the release; `unwitnessed`: its member names no
+   * witnesses; `too-long`: there is more of its log than a consent holds
+   */
+  readonly state: "running" | "over" | "objected" | "unshown" | "unwitnessed" | "too-long"
   /** null before its end, and until the member's witnesses have said so */
   readonly consent: Consent | null
 }
@@ -43,6 +48,7 @@ type Given = Pick<Grant["record"], "origin" | "id" | "version" | "digest">
 export async function procedureWith(
   context: Context,
   member: string,
+  release: Order,
   records: readonly { readonly record: ComityRecord; readonly given: Given }[],
   profile: Profile,
 ): Promise<Procedure | null> {
@@ -61,6 +67,7 @@ export async function procedureWith(
   const none = (state: Procedure["state"]) => ({ from, state, consent: null })
   if (await hasObjected(db, member, objectionsTo(claim.placed, given.digest)))
     return none("objected")
+  if (!isShownUnder(claim.placed.grant.terms, release)) return none("unshown")
   if (claim.root.quorum === 0) return none("unwitnessed")
   if (today(context) < from) return none("running")
   try {

@@ -1,7 +1,7 @@
 import { everybody } from "../../protocol/release/grant.ts"
 import { comparePlace, type Fact, winner } from "../../protocol/release/precedence.ts"
 import type { Context } from "../context.ts"
-import { asFact, type FactRow, factsTowards, hasChain } from "../store/queries/facts.ts"
+import { asFact, type FactRow, factsTowards, wasRead } from "../store/queries/facts.ts"
 import { prepared } from "../store/queries/prepared.ts"
 import { pendingOrders } from "../store/queries/proofs.ts"
 import type { Db } from "../store/schema.ts"
@@ -89,7 +89,7 @@ function bestOf(
   judge: (fact: FactRow) => LiveFact,
 ): readonly LiveFact[] {
   const releases = group
-    .filter((row) => row.act === "release" && row.version === version && hasChain(row))
+    .filter((row) => row.act === "release" && row.version === version && wasRead(row))
     .map(judge)
   const withdrawals = known.filter(({ act }) => act === "withdraw")
   for (const standing of ["verified", "pending", "suspended", "repudiated"] as const) {

@@ -104,7 +104,7 @@ const spine = [
   `CREATE TABLE order_grant (order_origin TEXT NOT NULL, order_id TEXT NOT NULL,
     recipient TEXT NOT NULL, position INTEGER NOT NULL, act TEXT NOT NULL,
     record_origin TEXT NOT NULL, record_id TEXT NOT NULL, version INTEGER NOT NULL,
-    after TEXT NOT NULL, leaf TEXT NOT NULL, custody TEXT NOT NULL,
+    after TEXT NOT NULL, leaf TEXT NOT NULL, custody TEXT NOT NULL, unread INTEGER NOT NULL,
     PRIMARY KEY (order_id, order_origin, recipient, position)) STRICT`,
   `CREATE TABLE grant_list (order_origin TEXT NOT NULL, order_id TEXT NOT NULL,
     recipient TEXT NOT NULL, grants BLOB NOT NULL) STRICT`,
@@ -118,7 +118,7 @@ const spine = [
     WHERE act = 'withdraw'`,
   `CREATE VIEW fact AS SELECT order_origin, order_id, leaf, order_grant.act AS act, record_origin,
     record_id, version, recipient, rule_profile, rule_kind, epoch, idx, epoch AS base_epoch,
-    base_size, after, position, repudiated, at, CASE custody WHEN '' THEN ''
+    base_size, after, position, repudiated, at, CASE WHEN unread = 1 THEN NULL WHEN custody = '' THEN ''
       ELSE (SELECT chain FROM custody_link WHERE digest = custody) END AS chain
     FROM order_grant JOIN logged_order ON origin = order_origin AND id = order_id`,
   `CREATE TABLE doubt (record_id TEXT NOT NULL, recipient TEXT NOT NULL, size INTEGER NOT NULL,

@@ -300,6 +300,8 @@ export type Schema = {
     leaf: string
     /** digest of the link that it rests on; empty for a grant of one's own record */
     custody: string
+    /** 1 for a release that came without its content key: it was never compared with its record */
+    unread: 0 | 1
   }
   /** What one order grants to one recipient: the signed bytes, each with its way to the order's root. */
   grant_list: { order_origin: string; order_id: string; recipient: string; grants: Uint8Array }

@@ -235,6 +235,19 @@ function isConsentTo({ rule, subject }: Order, release: Order): boolean {
   return subject === consentSubject(release) && isSameRule
 }
 
+/**
+ * Whether whoever reads the release may be shown what was granted under these terms. Who lets everybody
+ * be shown its agreement knows that everybody may read what rests on it.
+ */
+export function isShownUnder(
+  terms: PlacedGrant["grant"]["terms"],
+  { rule }: Pick<Order, "rule">,
+): boolean {
+  if (terms === undefined) return false
+  const { evidence } = terms
+  return rule.conditions.includes("public") ? evidence === "public" : evidence !== "recipient"
+}
+
 /** To the member that releases, under terms that let it show this and that last as long as the order. */
 function isGivenTo(
   { rule }: Order,
@@ -244,9 +257,8 @@ function isGivenTo(
   return (
     rule.profile === release.rule.profile &&
     recipient === release.origin &&
-    terms !== undefined &&
-    terms.evidence !== "recipient" &&
-    (terms.expires === undefined || release.notAfter <= terms.expires)
+    isShownUnder(terms, release) &&
+    (terms?.expires === undefined || release.notAfter <= terms.expires)
   )
 }
 

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest"
+import { sealedFor } from "../../node/exchange/deliver.ts"
+import { receiptsOf } from "../../node/exchange/receipts.ts"
 import { sync } from "../../node/exchange/subscribe.ts"
 import { exportEvidence } from "../../node/log/evidence.ts"
 import { publish } from "../../node/log/sequencer.ts"
@@ -8,6 +10,7 @@ import { exportOrder, showOrder } from "../../node/order/orders.ts"
 import { type ReleaseRequest, requestRelease, requestWithdrawal } from "../../node/order/release.ts"
 import { inbox, show } from "../../node/reading/records.ts"
 import { parsePin, verifyEvidence } from "../../protocol/evidence.ts"
+import { allowPublic } from "../support/ceremony.ts"
 import {
   authorise,
   authoriseAndPublish,
@@ -193,6 +196,56 @@ describe("what is no consent", () => {
     const { peers } = await sync(xd!.context, "xa")
     expect(peers).toEqual([expect.objectContaining({ received: 0, refused: 1 })])
     expect((await inbox(xd!.context)).records).toEqual([])
+  })
+
+  test("one taken back that was to a release to everybody: no peer takes it, and nothing stays served", async () => {
+    await using net = await members(["xa", "xb", "xc", "xd"])
+    const { xa, xb, xc, xd } = net as Required<typeof net>
+    await allowPublic(xa!)
+    const clear = report([xb!, xc!]).replace("language:", "marking: TLP:CLEAR\nlanguage:")
+    const { record } = await addDraft(xa!.context, clear)
+    const { order } = await requestRelease(xa!.context, { records: [record], to: ["public"] })
+    await authorise(xa!, order, [record])
+    const exported = await exportOrder(xa!.context, order)
+    const given = await makeConsent(xb!.context, exported)
+    await authoriseAndPublish(xb!, [given.order], [record])
+    const other = await makeConsent(xc!.context, exported)
+    await authoriseAndPublish(xc!, [other.order], [record])
+    await sync(xa!.context)
+    expect(await showOrder(xa!.context, order)).toMatchObject({ satisfied: true })
+
+    const back = await takeConsentBack(xb!.context, given.order, "the text names a case")
+    await authoriseAndPublish(xb!, [back.order])
+    for (const node of [xa, xc, xd]) await sync(node!.context, "xb")
+    const { sealed_digest: digest } = await xa!.context.db
+      .selectFrom("record")
+      .select("sealed_digest")
+      .where("id", "=", record)
+      .executeTakeFirstOrThrow()
+    const isServed = async () => {
+      const ids = [xb, xc, xd].map((node) => node!.context.self.id)
+      const found = await Promise.all(ids.map((id) => sealedFor(xa!.context, id, digest)))
+      return found.some((object) => object !== null)
+    }
+    await expect(publish(xa!.context, order)).rejects.toMatchObject({ code: "order.unconsented" })
+    expect(await isServed()).toBe(false)
+    expect(await xa!.context.db.selectFrom("delivery").selectAll().execute()).toEqual([])
+
+    // An origin that forgets it: every peer refuses by itself, also the one that did consent.
+    await xa!.context.db.deleteFrom("consent").where("subject", "=", back.subject).execute()
+    await publish(xa!.context, order)
+    expect(await isServed()).toBe(true)
+    for (const node of [xb, xc, xd]) {
+      expect((await sync(node!.context, "xa")).peers).toMatchObject([{ received: 0, refused: 1 }])
+      expect((await inbox(node!.context)).records).toEqual([])
+    }
+    const { receipts } = await receiptsOf(xa!.context, record)
+    expect(receipts.map(({ state, code }) => [state, code])).toEqual(
+      Array(3).fill(["refused", "order.unconsented"]),
+    )
+    const { orders } = await requestWithdrawal(xa!.context, { record, reason: "not agreed to" })
+    await authoriseAndPublish(xa!, orders)
+    expect(await isServed()).toBe(false)
   })
 
   test("one of a member that is not asked, or of another member's", async () => {

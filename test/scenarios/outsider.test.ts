@@ -27,8 +27,16 @@ import {
 } from "../../protocol/exchange/parcel.ts"
 import { encodeReceipts } from "../../protocol/exchange/receipt.ts"
 import { encodeSigned, signLine } from "../../protocol/signed.ts"
+import { allowPublic } from "../support/ceremony.ts"
 import { answersTo, framesOf, framesTo } from "../support/hostile.ts"
-import { acquaint, network, signAs, type TestNetwork, type TestNode } from "../support/network.ts"
+import {
+  acquaint,
+  authoriseAndPublish,
+  network,
+  signAs,
+  type TestNetwork,
+  type TestNode,
+} from "../support/network.ts"
 import { type Secret, tracesIn } from "../support/traces.ts"
 
 /**
@@ -265,8 +273,7 @@ async function story({ title, body, to }: Told): Promise<readonly (readonly Seen
   const { xa, xb, xc, xd, xe } = all
   await release(xa, { title: "For the outsider", body: "Its own.", to: ["xc"] }, ["p3", "p4"])
   await sync(xc.context)
-  const nothing = { sealed: "cd".repeat(32), order: "cd".repeat(16), leaf: "cd".repeat(32) }
-  const stages = [await everything(all, xa, nothing)]
+  const stages = [await everything(all, xa, guessed)]
   const record = await release(xa, { title, body, to })
   const guesses = await guessesAt(xa, record)
   stages.push(await everything(all, xa, guesses))
@@ -452,6 +459,69 @@ test("no byte served to an outsider, nor what it opens and holds, shows a trace 
   const words = secrets.filter(({ value }) => typeof value === "string")
   for (const { journal } of [xa, xb, xc, xd, xe])
     expect(tracesIn(utf8(journal.join("\n")), words)).toEqual([])
+})
+
+/**
+ * XA does not know XC, which knows XA, and follows XB: what XC and a stranger see while a record goes to XB,
+ * or to everybody, and is taken back.
+ */
+async function storyBeside(to: "xb" | "public") {
+  nonces = 0
+  const net = await network(["xa", "xb", "xc", "xd", "xe"], { acquainted: false, officers })
+  const { xa, xb, xc, xd, xe } = net.nodes as unknown as Omit<Cast, "net">
+  for (const [one, other] of [
+    [xa, xb],
+    [xa, xd],
+    [xb, xc],
+  ] as const) {
+    await acquaint(one, other)
+    await acquaint(other, one)
+  }
+  await acquaint(xc, xa)
+  await allowPublic(xa)
+  const all = { net, xa, xb, xc, xd, xe }
+  for (const { context } of [xb, xd, xc]) await sync(context)
+  const before = await everything(all, xa, guessed)
+  const { record } = await addDraft(
+    xa.context,
+    `---\ntitle: ${short.title}\nmarking: TLP:CLEAR\n---\n${short.body}\n`,
+  )
+  const { orders } = await requestRelease(xa.context, { records: [record], to: [to] })
+  await authoriseAndPublish(xa, orders, [record])
+  for (const { context } of [xb, xd, xc]) await sync(context)
+  const guesses = await guessesAt(xa, record)
+  const stages = [await everything(all, xa, guesses), await everything(all, xb, guesses)]
+  const secrets = await secretsOf(xa, { ...short, to: ["xb"] }, record)
+  await withdraw(xa, record)
+  for (const { context } of [xb, xd, xc]) await sync(context)
+  stages.push(await everything(all, xa, guesses), await everything(all, xb, guesses))
+  return { all, before, stages, secrets }
+}
+
+const guessed = { sealed: "cd".repeat(32), order: "cd".repeat(16), leaf: "cd".repeat(32) }
+
+test("whom the origin does not know learns nothing of what is for everybody, there or from who has it", async () => {
+  const toOne = await storyBeside("xb")
+  await using _one = toOne.all.net
+  const toAll = await storyBeside("public")
+  await using _all = toAll.all.net
+  expect(toAll.stages).toEqual(toOne.stages)
+  // At the origin but for how long its log is, which everybody may know.
+  for (const stage of [0, 2])
+    expect(apartFromLogs(toAll.stages[stage]!)).toEqual(apartFromLogs(toAll.before))
+
+  const { xa, xb, xc } = toAll.all
+  for (const asker of [xc.context.self.id, "stranger"])
+    for (const node of [xa, xb])
+      expect(tracesIn(await servedTo(node, asker), toAll.secrets)).toEqual([])
+  const held = xc.env.openDatabase(xc.founded.keys.database).serialize()
+  const foreign = toAll.secrets.filter(({ name }) => !/^(officer|organisation)$/.test(name))
+  expect(tracesIn(held, foreign)).toEqual([])
+  expect((await inbox(xc.context)).records).toEqual([])
+  // Who is known has it, and was served it.
+  expect(tracesIn(concat(...(await openedBy(xb, xa))), toAll.secrets)).toEqual(
+    expect.arrayContaining(["title, as it is", "content key, hex"]),
+  )
 })
 
 /** What comes on a feed that `asker` holds open at `node`, from where its log is now. */

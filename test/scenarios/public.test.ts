@@ -14,6 +14,7 @@ import { say } from "../../node/order/say.ts"
 import { inbox, search, show } from "../../node/reading/records.ts"
 import { metaRestored, recover } from "../../node/recover.ts"
 import { encodeCanonical, jsonOf } from "../../protocol/canonical.ts"
+import { sha256 } from "../../protocol/crypto/hash.ts"
 import { decodeHex, encodeHex } from "../../protocol/encoding.ts"
 import { decodeEvidence, parsePin, verifyEvidence } from "../../protocol/evidence.ts"
 import {
@@ -31,6 +32,7 @@ import { alteredPayload } from "../support/envelope.ts"
 import {
   ForgedFeed,
   forgeOrder,
+  framesTo,
   logForged,
   officerKey,
   releaseGrant,
@@ -90,6 +92,17 @@ async function titles({ context }: TestNode): Promise<readonly string[]> {
 
 async function contents({ context }: TestNode): Promise<number> {
   return (await context.db.selectFrom("content").select("rid").execute()).length
+}
+
+/** What a feed names, and how. */
+async function queuedTo({ context: { db } }: TestNode, { context }: TestNode) {
+  const rows = await db
+    .selectFrom("delivery")
+    .innerJoin("fact", "fact.order_id", "delivery.order_id")
+    .select(["fact.act", "fact.record_id"])
+    .where("delivery.peer", "=", context.self.id)
+    .execute()
+  return rows.map(({ act, record_id }) => [act, record_id]).sort()
 }
 
 const received = async (node: TestNode, from = "xa") => (await sync(node.context, from)).peers[0]
@@ -454,6 +467,7 @@ describe("a member that keeps to the form alone", () => {
     options: {
       readonly conditions?: readonly ["public"] | readonly []
       readonly by?: string[]
+      readonly isKeyless?: boolean
     } = {},
   ) {
     const { xa, xb } = net.nodes
@@ -468,7 +482,10 @@ describe("a member that keeps to the form alone", () => {
       signers,
     })
     const entry = await logForged(xa, forged.order)
-    const feed = new ForgedFeed(encodeHex(xa.env.random(16))).add({ ...forged, entry })
+    const feed = new ForgedFeed(encodeHex(xa.env.random(16))).add(
+      { ...forged, entry },
+      options.isKeyless,
+    )
     using served = serveForged(net, xa, xb, feed)
     await sync(xb.context, "xa")
     return served.receipts().map(({ state, code }) => code ?? state)
@@ -527,6 +544,52 @@ describe("a member that keeps to the form alone", () => {
     expect(await titles(xb)).toEqual(["Two keys"])
   })
 
+  test("says nothing of a record by a grant that comes without its key, before it or after", async () => {
+    for (const isFirst of [true, false]) {
+      await using net = await world()
+      const { xa, xb } = net.nodes
+      const { record } = await addDraft(xa.context, practice("Not for all", "TLP:AMBER"))
+      const { orders } = await asked(xa, record, { to: ["xb"] })
+      const publishIt = async () => {
+        await authoriseAndPublish(xa, orders)
+        await sync(xb.context, "xa")
+      }
+      if (!isFirst) await publishIt()
+      // Two officers and no line that says public: nothing that a reader who has the key would take.
+      expect(await told(net, record, {}, { conditions: [], isKeyless: true })).toEqual([])
+      if (isFirst) await publishIt()
+      const { records } = await inbox(xb.context)
+      expect(records).toMatchObject([{ title: "Not for all", public: false, verdict: "verified" }])
+      const { notes, terms } = await show(xb.context, record)
+      expect([notes.join(), terms?.evidence]).toEqual([
+        expect.not.stringContaining("everybody"),
+        "members",
+      ])
+      const { file } = await exportEvidence(xb.context, record)
+      expect(verifyEvidence(file, [parsePin(xa.context.self.id)]).verdict).toBe("verified")
+    }
+  })
+
+  test("is read under a grant that came without its key once it comes with it", async () => {
+    await using net = await world()
+    const { xa, xb } = net.nodes
+    const { record } = await addDraft(xa.context, practice("Two keys"))
+    await requestRelease(xa.context, { records: [record], to: ["xb"] })
+    const forged = await forgeOrder(xa, [await releaseGrant(xa, record, xb.context.self.id)])
+    const sent = { ...forged, entry: await logForged(xa, forged.order) }
+    for (const isKeyless of [true, false]) {
+      const feed = new ForgedFeed(encodeHex(xa.env.random(16))).add(sent, isKeyless)
+      using _ = serveForged(net, xa, xb, feed)
+      await sync(xb.context, "xa")
+      expect(await titles(xb)).toEqual(isKeyless ? [] : ["Two keys"])
+      expect(await why(xb.context, record, "xa")).toMatchObject(
+        isKeyless ? { have: false, reason: "unopened" } : { have: true, reason: "origin" },
+      )
+    }
+    expect((await inbox(xb.context)).records).toMatchObject([{ verdict: "verified" }])
+    expect((await exportEvidence(xb.context, record)).file.length).toBeGreaterThan(0)
+  })
+
   test("shows its officers what their machine refuses: a key, a kind, a rule that is not the release's", async () => {
     await using net = await world()
     const { xa } = net.nodes
@@ -574,6 +637,46 @@ describe("a member that keeps to the form alone", () => {
   })
 })
 
+test("why everybody has a record, or does not, is said like for any peer", async () => {
+  await using net = await world()
+  const { xa, xb, xc } = net.nodes
+  const { record } = await addDraft(xa.context, practice("Two keys"))
+  const ask = ({ context }: TestNode, id = record) => why(context, id, everybody)
+  expect(await ask(xa)).toEqual({
+    record,
+    peer: everybody,
+    have: false,
+    reason: "not-released",
+    detail: "No order has ever named everybody for this record.",
+  })
+  const { order } = await asked(xa, record)
+  expect(await ask(xa)).toMatchObject({
+    have: false,
+    reason: "order-open",
+    missing: Array(2).fill("2 persons in any role"),
+  })
+  await authoriseAndPublish(xa, [order], [record])
+  await sync(xb.context, "xa")
+  expect(await ask(xa)).toMatchObject({ have: true, reason: "released" })
+  expect((await ask(xa)).detail).toMatch(/ of our log; 1 of 2 members that follow stated delivered/)
+  expect(await ask(xb)).toMatchObject({ have: true, reason: "released" })
+  expect((await ask(xb)).detail).toMatch(/^xa released it to everybody by order .* of its log\.$/)
+  expect(await codeOf(ask(xc))).toBe("record.unknown")
+
+  const named = (await addDraft(xa.context, practice("For XB alone"))).record
+  const { orders } = await asked(xa, named, { to: ["xb"] })
+  await authoriseAndPublish(xa, orders)
+  await sync(xb.context, "xa")
+  for (const node of [xa, xb])
+    expect(await ask(node, named)).toMatchObject({ have: false, reason: "not-released" })
+
+  await withdrawn(xa, record)
+  await sync(xb.context, "xa")
+  for (const node of [xa, xb])
+    expect(await ask(node)).toMatchObject({ have: false, reason: "withdrawn" })
+  expect((await ask(xa)).detail).toContain("; 1 of 2 members that follow stated purged.")
+})
+
 describe("taken back", () => {
   test("it is destroyed by all who follow, each of whom says so; what was exported stays", async () => {
     await using net = await world()
@@ -617,6 +720,33 @@ describe("taken back", () => {
     expect(await contents(xb)).toBe(0)
   })
 
+  test("of one order a part: the rest goes on, and what is taken back opens nothing that is served", async () => {
+    await using net = await network(["xa", "xb", "xc"], { acquainted: false })
+    const { xa, xc } = net.nodes as World["nodes"]
+    await allowPublic(xa)
+    const ended = (await addDraft(xa.context, practice("Ended"))).record
+    const stands = (await addDraft(xa.context, practice("Standing"))).record
+    const { orders } = await requestRelease(xa.context, {
+      records: [ended, stands],
+      to: [everybody],
+    })
+    expect(orders).toHaveLength(1)
+    await authoriseAndPublish(xa, orders, [ended, stands])
+    await withdrawn(xa, ended)
+    await acquaint(xc, xa)
+    await acquaint(xa, xc)
+    expect(await received(xc)).toMatchObject({ refused: 0, failed: 0 })
+    expect(await titles(xc)).toEqual(["Standing"])
+    // Its key came in the order, and what it opens did not.
+    const objects = (await framesTo(xa, xc.context.self.id)).filter(({ type }) => type === "sealed")
+    const { sealed_digest } = await xa.context.db
+      .selectFrom("record")
+      .select("sealed_digest")
+      .where("id", "=", stands)
+      .executeTakeFirstOrThrow()
+    expect(objects.map(({ bytes }) => encodeHex(sha256(bytes)))).toEqual([sealed_digest])
+  })
+
   test("it does not come back with a follower's old backup, nor with its origin's", async () => {
     await using net = await world()
     const { xa, xb, xc } = net.nodes
@@ -647,6 +777,12 @@ describe("taken back", () => {
     const xaBack = await startFrom(xa, origin, restored)
     answerFrom(net, xaBack)
     expect(await recover(xaBack.context)).toMatchObject({ state: "sound", unopened: [] })
+    // The feeds that began anew name no release that was taken back: its key is in it.
+    for (const node of [xbBack, xc])
+      expect(await queuedTo(xaBack, node)).toEqual([
+        ["release", since],
+        ["withdraw", record],
+      ])
     await sync(xaBack.context)
     await sync(xc.context, "xa")
     expect(await titles(xc)).toEqual(["Since the backup"])

@@ -12,6 +12,7 @@ import { inbox, show } from "../../node/reading/records.ts"
 import { encodeCanonical } from "../../protocol/canonical.ts"
 import { decodeUtf8 } from "../../protocol/encoding.ts"
 import { parsePin, verifyEvidence } from "../../protocol/evidence.ts"
+import { allowPublic } from "../support/ceremony.ts"
 import { everybodyReads, pass } from "../support/days.ts"
 import {
   agreeMission,
@@ -34,8 +35,12 @@ const mission = () => silentMission("osart", host.roles)
 type Mission = Awaited<ReturnType<typeof mission>>
 
 /** What the team found, as the host has it, with more of the same: the clock runs. */
-async function transmitted({ nodes: { xa, xt }, digest }: Mission, title = "Synthetic finding") {
-  const found = { agreement: digest, areas: ["1"], host: named(xa) }
+async function transmitted(
+  { nodes: { xa, xt }, digest }: Mission,
+  title = "Synthetic finding",
+  marking = "TLP:AMBER",
+) {
+  const found = { agreement: digest, areas: ["1"], host: named(xa), marking }
   const records: string[] = []
   for (const one of [title, `${title}, and what else there was`])
     records.push((await write(xt, "osart", "encouragement", { ...found, title: one })).record)
@@ -253,4 +258,36 @@ test("an objection to the agreement itself is to all that is sent under it, and 
   expect(await codeOf(publish(xt.context, stopped))).toBe("order.unconsented")
   const [free = ""] = await share(net, later)
   await publish(xt.context, free)
+})
+
+test("silence lets everybody read it only where the host agreed that everybody is shown so", async () => {
+  await using net = await mission()
+  const { xa, xt, xc } = net.nodes
+  await allowPublic(xt, 1)
+  await everybodyReads(net)
+  // The usual terms of an agreement: members may be shown that it was made.
+  const among = await transmitted(net, "Among members", "TLP:CLEAR")
+  const open = await agreeToSilence(xa, xt, "osart", "OSART 2027", { evidence: "public" })
+  const knowing = { ...net, digest: await digestOf(xa, open) } as Mission
+  const known = await transmitted(knowing, "For all", "TLP:CLEAR")
+  await pass(net, 91)
+  const toAll = (record: string) => propose(xt, record, [], { beyondDefault: true, to: ["public"] })
+  const [refused = ""] = await toAll(among)
+  expect((await showOrder(xt.context, refused)).missing).toEqual([
+    "the consent of xa, since not everybody who will read it may be shown that it agreed to be silent",
+  ])
+  expect(await codeOf(publish(xt.context, refused))).toBe("order.unconsented")
+  const [to = ""] = await share(net, among)
+  await publish(xt.context, to)
+  const [order = ""] = await toAll(known)
+  await publish(xt.context, order)
+  await sync(xc.context, "xt")
+  const { records } = await inbox(xc.context)
+  const held = records.map((one) => [one.record, one.public, one.verdict] as const)
+  expect(new Set(held)).toEqual(
+    new Set([
+      [known, true, "verified"],
+      [among, false, "verified"],
+    ]),
+  )
 })

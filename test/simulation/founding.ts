@@ -28,6 +28,14 @@ const officers = [
   { person: "p3", organisation: "Operator", roles: ["operator"] },
 ]
 export const personsNeeded = 2
+const anyTwo = {
+  act: "any",
+  kind: "any",
+  persons: personsNeeded,
+  profile: "any",
+  role: "any",
+} as const
+const policy = [anyTwo, { ...anyTwo, act: "release", when: "public" }] as const
 
 export function nameOfMember(number: number): string {
   const letter = (n: number) => String.fromCharCode(97 + n)
@@ -90,7 +98,7 @@ async function found(name: string) {
     name: `Authority ${name.toUpperCase()}`,
     kind: "state",
     officers,
-    approvals: personsNeeded,
+    policy,
     rootKeys: 1,
     rootThreshold: 1,
     url: `https://${host}`,

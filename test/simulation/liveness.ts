@@ -2,6 +2,7 @@ import { sync } from "../../node/exchange/subscribe.ts"
 import { inbox } from "../../node/reading/records.ts"
 import { recover, resumeAnyway } from "../../node/recover.ts"
 import { giveUp, owedOf, unopened } from "../../node/regain.ts"
+import { everybody } from "../../protocol/release/grant.ts"
 import type { Actor } from "./actor.ts"
 import type { FactRow } from "./books.ts"
 import { rightClock } from "./clock.ts"
@@ -157,7 +158,7 @@ function compare(world: World, origin: Actor, holder: Actor, facts: Facts): void
   for (const about of facts.all())
     for (const one of about) {
       const { recordOrigin, record, version, recipient, repudiated } = one
-      const isTheirs = recordOrigin === origin.id && recipient === holder.id
+      const isTheirs = recordOrigin === origin.id && [holder.id, everybody].includes(recipient)
       const isDoubted = isTheirs && one.baseSize <= origin.books.doubtOf(record, recipient)
       if (repudiated === 1 || isDoubted) kept.add(`${record} version ${version}`)
       else if (isTheirs && isDue(about, version)) due.add(`${record} version ${version}`)

@@ -1,5 +1,11 @@
 import type { OfficerKey } from "../../node/authority/found.ts"
-import { type Review, reviewExport, type Seen, signReview } from "../../node/authority/officer.ts"
+import {
+  madePublic,
+  type Review,
+  reviewExport,
+  type Seen,
+  signReview,
+} from "../../node/authority/officer.ts"
 import { type Context, dayOf } from "../../node/context.ts"
 import { addSignature, exportOrder } from "../../node/order/orders.ts"
 import { Turn } from "../../node/turn.ts"
@@ -36,7 +42,9 @@ export class Officer {
       const review = reviewExport(bytes, new Map(), this.#seen)
       if (!isMeant(review, intent)) throw new OfficerRefused(order)
       this.#seen = review.seen
-      const line = await signReview(review, this.key, dayOf(context.env.clock.now()))
+      const meant = madePublic(review).map(({ id }) => id)
+      const day = dayOf(context.env.clock.now())
+      const line = await signReview(review, this.key, day, undefined, meant)
       truth.authorise(review.payload, authorisedBy(review), this.person)
       await addSignature(context, order, line)
     })

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 import type { Published, Scheduled } from "../../node/log/sequencer.ts"
+import { everybody } from "../../protocol/release/grant.ts"
 import type { Place } from "./books.ts"
 import { personsNeeded } from "./founding.ts"
 
@@ -76,7 +77,7 @@ export class Truth {
         grants.some(
           (one) =>
             one.act === "release" &&
-            one.recipient === recipient &&
+            (one.recipient === recipient || one.recipient === everybody) &&
             one.origin === origin &&
             one.record === id &&
             one.version === version,

@@ -205,6 +205,8 @@ export type Forgery = ForgedOrder & { readonly entry: Entry }
 export type Sent = {
   readonly bytes: Uint8Array
   readonly placed: readonly PlacedGrant[]
+  /** as if what it gives had been taken back meanwhile: without content keys */
+  readonly isKeyless: boolean
 }
 
 /** A feed of the adversary's own: numbers and links as they should be. */
@@ -217,13 +219,13 @@ export class ForgedFeed {
     this.feed = feed
   }
 
-  add({ order, placed, entry }: Omit<Forgery, "seed">): this {
+  add({ order, placed, entry }: Omit<Forgery, "seed">, isKeyless = false): this {
     const { feed } = this
     const n = this.sent.length + 1
     const prev = this.#prev
     const bytes = encodeDelivery({ entry, feed, grants: placed, n, order: order.bytes, prev })
     this.#prev = deliveryDigest(bytes)
-    this.sent.push({ bytes, placed })
+    this.sent.push({ bytes, placed, isKeyless })
     return this
   }
 }
@@ -232,13 +234,13 @@ export class ForgedFeed {
 export async function parcelOf(
   node: Forger,
   peer: string,
-  { bytes, placed }: Sent,
+  { bytes, placed, isKeyless }: Sent,
 ): Promise<readonly Frame[]> {
   const { db, self } = node.context
   const keys: { grant: number; key: string }[] = []
   const sealed: Frame[] = []
   for (const [grant, { grant: one }] of placed.entries()) {
-    if (one.act !== "release") continue
+    if (one.act !== "release" || isKeyless) continue
     const row = await db
       .selectFrom("content")
       .selectAll()

@@ -3,6 +3,7 @@ import { sync } from "../../node/exchange/subscribe.ts"
 import { publish } from "../../node/log/sequencer.ts"
 import { makeObjection } from "../../node/order/objection.ts"
 import { showOrder } from "../../node/order/orders.ts"
+import type { ReleaseRequest } from "../../node/order/release.ts"
 import { everybodyReads, pass } from "./days.ts"
 import {
   agree,
@@ -42,14 +43,16 @@ export function agreeToSilence(
   service: TestNode,
   profile: string,
   mission = "Mission 2026",
+  terms: Pick<ReleaseRequest, "evidence"> = {},
 ): Promise<string> {
-  return tell(host, [service], profile, "tacit-agreement", {
+  const written = {
     title: `${mission}, silence after 90 days`,
     dates: "2026-11-30/2026-12-17",
     mission,
     scope: "all areas",
     service: profile,
-  })
+  }
+  return tell(host, [service], profile, "tacit-agreement", written, terms)
 }
 
 /** The host's officers object to a record that it got, or to all under an agreement. */

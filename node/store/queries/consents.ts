@@ -72,6 +72,18 @@ export function isRevoked(member: Member, { signatures }: ReceiptsDocument): boo
   return signatures.some(({ header }) => revoked.some(({ kid }) => kid === header.kid))
 }
 
+/** Whether it is by a logged order of our own that this was taken back: nobody has to tell us. */
+async function isOurs(db: Db, subject: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("consent_asked")
+    .innerJoin("release_order", "release_order.id", "consent_asked.order_id")
+    .select("consent_asked.order_id")
+    .where("consent_asked.subject", "=", subject)
+    .where("release_order.state", "=", "logged")
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** What is known here of the members that consented, and of what they took back, or objected to, since. */
 export async function knowingOf(db: Db, consents: readonly Consent[]) {
   const members = new Map<string, Member>()
@@ -88,7 +100,7 @@ export async function knowingOf(db: Db, consents: readonly Consent[]) {
     if (isDoubtful || (await hasObjected(db, payload.origin, broken)))
       for (const one of broken) takenBack.add(subjectMark(payload.origin, one))
     const subject = takingBack(payload)
-    if ((await givenConsent(db, payload.origin, subject)) !== null)
+    if ((await givenConsent(db, payload.origin, subject)) !== null || (await isOurs(db, subject)))
       takenBack.add(subjectMark(payload.origin, subject))
   }
   return { members, takenBack }

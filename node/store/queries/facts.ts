@@ -70,10 +70,15 @@ export function factOfGrant(
   })
 }
 
+export type Granted = Pick<PlacedGrant, "grant" | "leaf" | "position"> & {
+  /** came without its content key */
+  readonly isUnread?: boolean
+}
+
 /** A grant of an order as it is found by; once that is logged, it is a fact. */
 export function grantRow(
   order: { readonly origin: string; readonly id: string },
-  { grant, leaf, position }: Pick<PlacedGrant, "grant" | "leaf" | "position">,
+  { grant, leaf, position, isUnread = false }: Granted,
 ): Schema["order_grant"] {
   return {
     order_origin: order.origin,
@@ -87,6 +92,7 @@ export function grantRow(
     after: (grant.after ?? []).join(" "),
     leaf: encodeHex(leaf),
     custody: grant.custody ?? "",
+    unread: isUnread ? 1 : 0,
   }
 }
 
@@ -108,10 +114,10 @@ export async function factsAbout(
 }
 
 /**
- * Not of a release that was passed on and withdrawn before it was read: it came without its chain, and
- * nobody could say what else ends it.
+ * Not of a release that was withdrawn before it was read. It came without its content key and its chain:
+ * nobody compared its terms with the record, or could say what else ends it.
  */
-export function hasChain({ chain }: Pick<PlaceRow, "chain">): boolean {
+export function wasRead({ chain }: Pick<PlaceRow, "chain">): boolean {
   return chain !== null
 }
 
@@ -127,7 +133,7 @@ export function factsTowards(
   return rows
     .filter((row) => row.record_id === record.id && row.record_origin === record.origin)
     .filter((row) => row.recipient === recipient || row.act === "withdraw")
-    .filter(hasChain)
+    .filter(wasRead)
     .map((row) =>
       row.recipient === recipient ? asFact(row) : { ...asFact(row), names: row.recipient },
     )

@@ -5,7 +5,7 @@ import { grantTreeDepth } from "../../../protocol/release/grant-tree.ts"
 import type { PlacedGrant } from "../../../protocol/release/placed-grant.ts"
 import { StoreDamage } from "../damage.ts"
 import type { Db, Schema } from "../schema.ts"
-import { grantRow } from "./facts.ts"
+import { type Granted, grantRow } from "./facts.ts"
 import { prepared } from "./prepared.ts"
 import { insertRows } from "./rows.ts"
 
@@ -58,7 +58,7 @@ export function pathOf({ path }: ListedGrant): readonly Uint8Array[] {
 type Granting = {
   readonly origin: string
   readonly id: string
-  readonly grants: readonly PlacedGrant[]
+  readonly grants: readonly (PlacedGrant & Granted)[]
 }
 
 /** The grants of these orders, none of which is stored yet: as they are found by, and as they were signed. */
@@ -100,10 +100,26 @@ export const grantListsTo = prepared(
 export const placesGranted = prepared((db, origin: string, orderId: string) =>
   db
     .selectFrom("order_grant")
-    .select("position")
+    .select(["position", "unread"])
     .where("order_id", "=", orderId)
     .where("order_origin", "=", origin),
 )
+
+/** A grant that came without its content key has come with it. */
+export async function markRead(
+  db: Db,
+  origin: string,
+  orderId: string,
+  position: number,
+): Promise<void> {
+  await db
+    .updateTable("order_grant")
+    .set({ unread: 0 })
+    .where("order_id", "=", orderId)
+    .where("order_origin", "=", origin)
+    .where("position", "=", position)
+    .execute()
+}
 
 /** The grants behind facts of one order, decoded, in the order of the facts. */
 export async function placedGrants(

@@ -1,5 +1,6 @@
 import { join } from "node:path"
 import { afterAll, expect, test } from "vitest"
+import { comity } from "../../support/command-line.ts"
 import { authorise, Homes, practice } from "../../support/home.ts"
 
 const homes = new Homes()
@@ -45,6 +46,26 @@ test("what is sealed when it is taken back is opened by two officers, by command
     ["open", "p1 p2"],
     ["open", "p1 p2"],
   ])
+
+  // From a backup it comes back as it was: sealed, and for two.
+  const [file, back] = [homes.path("xb.backup"), homes.path("xb-back")]
+  await xb.json("backup", file)
+  const there = async (...args: string[]) => {
+    const { exit, stdout, stderr } = await comity(["--home", back, ...args, "--json"], {
+      environment: homes.environment,
+    })
+    return JSON.parse(exit === 0 ? stdout : stderr)
+  }
+  expect(await there("restore", file)).toMatchObject({ home: back })
+  expect((await there("hold", "list")).holds).toMatchObject([
+    { record, locked: false, openers: ["p1", "p2"] },
+  ])
+  expect((await there("search", "inventory")).records).toEqual([])
+  expect((await there("show", record)).error.code).toBe("record.withdrawn")
+  const unsealing = ["hold", "unseal", record, ...why]
+  expect((await there(...unsealing, "--as", "p2")).error.code).toBe("hold.officers")
+  expect((await there(...unsealing, "--as", "p1", "--as", "p2")).content).toEqual(content)
+
   await xb.json("hold", "end", record, "--as", "p2", "--reason", "closed")
   expect((await xb.json("hold", "list")).holds).toEqual([])
 })

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { reviewExport, signReview } from "../../../node/authority/officer.ts"
+import { reviewExport, saidAgain, saidAs, signReview } from "../../../node/authority/officer.ts"
 import { addDraft } from "../../../node/order/drafts.ts"
 import { exportOrder } from "../../../node/order/orders.ts"
 import { requestRelease } from "../../../node/order/release.ts"
@@ -18,4 +18,15 @@ test("an officer signs nothing that the server could keep for longer than 90 day
   expect(await on("2026-11-23")).toBeNull()
   expect(await on("2026-09-08")).toBeNull()
   expect(await on("2026-09-07")).toBe("order.malformed")
+})
+
+test("what is for everybody is not confirmed by digits that another record has as well", () => {
+  const [meant, slipped] = ["4f1c09aa".padEnd(32, "0"), "4f1c09aa3".padEnd(32, "0")]
+  const both = [meant, slipped]
+  expect([...saidAs(both).values()]).toEqual(["4f1c09aa0", "4f1c09aa3"])
+  expect(saidAgain(both, ["4f1c09aa"])).toEqual([])
+  expect(saidAgain(both, ["4f1c09aa", "4F1C09AA0"])).toEqual([meant])
+  expect(saidAgain(both, both)).toEqual(both)
+  expect(saidAgain([meant], ["4f1c09aa"])).toEqual([meant])
+  expect(saidAgain([meant, meant], ["4f1c09a", "", "c09aa000"])).toEqual([])
 })

@@ -1,4 +1,5 @@
 import { blindedEntry } from "../../../protocol/log/entry.ts"
+import { everybody } from "../../../protocol/release/grant.ts"
 import { decodeOrder } from "../../../protocol/release/order.ts"
 import type { Actor } from "../actor.ts"
 import type { OrderRow } from "../books.ts"
@@ -103,12 +104,18 @@ export const logsHoldWhatWasSaid: MakeInvariant = (world) => {
     const owed = queued.get(actor) ?? new Set()
     queued.set(actor, owed)
     for (const { orderOrigin, order, recipient } of known.facts.read())
-      if (orderOrigin === actor.id) owed.add(`${order} ${recipient}`)
+      if (orderOrigin === actor.id)
+        for (const to of recipient === everybody ? others(actor) : [recipient])
+          owed.add(`${order} ${to}`)
     if (books.allDeliveries() !== owed.size)
       throw new Broken(
         "S14 every grant is queued once",
         `${actor.name}: ${books.allDeliveries()} deliveries for ${owed.size} recipients of orders`,
       )
+  }
+
+  function others(actor: Actor): readonly string[] {
+    return world.actors.filter((one) => one !== actor).map(({ id }) => id)
   }
 
   function standsOnce(actor: Actor, { id, index, salt, digest }: OrderRow): void {

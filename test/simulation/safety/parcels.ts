@@ -8,6 +8,7 @@ import {
   type ParcelEpoch,
   parcelEnc,
 } from "../../../protocol/exchange/parcel.ts"
+import { everybody } from "../../../protocol/release/grant.ts"
 import type { Actor } from "../actor.ts"
 import type { FactRow } from "../books.ts"
 import type { World } from "../world.ts"
@@ -91,10 +92,12 @@ class Parcels implements Invariant {
       const { grant } = content.delivery.grants[place]!
       const { id, version } = grant.record
       const what = `${id} version ${version}, ${from.name} to ${to.name}`
-      if (grant.recipient !== to.id) throw new Broken("S3 keys go to the recipient only", what)
-      const known = this.#facts.get(from)?.about(from.id, id, to.id) ?? []
+      const { recipient } = grant
+      if (recipient !== to.id && recipient !== everybody)
+        throw new Broken("S3 keys go to the recipient only", what)
+      const known = this.#facts.get(from)?.about(from.id, id, recipient) ?? []
       const before = this.#lost.get(from) ?? []
-      const release = [known, ...before.map((facts) => facts.about(from.id, id, to.id))]
+      const release = [known, ...before.map((facts) => facts.about(from.id, id, recipient))]
         .flat()
         .find(
           (fact) => fact.order === content.delivery.order.payload.id && fact.version === version,

@@ -1,4 +1,5 @@
 import { recordDigest } from "../../../protocol/record/record.ts"
+import { everybody } from "../../../protocol/release/grant.ts"
 import type { Actor } from "../actor.ts"
 import type { ContentRow } from "../books.ts"
 import { Facts, isLive } from "./facts.ts"
@@ -17,7 +18,8 @@ export const recordsAreGranted: MakeInvariant = (world) => {
         if (
           origin !== actor.id &&
           !actor.isRestored &&
-          !isLive(known.about(origin, id, actor.id), version)
+          !isLive(known.about(origin, id, actor.id), version) &&
+          !isLive(known.about(origin, id, everybody), version)
         )
           throw new Broken(
             "S8 what was withdrawn is not held",

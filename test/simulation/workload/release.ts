@@ -3,6 +3,7 @@ import { publish } from "../../../node/log/sequencer.ts"
 import { addDraft, editDraft, listDrafts } from "../../../node/order/drafts.ts"
 import { cancelOrder, listOrders } from "../../../node/order/orders.ts"
 import { requestRelease, requestWithdrawal } from "../../../node/order/release.ts"
+import { everybody } from "../../../protocol/release/grant.ts"
 import type { Action, Scene } from "../action.ts"
 import type { Actor } from "../actor.ts"
 import { personsNeeded } from "../founding.ts"
@@ -70,7 +71,7 @@ async function release(
   context: Context,
   record: string,
   mark: string,
-  to: readonly Actor[],
+  to: readonly Pick<Actor, "id" | "name">[],
 ): Promise<string> {
   const request = { records: [record], to: to.map(({ name }) => name) }
   const { orders } = await requestRelease(context, request)
@@ -84,8 +85,8 @@ async function release(
   return `${record.slice(0, 6)} to ${names}: ${told.join("; ")}`
 }
 
-async function write(scene: Scene, context: Context) {
-  const { mark, source } = writeText(scene.random)
+async function write(scene: Scene, context: Context, text = writeText(scene.random)) {
+  const { mark, source } = text
   const { record } = await addDraft(context, source)
   scene.world.truth.mark(record, mark)
   return { record, mark }
@@ -100,7 +101,7 @@ async function drawRecord(context: Context, random: Random): Promise<string | nu
 async function withdrawn(scene: Scene, context: Context, record: string, from: readonly Actor[]) {
   const names = from.map(({ name }) => name)
   const { orders } = await requestWithdrawal(context, { record, reason: "superseded", from: names })
-  const recipients = new Set(scene.world.actors.map(({ id }) => id))
+  const recipients = new Set([...scene.world.actors.map(({ id }) => id), everybody])
   const told: string[] = []
   for (const order of orders) {
     const intent = { act: "withdraw", record, mark: "", recipients } as const
@@ -114,8 +115,16 @@ const publishing: Action = {
   perDay: 0.4,
   run: async (scene) => {
     const { context } = scene.actor
-    const { record, mark } = await write(scene, context)
-    return release(scene, context, record, mark, drawRecipients(scene))
+    const text = writeText(scene.random)
+    const to = drawRecipients(scene)
+    // One in twenty is for everybody, where the profile's kinds are.
+    if (text.source.includes("profile:") || !scene.random.chance(0.05)) {
+      const { record, mark } = await write(scene, context, text)
+      return release(scene, context, record, mark, to)
+    }
+    const source = text.source.replace("language:", "marking: TLP:CLEAR\nlanguage:")
+    const { record, mark } = await write(scene, context, { ...text, source })
+    return release(scene, context, record, mark, [{ id: everybody, name: everybody }])
   },
 }
 
