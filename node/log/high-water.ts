@@ -16,6 +16,7 @@ const name = "high-water"
 
 const shape = object({
   type: literal("comity/high-water/v1"),
+  n: integer(1, Number.MAX_SAFE_INTEGER),
   epoch: integer(1, Number.MAX_SAFE_INTEGER),
   size: integer(0, Number.MAX_SAFE_INTEGER),
   root: digest,
@@ -27,27 +28,35 @@ const shape = object({
  */
 const placeBytes = 4096
 
+/** Counted, not compared by how far they are: a signer that peers let resume may begin again further back. */
+type Place = HighWater & { readonly n: number }
+
 /** Null before the first. @throws `store.corrupt` */
 export function readHighWater(files: Pick<Files, "read">): HighWater | null {
   const bytes = files.read(name)
-  return bytes === null ? null : placesOf(bytes).newest
+  if (bytes === null) return null
+  const { epoch, size, root } = placesOf(bytes).newest
+  return { epoch, size, root }
 }
 
 /** Between the commit of a checkpoint and its first showing; it has reached the disk on return. */
 export function writeHighWater(files: Files, mark: HighWater): void {
   const bytes = files.read(name)
-  const place = encodePlace(mark)
-  if (bytes === null) files.write(name, concat(place, place))
-  else files.overwrite(name, placesOf(bytes).free * placeBytes, place)
+  if (bytes === null) {
+    const place = encodePlace({ ...mark, n: 1 })
+    files.write(name, concat(place, place))
+  } else {
+    const { newest, free } = placesOf(bytes)
+    files.overwrite(name, free * placeBytes, encodePlace({ ...mark, n: newest.n + 1 }))
+  }
 }
 
-/** The further of two, and where the next one goes. @throws `store.corrupt` */
-function placesOf(bytes: Uint8Array): { readonly newest: HighWater; readonly free: 0 | 1 } {
+/** The later of two, and where the next one goes. @throws `store.corrupt` */
+function placesOf(bytes: Uint8Array): { readonly newest: Place; readonly free: 0 | 1 } {
   const isWhole = bytes.length === 2 * placeBytes
   const first = isWhole ? decodePlace(bytes.subarray(0, placeBytes)) : null
   const second = isWhole ? decodePlace(bytes.subarray(placeBytes)) : null
-  if (first !== null && (second === null || !isBehind(second, first)))
-    return { newest: first, free: 1 }
+  if (first !== null && (second === null || second.n < first.n)) return { newest: first, free: 1 }
   if (second !== null) return { newest: second, free: 0 }
   throw new NodeError("store.corrupt", "The high-water file is damaged.", {
     hint: "Keep a copy of the home and run comity doctor; do not delete the file.",
@@ -55,8 +64,8 @@ function placesOf(bytes: Uint8Array): { readonly newest: HighWater; readonly fre
 }
 
 /** A line of JSON, one with its digest, and blanks. */
-function encodePlace({ epoch, size, root }: HighWater): Uint8Array {
-  const line = encodeCanonical({ type: "comity/high-water/v1", epoch, size, root })
+function encodePlace({ n, epoch, size, root }: Place): Uint8Array {
+  const line = encodeCanonical({ type: "comity/high-water/v1", n, epoch, size, root })
   const place = new Uint8Array(placeBytes).fill(blank)
   place.set(concat(line, utf8(`\n${encodeHex(sha256(line))}\n`)))
   return place
@@ -64,12 +73,11 @@ function encodePlace({ epoch, size, root }: HighWater): Uint8Array {
 
 const blank = 0x20
 
-function decodePlace(place: Uint8Array): HighWater | null {
+function decodePlace(place: Uint8Array): Place | null {
   try {
     const [line = "", hash] = decodeUtf8(place).split("\n")
     if (encodeHex(sha256(utf8(line))) !== hash) return null
-    const { epoch, size, root } = decodeShape(shape, ingest(utf8(line), 4096), "json.profile")
-    return { epoch, size, root }
+    return decodeShape(shape, ingest(utf8(line), 4096), "json.profile")
   } catch (cause) {
     if (cause instanceof ProtocolError) return null
     throw cause

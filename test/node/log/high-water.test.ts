@@ -46,6 +46,14 @@ test("what a power cut spoiled is the mark that nobody was told of: the one befo
   }
 })
 
+test("the last mark counts, also one that is not so far: a signer was let resume there", () => {
+  const files = memoryFiles()
+  for (const size of [4, 5, 2]) {
+    writeHighWater(files, { epoch: 1, size, root })
+    expect(readHighWater(files)).toEqual({ epoch: 1, size, root })
+  }
+})
+
 test("where both places are damaged, none is believed", () => {
   const files = memoryFiles()
   writeHighWater(files, signed)
