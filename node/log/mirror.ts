@@ -33,6 +33,7 @@ import {
 import { insertRoots, memberById, rootIndexes } from "../store/queries/members.ts"
 import type { Db } from "../store/schema.ts"
 import { RootsContradict } from "./inconsistency.ts"
+import { queueAdopted } from "./queue.ts"
 import { rejudge } from "./repudiate.ts"
 
 /** What a member says of its own log since we last looked. */
@@ -105,6 +106,9 @@ export async function takeRoots(
   if (member === before) return member
   await insertRoots(trx, member)
   await rejudge(context, trx, member)
+  const known = new Set(newestRoot(before).payload.profiles)
+  const adopted = newestRoot(member).payload.profiles.filter((digest) => !known.has(digest))
+  await queueAdopted(context, trx, member.id, adopted)
   return member
 }
 

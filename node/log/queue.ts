@@ -167,13 +167,60 @@ export async function queueForAll(context: Context, trx: Db, peer: string): Prom
   for (const order of byPlace) {
     const facts = missing.filter(({ order_id }) => order_id === order.id)
     if (!(await isWorthTelling(trx, facts))) continue
-    const document = decodeOrder(order.document)
-    const entry = { index: order.idx, salt: order.salt }
-    const lists = await grantListsTo(trx, context.self.id, [order.id], everybody)
-    const grants = lists.flatMap((list) => decodeGrants(list.grants).map(placedGrant))
-    const consents = await consentsOf(trx, document.payload)
-    await queueDeliveries(context, trx, [{ order: document, entry, grants, consents }], peer)
+    await queueFor(context, trx, peer, order, everybody)
   }
+}
+
+/**
+ * What this peer refused because it had not adopted a profile that its root document names now: the same
+ * orders, once more. docs/spec/delivery.md
+ */
+export async function queueAdopted(
+  context: Context,
+  trx: Db,
+  peer: string,
+  adopted: readonly string[],
+): Promise<void> {
+  if (adopted.length === 0) return
+  const { id } = context.self
+  const refused = await refusedUnadopted(trx, peer, id, adopted)
+  const logged = await loggedOrders(trx, id, [...new Set(refused.map((row) => row.order_id))])
+  for (const order of logged.toSorted((a, b) => a.epoch - b.epoch || a.idx - b.idx))
+    for (const recipient of [peer, everybody])
+      if (recipient === peer || (await isWorthTelling(trx, await factsToAll(trx, id, order.id))))
+        await queueFor(context, trx, peer, order, recipient)
+}
+
+const refusedUnadopted = prepared((db, peer: string, origin: string, adopted: readonly string[]) =>
+  db
+    .selectFrom("receipt_in")
+    .innerJoin("logged_order", (join) =>
+      join
+        .onRef("logged_order.id", "=", "receipt_in.order_id")
+        .on("logged_order.origin", "=", origin),
+    )
+    .select("order_id")
+    .where("receipt_in.peer", "=", peer)
+    .where("receipt_in.state", "=", "refused")
+    .where("receipt_in.code", "=", "profile.unadopted")
+    .where("logged_order.rule_profile", "in", adopted),
+)
+
+/** An order's grants to one recipient, or to everybody, into the feed of one peer. */
+async function queueFor(
+  context: Context,
+  trx: Db,
+  peer: string,
+  { id, document, idx, salt }: LoggedOrder,
+  recipient: string,
+): Promise<void> {
+  const lists = await grantListsTo(trx, context.self.id, [id], recipient)
+  const grants = lists.flatMap((list) => decodeGrants(list.grants).map(placedGrant))
+  if (grants.length === 0) return
+  const order = decodeOrder(document)
+  const consents = await consentsOf(trx, order.payload)
+  const claim = { order, entry: { index: idx, salt }, grants, consents }
+  await queueDeliveries(context, trx, [claim], peer)
 }
 
 const ordersToAll = prepared((db, origin: string) =>

@@ -4,15 +4,17 @@ import { readProposal, signProposal } from "../../node/authority/ceremony.ts"
 import { adoptProfile, listProfiles } from "../../node/authority/profiles.ts"
 import { sync } from "../../node/exchange/subscribe.ts"
 import { createNode } from "../../node/node.ts"
+import { addDraft } from "../../node/order/drafts.ts"
 import { exportOrder } from "../../node/order/orders.ts"
-import { requestRelease } from "../../node/order/release.ts"
+import { requestRelease, requestWithdrawal } from "../../node/order/release.ts"
 import { writeMeta } from "../../node/store/queries/members.ts"
 import { decodeUtf8 } from "../../protocol/encoding.ts"
 import { ippas } from "../../protocol/profiles/ippas.ts"
 import { encodeProfile, type Profile, profileDigest } from "../../protocol/profiles/profile.ts"
 import { findProfile, findProfileById } from "../../protocol/profiles/registry.ts"
+import { allowPublic, amend } from "../support/ceremony.ts"
 import { errorsIn, holds, membersOf, share, write } from "../support/mechanism.ts"
-import type { TestNode } from "../support/network.ts"
+import { authoriseAndPublish, network, type TestNode } from "../support/network.ts"
 import { codeOf } from "../support/refusal.ts"
 
 const roles = ["competentAuthority", "informationSecurity"]
@@ -87,3 +89,44 @@ test("what was brought in is known again after a restart", async () => {
   await createNode(xa.env, xa.founded.keys, {})
   expect(findProfile(digest)?.profile.version).toBe(4)
 })
+
+test("what a member refused for want of a profile comes again when its root document names it", async () => {
+  await using net = await network(["xa", "xb", "xc"])
+  const { xa, xb, xc } = net.nodes as Record<"xa" | "xb" | "xc", TestNode>
+  await allowPublic(xa)
+  const general = findProfileById("general")!.digest
+  await amend(xb, { drop: [general] })
+  const released = async (title: string) => {
+    const source = `---\ntitle: ${title}\nlanguage: en\nmarking: TLP:CLEAR\n---\nAs we do it.\n`
+    const { record } = await addDraft(xa.context, source)
+    const { orders } = await requestRelease(xa.context, { records: [record], to: ["public"] })
+    await authoriseAndPublish(xa, orders, [record])
+    return record
+  }
+  const gone = await released("Taken back meanwhile")
+  await released("Two keys")
+  for (const node of [xb, xc]) await sync(node.context, "xa")
+  expect([await holds(xb), await holds(xc)]).toEqual([[], ["Taken back meanwhile", "Two keys"]])
+  await sync(xa.context, "xb")
+  const { orders } = await requestWithdrawal(xa.context, { record: gone, reason: "superseded" })
+  await authoriseAndPublish(xa, orders)
+
+  await amend(xb, { adopt: [general] })
+  await sync(xa.context, "xb")
+  await sync(xb.context, "xa")
+  expect(await holds(xb)).toEqual(["Two keys"])
+  // Once: another root version that names it as before sends nothing.
+  const before = await feedOf(xa, xb)
+  await amend(xb, {})
+  await sync(xa.context, "xb")
+  expect(await feedOf(xa, xb)).toBe(before)
+})
+
+const feedOf = async (node: TestNode, peer: TestNode) =>
+  (
+    await node.context.db
+      .selectFrom("feed")
+      .select("n")
+      .where("peer", "=", peer.context.self.id)
+      .executeTakeFirstOrThrow()
+  ).n
