@@ -127,8 +127,8 @@ export async function forgeOrder(
   const row = await context.db
     .selectFrom("record")
     .select(["kind", "profile_digest"])
-    .where("origin", "=", first!.record.origin)
     .where("id", "=", first!.record.id)
+    .orderBy((eb) => eb("origin", "=", first!.record.origin), "desc")
     .executeTakeFirst()
   const order: Order = {
     act: first!.act,
