@@ -28,7 +28,7 @@ import {
   unopened,
   writeOwed,
 } from "./regain.ts"
-import { logOf } from "./store/queries/logs.ts"
+import { type LogState, logOf } from "./store/queries/logs.ts"
 import { allPeers, memberById, type Peer, readMeta, writeMeta } from "./store/queries/members.ts"
 
 /**
@@ -169,13 +169,28 @@ async function askForOwn(context: Context, peer: Peer, taken: Taken[]): Promise<
 function takeBack(context: Context, news: LogNews): Promise<Taken> {
   return context.sequencing.take(async () => {
     const before = await logOf(context.db, context.self.id)
+    // All were asked from where it stood: what the first of them brought is not missing any more.
+    const missing = before === null ? news : { ...news, entries: beyond(news.entries, before) }
     const after = await context.db
       .transaction()
-      .execute((trx) => mirrorLog(context, trx, context.self.id, news))
+      .execute((trx) => mirrorLog(context, trx, context.self.id, missing))
     await adopt(context)
     noteHighWater(context, after)
     const from = before?.epoch === after.epoch ? before.range.size : 0
     return { from, to: after.range.size }
+  })
+}
+
+/** Without the entries that the log has already; that they are the same shows in the root. */
+function beyond(
+  frames: readonly EntriesFrame[],
+  { origin, range }: LogState,
+): readonly EntriesFrame[] {
+  return frames.flatMap((frame) => {
+    const held = frame.origin === origin ? Math.max(0, range.size - frame.start) : 0
+    if (held === 0) return [frame]
+    const entries = frame.entries.slice(held)
+    return entries.length === 0 ? [] : [{ ...frame, start: frame.start + held, entries }]
   })
 }
 

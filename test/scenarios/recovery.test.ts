@@ -7,7 +7,7 @@ import { requestRelease, requestWithdrawal } from "../../node/order/release.ts"
 import { inbox } from "../../node/reading/records.ts"
 import { metaRestored, recover, resumeAnyway } from "../../node/recover.ts"
 import { giveUp, unopened } from "../../node/regain.ts"
-import { logOf } from "../../node/store/queries/logs.ts"
+import { logOf, rootAt } from "../../node/store/queries/logs.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
 import { rangeRoot } from "../../protocol/log/compact-range.ts"
 import { practiceText } from "../support/hostile.ts"
@@ -83,6 +83,24 @@ describe("a backup that is brought back", () => {
     await withdraw(back, lost)
     await sync(xb.context)
     expect(await titles(xb)).toEqual(["", "", "Life goes on"])
+  })
+
+  test("takes back the longest that any of its peers holds, whoever answers first", async () => {
+    await using net = await network(["xa", "xb", "xc", "xd"])
+    const { xa, xb, xc, xd } = net.nodes as Record<"xa" | "xb" | "xc" | "xd", TestNode>
+    const image = imageOf(xa)
+    for (const peer of [xb, xc, xd]) {
+      await release(xa, `As far as ${peer.name}`, [peer.name])
+      await sync(peer.context, "xa")
+    }
+    const lost = await ownHead(xa)
+    const back = await startFrom(xa, image, restored)
+    answerFrom(net, back)
+    const { answers, state } = await recover(back.context)
+    expect([state, answers.map(({ answer }) => answer)]).toEqual(["sound", Array(3).fill("longer")])
+    const { db, self } = back.context
+    const log = (await logOf(db, self.id))!
+    expect(encodeHex((await rootAt(db, log, lost.size))!)).toBe(lost.root)
   })
 
   test("counts as taken back what peers gave, not what it signed while it waited for them", async () => {
