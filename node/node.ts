@@ -15,6 +15,7 @@ import { type Config, type Context, type Halt, stopSigning } from "./context.ts"
 import { nodePrimitives } from "./crypto-node.ts"
 import type { Env } from "./env.ts"
 import { NodeError } from "./errors.ts"
+import { refuseEarlierRequests } from "./http/peer-auth.ts"
 import { type NodeKeys, readKeys } from "./keys/keys.ts"
 import { appendOwn } from "./log/append.ts"
 import { isBehind, readHighWater } from "./log/high-water.ts"
@@ -79,6 +80,7 @@ export async function createNode(
   context = made
   made.gap = await gapOf(made)
   made.stopped = (await haltAtStart(made)) ?? (await behindHighWater(made))
+  if (made.stopped !== null) await refuseEarlierRequests(made)
   let asked: Promise<void> | null = null
   made.beforeSigning = () => {
     asked ??= askBeforeSigning(made)

@@ -14,6 +14,7 @@ import {
 } from "../store/queries/members.ts"
 import type { Db } from "../store/schema.ts"
 import {
+  latestExpiry,
   type RequestHead,
   readRequest,
   type VerifiedRequest,
@@ -149,6 +150,18 @@ async function isReplayed(db: Db, verified: VerifiedRequest, now: number): Promi
       .executeTakeFirst()
     return noted.numInsertedOrUpdatedRows !== 1n || expires <= (await forgottenUntil(trx))
   })
+}
+
+/**
+ * For a database of an earlier time: what was answered since is noted nowhere, so nothing counts as new that
+ * can have come before. For a minute peers are refused, and ask again. docs/decisions/0028
+ */
+export async function refuseEarlierRequests({
+  db,
+  env,
+}: Pick<Context, "db" | "env">): Promise<void> {
+  const until = latestExpiry(Math.floor(env.clock.now() / 1000))
+  await writeMeta(db, forgottenName, utf8(String(Math.max(until, await forgottenUntil(db)))))
 }
 
 const forgottenName = "nonces-forgotten"

@@ -13,6 +13,7 @@ import {
   type TestNetwork,
   type TestNode,
 } from "../support/network.ts"
+import { answerFrom, imageOf, restored, startFrom } from "../support/restart.ts"
 
 const hour = 3_600_000
 
@@ -21,6 +22,7 @@ async function pollOf(
   net: TestNetwork,
   from: TestNode,
   to: TestNode,
+  secondsAhead = 0,
 ): Promise<() => Promise<number>> {
   const { env, keys, self } = from.context
   const url = new URL(`https://${to.host}/feed?after=0&epoch=1&size=0`)
@@ -32,7 +34,7 @@ async function pollOf(
       to: to.context.self.id,
       keyid: nodeKid(keys),
       sign: nodeSigner(keys),
-      created: Math.floor(env.clock.now() / 1000),
+      created: Math.floor(env.clock.now() / 1000) + secondsAhead,
       nonce: encodeHex(env.random(16)),
     },
   )
@@ -62,6 +64,20 @@ test("a clock that ran ahead and is set back takes no request twice", async () =
   expect([await first(), await shared()]).toEqual([404, 404])
   // New ones are taken again.
   expect(await (await pollOf(net, xb, xa))()).toBe(200)
+})
+
+test("a database of before a request does not answer it a second time", async () => {
+  await using net = await network(["xa", "xb"])
+  const { xa, xb } = net.nodes as Record<"xa" | "xb", TestNode>
+  const earlier = imageOf(xa)
+  const [early, ahead] = [await pollOf(net, xb, xa), await pollOf(net, xb, xa, 60)]
+  expect([await early(), await ahead()]).toEqual([200, 200])
+
+  const back = await startFrom(xa, earlier, restored)
+  answerFrom(net, back)
+  expect([await early(), await ahead()]).toEqual([404, 404])
+  // Its peers are taken again after the minute by which a clock may be ahead.
+  expect(await (await pollOf(net, xb, back))()).toBe(200)
 })
 
 describe.each([72, -72, -1])("a clock that is wrong by %i hours", (hours) => {

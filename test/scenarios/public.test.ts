@@ -12,7 +12,7 @@ import { exportOrder } from "../../node/order/orders.ts"
 import { type ReleaseRequest, requestRelease, requestWithdrawal } from "../../node/order/release.ts"
 import { say } from "../../node/order/say.ts"
 import { inbox, search, show } from "../../node/reading/records.ts"
-import { metaRestored, recover } from "../../node/recover.ts"
+import { recover } from "../../node/recover.ts"
 import { encodeCanonical, jsonOf } from "../../protocol/canonical.ts"
 import { sha256 } from "../../protocol/crypto/hash.ts"
 import { decodeHex, encodeHex } from "../../protocol/encoding.ts"
@@ -47,7 +47,7 @@ import {
   type TestNode,
 } from "../support/network.ts"
 import { codeOf, refusal } from "../support/refusal.ts"
-import { answerFrom, imageOf, startFrom } from "../support/restart.ts"
+import { answerFrom, imageOf, restored, startFrom } from "../support/restart.ts"
 
 const practice = (title: string, marking = "TLP:CLEAR") => `---
 title: ${title}
@@ -757,12 +757,6 @@ describe("taken back", () => {
     const since = await releasedToAll(xa, "Since the backup")
     for (const node of [xb, xc]) await sync(node.context, "xa")
 
-    const restored = {
-      prepare: (database: ReturnType<TestNode["env"]["openDatabase"]>) => {
-        database.exec("DELETE FROM kem_key")
-        database.prepare("INSERT INTO meta VALUES (?, ?)").run(metaRestored, Buffer.from("1"))
-      },
-    }
     const xbBack = await startFrom(xb, follower, restored)
     answerFrom(net, xbBack)
     await recover(xbBack.context)

@@ -5,7 +5,7 @@ import { sync } from "../../node/exchange/subscribe.ts"
 import { addDraft, draftById } from "../../node/order/drafts.ts"
 import { requestRelease, requestWithdrawal } from "../../node/order/release.ts"
 import { inbox } from "../../node/reading/records.ts"
-import { metaRestored, recover, resumeAnyway } from "../../node/recover.ts"
+import { recover, resumeAnyway } from "../../node/recover.ts"
 import { giveUp, unopened } from "../../node/regain.ts"
 import { logOf, rootAt } from "../../node/store/queries/logs.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
@@ -13,7 +13,7 @@ import { rangeRoot } from "../../protocol/log/compact-range.ts"
 import { practiceText } from "../support/hostile.ts"
 import { authoriseAndPublish, network, type TestNode } from "../support/network.ts"
 import { codeOf } from "../support/refusal.ts"
-import { answerFrom, imageOf, startFrom } from "../support/restart.ts"
+import { answerFrom, imageOf, restored, startFrom } from "../support/restart.ts"
 
 async function release(node: TestNode, title: string, to: readonly string[]) {
   const { record } = await addDraft(node.context, practiceText(title))
@@ -30,14 +30,6 @@ async function withdraw(node: TestNode, record: string) {
 const ownHead = async (node: TestNode) => {
   const log = (await logOf(node.context.db, node.context.self.id))!
   return { size: log.range.size, root: encodeHex(rangeRoot(log.range)) }
-}
-
-/** As `comity restore` leaves it: marked, and without the seeds that are in no backup. */
-const restored = {
-  prepare: (database: ReturnType<TestNode["env"]["openDatabase"]>) => {
-    database.exec("DELETE FROM kem_key")
-    database.prepare("INSERT INTO meta VALUES (?, ?)").run(metaRestored, Buffer.from("1"))
-  },
 }
 
 const titles = async (node: TestNode) =>

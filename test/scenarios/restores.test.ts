@@ -3,24 +3,18 @@ import { sync } from "../../node/exchange/subscribe.ts"
 import { addDraft, draftById } from "../../node/order/drafts.ts"
 import { requestRelease, requestWithdrawal } from "../../node/order/release.ts"
 import { inbox } from "../../node/reading/records.ts"
-import { metaRestored, recover } from "../../node/recover.ts"
+import { recover } from "../../node/recover.ts"
 import { logOf } from "../../node/store/queries/logs.ts"
 import { Random } from "../simulation/random.ts"
 import { practiceText } from "../support/hostile.ts"
 import { authoriseAndPublish, network, type TestNode } from "../support/network.ts"
 import { codeOf } from "../support/refusal.ts"
-import { answerFrom, type Image, imageOf, startFrom } from "../support/restart.ts"
+import { answerFrom, type Image, imageOf, restored, startFrom } from "../support/restart.ts"
 
 /** 200 with `SLOW=1`. */
 const restores = process.env.SLOW === undefined ? 12 : 200
 const imagesKept = 6
 const allowedMs = restores * 3_000
-
-/** What a restored home has: the mark of it, and no seed, as none is in a backup. */
-const prepare = (database: ReturnType<TestNode["env"]["openDatabase"]>) => {
-  database.exec("DELETE FROM kem_key")
-  database.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)").run(metaRestored, Buffer.from("1"))
-}
 
 const sizeOf = async ({ context }: TestNode) =>
   (await logOf(context.db, context.self.id))!.range.size
@@ -71,7 +65,7 @@ test(
     for (let round = 0; round < restores; round++) {
       await act(round)
       const before = await sizeOf(xa)
-      xa = await startFrom(xa, random.pick(images), { prepare })
+      xa = await startFrom(xa, random.pick(images), restored)
       answerFrom(net, xa)
       if (await sizeOf(xa).then((size) => size < before)) gapsClosed++
 

@@ -80,7 +80,8 @@ export async function network(
             ...(signal === undefined ? {} : { signal }),
           }),
         )
-        return { status: response.status, headers: response.headers, body: response.body! }
+        const { status, headers: answered, body: content } = response
+        return { status, headers: answered, body: content ?? new Blob([]).stream() }
       },
     }
     const journal: string[] = []

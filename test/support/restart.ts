@@ -2,6 +2,7 @@ import type { Env } from "../../node/env.ts"
 import { peerApp } from "../../node/http/peer-app.ts"
 import { memoryFiles } from "../../node/memory-env.ts"
 import { createNode } from "../../node/node.ts"
+import { metaRestored } from "../../node/recover.ts"
 import { memoryDatabase } from "../../node/store/sqlite.ts"
 import type { TestNetwork, TestNode } from "./network.ts"
 
@@ -41,8 +42,19 @@ export async function startFrom(
   return { ...node, env, context }
 }
 
-/** From now on this node answers at its address. */
+/** As `comity restore` leaves it: marked, and without the seeds that are in no backup. */
+export const restored = {
+  prepare: (database: ReturnType<typeof memoryDatabase>) => {
+    database.exec("DELETE FROM kem_key")
+    database
+      .prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)")
+      .run(metaRestored, Buffer.from("1"))
+  },
+}
+
+/** From now on this node answers at its address, and the minute in which a restored one refuses is over. */
 export function answerFrom(net: TestNetwork, node: TestNode): void {
+  net.clock.now += 61_000
   const closing = new AbortController().signal
   const app = peerApp(node.context, { authorities: [node.host], closing })
   net.hosts.set(node.host, async (request) => app.fetch(request))
