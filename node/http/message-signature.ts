@@ -36,11 +36,6 @@ const noHead = "-"
 const lifetime = 300
 const allowedSkew = 60
 
-/** Unix seconds: no request that was taken by then expires later. */
-export function latestExpiry(now: number): number {
-  return now + allowedSkew + lifetime
-}
-
 export type Sign = (message: Uint8Array) => Uint8Array | Promise<Uint8Array>
 
 /** What ties an answer to its request. */

@@ -14,7 +14,6 @@ import {
 } from "../store/queries/members.ts"
 import type { Db } from "../store/schema.ts"
 import {
-  latestExpiry,
   type RequestHead,
   readRequest,
   type VerifiedRequest,
@@ -131,7 +130,7 @@ function nodeKeys(db: Db): (member: string) => Promise<NodeKey | null> {
  * has been set back.
  */
 async function isReplayed(db: Db, verified: VerifiedRequest, now: number): Promise<boolean> {
-  const { keyid, nonce, expires } = verified
+  const { keyid, nonce, created, expires } = verified
   const past = now - 120
   return db.transaction().execute(async (trx) => {
     const { last } = await trx
@@ -141,32 +140,40 @@ async function isReplayed(db: Db, verified: VerifiedRequest, now: number): Promi
       .executeTakeFirstOrThrow()
     if (last !== null) {
       await trx.deleteFrom("nonce").where("expires", "<", past).execute()
-      await writeMeta(trx, forgottenName, utf8(String(Math.max(last, await forgottenUntil(trx)))))
+      await writeMeta(
+        trx,
+        forgottenName,
+        utf8(String(Math.max(last, await secondsOf(trx, forgottenName)))),
+      )
     }
     const noted = await trx
       .insertInto("nonce")
       .values({ keyid, nonce, expires })
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirst()
-    return noted.numInsertedOrUpdatedRows !== 1n || expires <= (await forgottenUntil(trx))
+    return (
+      noted.numInsertedOrUpdatedRows !== 1n ||
+      expires <= (await secondsOf(trx, forgottenName)) ||
+      created < (await secondsOf(trx, earliestName))
+    )
   })
 }
 
 /**
- * For a database of an earlier time: what was answered since is noted nowhere, so nothing counts as new that
- * can have come before. For a minute peers are refused, and ask again. docs/decisions/0028
+ * For a database of an earlier time: what was answered since is noted nowhere, so a request that was signed
+ * before this second counts as answered. docs/decisions/0028
  */
 export async function refuseEarlierRequests({
   db,
   env,
 }: Pick<Context, "db" | "env">): Promise<void> {
-  const until = latestExpiry(Math.floor(env.clock.now() / 1000))
-  await writeMeta(db, forgottenName, utf8(String(Math.max(until, await forgottenUntil(db)))))
+  await writeMeta(db, earliestName, utf8(String(Math.floor(env.clock.now() / 1000))))
 }
 
+const earliestName = "requests-since"
 const forgottenName = "nonces-forgotten"
 
-async function forgottenUntil(db: Db): Promise<number> {
-  const value = await readMeta(db, forgottenName)
+async function secondsOf(db: Db, name: string): Promise<number> {
+  const value = await readMeta(db, name)
   return value === null ? 0 : Number(decodeUtf8(value))
 }

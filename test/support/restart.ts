@@ -52,9 +52,8 @@ export const restored = {
   },
 }
 
-/** From now on this node answers at its address, and the minute in which a restored one refuses is over. */
+/** From now on this node answers at its address. */
 export function answerFrom(net: TestNetwork, node: TestNode): void {
-  net.clock.now += 61_000
   const closing = new AbortController().signal
   const app = peerApp(node.context, { authorities: [node.host], closing })
   net.hosts.set(node.host, async (request) => app.fetch(request))
