@@ -2,8 +2,7 @@ import { Kysely } from "kysely"
 import { kemKeyPair } from "../protocol/crypto/kem.ts"
 import { installPrimitives } from "../protocol/crypto/primitives.ts"
 import { selfTest } from "../protocol/crypto/sign.ts"
-import { decodeHex, decodeUtf8, encodeHex, utf8 } from "../protocol/encoding.ts"
-import { rangeRoot } from "../protocol/log/compact-range.ts"
+import { decodeHex, decodeUtf8, utf8 } from "../protocol/encoding.ts"
 import { logOrigin, openEntry } from "../protocol/log/entry.ts"
 import { verifyKeys } from "../protocol/member/keys.ts"
 import { newestRoot, rootVersion } from "../protocol/member/root.ts"
@@ -11,20 +10,19 @@ import type { Founded } from "./authority/found.ts"
 import { readLocalMarks } from "./authority/local-marks.ts"
 import { bringStored } from "./authority/profiles.ts"
 import { Bell } from "./bell.ts"
-import { type Config, type Context, type Halt, stopSigning } from "./context.ts"
+import { type Config, type Context, stopSigning } from "./context.ts"
 import { nodePrimitives } from "./crypto-node.ts"
 import type { Env } from "./env.ts"
 import { NodeError } from "./errors.ts"
 import { refuseEarlierRequests } from "./http/peer-auth.ts"
 import { type NodeKeys, readKeys } from "./keys/keys.ts"
 import { appendOwn } from "./log/append.ts"
-import { isBehind, readHighWater } from "./log/high-water.ts"
 import { Recent } from "./reading/recent.ts"
-import { askBeforeSigning, haltAtStart, halts, writeIdentity } from "./recover.ts"
+import { askBeforeSigning, haltAtStart, writeIdentity } from "./recover.ts"
 import { gapOf } from "./regain.ts"
 import { StoreDialect } from "./store/dialect.ts"
 import { migrate } from "./store/migrations.ts"
-import { createLog, logOf } from "./store/queries/logs.ts"
+import { createLog } from "./store/queries/logs.ts"
 import {
   insertKeys,
   insertRoots,
@@ -79,7 +77,7 @@ export async function createNode(
   const made = await contextOf(env, db, inForce, config, decodeUtf8(own))
   context = made
   made.gap = await gapOf(made)
-  made.stopped = (await haltAtStart(made)) ?? (await behindHighWater(made))
+  made.stopped = await haltAtStart(made)
   if (made.stopped !== null) await refuseEarlierRequests(made)
   let asked: Promise<void> | null = null
   made.beforeSigning = () => {
@@ -126,15 +124,6 @@ async function contextOf(
     gap: null,
     beforeSigning: async () => {},
   }
-}
-
-/** A database from a backup, or copied, must not sign a second history. DESIGN.md §4 */
-async function behindHighWater(context: Context): Promise<Halt | null> {
-  const log = await logOf(context.db, context.self.id)
-  if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
-  const { epoch, range } = log
-  const state = { epoch, size: range.size, root: encodeHex(rangeRoot(range)) }
-  return isBehind(readHighWater(context.env.files), state) ? halts.behind : null
 }
 
 /** What of a founding is stored: nothing that an officer or a holder of root keys takes away. */

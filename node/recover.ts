@@ -1,9 +1,10 @@
 import { kemKeyPair } from "../protocol/crypto/kem.ts"
-import { decodeUtf8 } from "../protocol/encoding.ts"
+import { decodeUtf8, encodeHex } from "../protocol/encoding.ts"
 import { ProtocolError } from "../protocol/errors.ts"
 import { decodeEntries, type EntriesFrame, readFrames } from "../protocol/exchange/frames.ts"
 import { joinEpoch, openParcel, parcelEnc } from "../protocol/exchange/parcel.ts"
 import { decodeReturned, type Returned } from "../protocol/exchange/returned.ts"
+import { rangeRoot } from "../protocol/log/compact-range.ts"
 import { leafHash } from "../protocol/log/merkle.ts"
 import { newestRoot } from "../protocol/member/root.ts"
 import { renewKeys } from "./authority/renew.ts"
@@ -18,6 +19,7 @@ import { areNamedBy } from "./keys/keys.ts"
 import { noteHighWater } from "./log/append.ts"
 import { noteEvent } from "./log/event.ts"
 import { compareTrees, openCheckpoint } from "./log/inconsistency.ts"
+import { isBehind, readHighWater } from "./log/high-water.ts"
 import { type LogNews, mirrorLog } from "./log/mirror.ts"
 import {
   closeGap,
@@ -41,7 +43,7 @@ import { allPeers, memberById, type Peer, readMeta, writeMeta } from "./store/qu
 export type Recovery = {
   /**
    * `sound`: signing is allowed; `regaining`: it is, but what lies in the gap is not all back yet;
-   * `waiting`: nobody could say how far our log has come; `forked`: peers hold entries that contradict ours
+   * `waiting`: not all have said yet how far our log has come; `forked`: peers hold entries that contradict ours
    */
   readonly state: "sound" | "regaining" | "waiting" | "forked"
   readonly reason: string | null
@@ -68,9 +70,8 @@ export async function recover(context: Context): Promise<Recovery> {
   const { answers, regained } = await ask(context)
   if (answers.some(({ answer }) => answer === "other"))
     return report(context, "forked", answers, regained)
-  const isAnswered = answers.some(({ answer }) => knows.has(answer))
   if (context.stopped !== null && recoverable.has(context.stopped.code)) {
-    if (!isAnswered) return report(context, "waiting", answers, regained)
+    if (!(await isSettled(context, answers))) return report(context, "waiting", answers, regained)
     await resume(context)
   }
   if ((await owedOf(context)) === null) return report(context, "sound", answers, regained)
@@ -78,6 +79,17 @@ export async function recover(context: Context): Promise<Recovery> {
   await closeGap(context)
   const left = await unopened(context)
   return report(context, left.length === 0 ? "sound" : "regaining", answers, regained)
+}
+
+/**
+ * One that can't be reached may be the only one that holds the newest entries: signed without them, ours
+ * would be a second history. Only the mark beside the database can say that nothing is missing.
+ * docs/decisions/0071
+ */
+async function isSettled(context: Context, answers: readonly Answer[]): Promise<boolean> {
+  if (context.stopped?.code === halts.behind.code && !(await isBehindMark(context))) return true
+  const said = new Set(answers.map(({ answer }) => answer))
+  return [...said].some((answer) => knows.has(answer)) && !said.has("unreachable")
 }
 
 /** The questions alone, all peers at once: run once before the first signature of a process. */
@@ -336,7 +348,15 @@ export async function haltAtStart(context: Context): Promise<Halt | null> {
   const present = env.files.identity(databaseName)
   if (known === null) await writeIdentity({ db, env })
   else if (present !== null && decodeUtf8(known) !== present) return halts.copied
-  return null
+  return (await isBehindMark(context)) ? halts.behind : null
+}
+
+async function isBehindMark(context: Context): Promise<boolean> {
+  const log = await logOf(context.db, context.self.id)
+  if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
+  const { epoch, range } = log
+  const state = { epoch, size: range.size, root: encodeHex(rangeRoot(range)) }
+  return isBehind(readHighWater(context.env.files), state)
 }
 
 /** This file is the one that signs. */
@@ -356,8 +376,8 @@ export const halts = {
   restored: {
     code: "store.restored",
     message:
-      "This home comes from a backup; nothing is signed before peers have said how far our log has come.",
-    hint: "comity recover asks them. If nobody can be reached, an officer decides: comity recover --resume --as PERSON --reason TEXT.",
+      "This home comes from a backup; nothing is signed before all peers have said how far our log has come.",
+    hint: "comity recover asks them. If one of them stays away, an officer decides: comity recover --resume --as PERSON --reason TEXT.",
   },
   copied: {
     code: "store.copied",

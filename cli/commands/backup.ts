@@ -130,7 +130,7 @@ async function recover(
 const words = {
   sound: "Nothing is missing: this home may sign.",
   regaining: "This home may sign; it serves nothing yet, as orders of its own are still missing.",
-  waiting: "Nobody could say how far our log has come: nothing is signed.",
+  waiting: "Not all have said how far our log has come: nothing is signed.",
   forked: "Peers hold entries under our signature that contradict ours: nothing is signed.",
 } as const
 

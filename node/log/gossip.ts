@@ -221,13 +221,16 @@ export async function takeGossip(context: Context, gossip: Gossip): Promise<void
   const id = memberOfCheckpoint(gossip.checkpoint)
   const before = id === self.id ? null : await memberById(db, id)
   if (before === null) return
-  const member = await extended(context, before, gossip.documents)
+  const keys = await keysInForce(db, before)
+  const held = [...before.documents, ...(keys === null ? [] : [keys])]
+  const news = gossip.documents.filter((bytes) => !held.some((one) => equalBytes(one.bytes, bytes)))
+  const member = news.length === 0 ? before : await extended(context, before, news)
   const { checkpoint, epoch } = openCheckpoint(member, gossip.checkpoint)
   if (checkpoint.origin !== logOrigin(member.network, member.id, epoch))
     throw new ProtocolError("checkpoint.origin")
   const found = await compareWithMirror(context, db, member, gossip.checkpoint)
   if (found === "ahead") await hear(context, db, member, gossip.checkpoint)
-  for (const bytes of gossip.documents) if (isKeysDocument(bytes)) await hearKeys(db, member, bytes)
+  for (const bytes of news) if (isKeysDocument(bytes)) await hearKeys(db, member, bytes)
 }
 
 /** The same for what came along with something else: a bad word about others is no reason to lose that. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest"
+import { blockPeer } from "../../node/authority/peers.ts"
 import { rotateKem } from "../../node/authority/renew.ts"
 import { receiptsOf } from "../../node/exchange/receipts.ts"
 import { sync } from "../../node/exchange/subscribe.ts"
@@ -157,6 +158,49 @@ describe("a backup that is brought back", () => {
     expect(events.map(({ kind }) => kind)).toContain("signer.overridden")
   })
 
+  test.each(["that peers have read before", "that a peer reads only now"])(
+    "waits for the one peer that holds the newest entries of a log %s",
+    async (which) => {
+      await using net = await network(["xa", "xb", "xc"])
+      const { xa, xb, xc } = net.nodes as Record<"xa" | "xb" | "xc", TestNode>
+      await release(xa, "Before", ["xb", "xc"])
+      if (which === "that peers have read before") await sync(xc.context)
+      const image = imageOf(xa)
+      await release(xa, "After", ["xb"])
+      await sync(xb.context)
+      net.down.add(xb.host)
+      const back = await startFrom(xa, image, restored)
+      answerFrom(net, back)
+      await sync(xc.context, "xa")
+
+      const { state, answers } = await recover(back.context)
+      expect([state, answers.map(({ peer, answer }) => [peer, answer])]).toEqual([
+        "waiting",
+        [
+          ["xb", "unreachable"],
+          ["xc", "same"],
+        ],
+      ])
+      expect(await codeOf(release(back, "Too soon", ["xc"]))).toBe("store.restored")
+      net.down.clear()
+      expect(await recover(back.context)).toMatchObject({ state: "sound", unopened: [] })
+      await release(back, "Now", ["xb"])
+      expect((await sync(xb.context, "xa")).peers[0]).toMatchObject({ failed: 0, received: 1 })
+    },
+  )
+
+  test("does not wait for a peer that is blocked", async () => {
+    await using net = await network(["xa", "xb", "xc"])
+    const { xa, xb } = net.nodes as Record<"xa" | "xb", TestNode>
+    await release(xa, "Before", ["xb"])
+    await sync(xb.context)
+    net.down.add("xc.example")
+    const back = await startFrom(xa, imageOf(xa), restored)
+    expect(await recover(back.context)).toMatchObject({ state: "waiting" })
+    await blockPeer(back.context, "xc", true)
+    expect(await recover(back.context)).toMatchObject({ state: "sound" })
+  })
+
   test("serves nothing while an order of the gap is lost, until officers give it up", async () => {
     await using net = await network(["xa", "xb", "xc"])
     const { xa, xb, xc } = net.nodes as Record<"xa" | "xb" | "xc", TestNode>
@@ -168,8 +212,9 @@ describe("a backup that is brought back", () => {
 
     const back = await startFrom(xa, image, restored)
     answerFrom(net, back)
-    const found = await recover(back.context)
-    expect(found).toMatchObject({ state: "regaining", unopened: [4] })
+    expect(await recover(back.context)).toMatchObject({ state: "waiting", unopened: [4] })
+    await resumeAnyway(back.context, "XC has nothing newer")
+    expect(await recover(back.context)).toMatchObject({ state: "regaining", unopened: [4] })
     net.down.delete("xc.example")
     await sync(xc.context)
     expect(await titles(xc)).toEqual([])
@@ -193,6 +238,8 @@ test("what one recipient gives back of a withdrawal holds back the record from a
   net.down.add("xc.example")
   const back = await startFrom(xa, image, restored)
   answerFrom(net, back)
+  expect(await recover(back.context)).toMatchObject({ state: "waiting" })
+  await resumeAnyway(back.context, "XC has nothing newer")
   expect(await recover(back.context)).toMatchObject({ state: "sound" })
   net.down.delete("xc.example")
   for (const node of [xc, xd]) await sync(node.context)
@@ -215,6 +262,8 @@ test("a peer that comes back later is asked then, and its orders are known again
   net.down.add("xc.example")
   const back = await startFrom(xa, image, restored)
   answerFrom(net, back)
+  expect(await recover(back.context)).toMatchObject({ state: "waiting" })
+  await resumeAnyway(back.context, "XC has nothing newer")
   expect(await recover(back.context)).toMatchObject({ state: "sound" })
   const peers = async () =>
     (await receiptsOf(back.context, record)).receipts.map(({ peer }) => peer).sort()

@@ -57,8 +57,8 @@ export function drawScenario(seed: number, repertoire: Repertoire, wanted: Wante
 
 function drawOptions(random: Random, members: number, repertoire: Repertoire): Options {
   const isLong = random.chance(0.1)
-  const days = isLong ? random.between(35, 70) : random.between(12, 24)
-  const pace = isLong ? 0.1 : random.pick([0.15, 0.25, 0.35])
+  const days = isLong ? random.between(46, 92) : random.between(16, 32)
+  const pace = isLong ? 0.075 : random.pick([0.11, 0.19, 0.26])
   const laws = drawLaws(random)
   const hostile: Record<number, Hostility> = {}
   const most = Math.floor((members - 1) / 2)

@@ -70,8 +70,8 @@ export const plants: readonly Plant[] = [
     edits: [
       {
         file: "node/node.ts",
-        from: "made.stopped = (await haltAtStart(made)) ?? (await behindHighWater(made))",
-        to: "void (await haltAtStart(made)) ?? (await behindHighWater(made))",
+        from: "made.stopped = await haltAtStart(made)",
+        to: "void (await haltAtStart(made))",
       },
     ],
   },

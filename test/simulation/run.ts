@@ -11,7 +11,7 @@ import type { Asked, Told } from "./seeds.ts"
 
 const usage = `npm run simulate -- --seeds N [--from S] [--members M] [--plant NAME] [--json]
   --honest          without adversaries, but with every fault
-  --days D          every run so many days long (drawn: 12 to 24, one in ten 35 to 70)
+  --days D          every run so many days long (drawn: 16 to 32, one in ten 46 to 92)
   --plants          the planted bugs, one name a line
   --twice           runs every seed twice and compares the two traces
   --attempts N      at most so many runs to make a story shorter (200; 0: the story as it is)

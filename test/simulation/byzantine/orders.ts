@@ -3,6 +3,7 @@ import { encodeCanonical } from "../../../protocol/canonical.ts"
 import { sha256 } from "../../../protocol/crypto/hash.ts"
 import { sealObject } from "../../../protocol/crypto/seal.ts"
 import { encodeHex } from "../../../protocol/encoding.ts"
+import { ProtocolError } from "../../../protocol/errors.ts"
 import type { Frame } from "../../../protocol/exchange/frames.ts"
 import { findProfileById } from "../../../protocol/profiles/registry.ts"
 import { decodeRecord, encodeRecord, recordDigest } from "../../../protocol/record/record.ts"
@@ -286,6 +287,12 @@ async function squat(scene: Scene, { id, version }: Place): Promise<void> {
     .execute()
 }
 
+/** It has no key of its victim any more that it could seal to. */
+function none(cause: unknown): readonly Frame[] {
+  if (cause instanceof ProtocolError && cause.code === "keys.expired") return []
+  throw cause
+}
+
 const asGranted = ({ type, bytes }: Frame) => (type === "sealed" ? miscommitted(bytes) : bytes)
 
 function serve(
@@ -304,7 +311,7 @@ function serve(
     const after = searchParams.get("feed") === feed.feed ? Number(searchParams.get("after")) : 0
     const frames = [...(await logFrames(actor, request))]
     for (const sent of feed.sent.slice(after))
-      for (const frame of await parcelOf(actor, victim.id, sent))
+      for (const frame of await parcelOf(actor, victim.id, sent).catch(none))
         frames.push(isMiscommitted ? { ...frame, bytes: asGranted(frame) } : frame)
     const head = { feed: feed.feed, n: feed.sent.length, size: actor.books.sizeOf(actor.id) }
     return signedAnswer(actor, request, { frames: [...frames, headFrame(head)], head })
