@@ -18,8 +18,8 @@ import { askPeer } from "./http/peer-client.ts"
 import { areNamedBy } from "./keys/keys.ts"
 import { noteHighWater } from "./log/append.ts"
 import { noteEvent } from "./log/event.ts"
-import { compareTrees, openCheckpoint } from "./log/inconsistency.ts"
 import { isBehind, readHighWater } from "./log/high-water.ts"
+import { compareTrees, openCheckpoint } from "./log/inconsistency.ts"
 import { type LogNews, mirrorLog } from "./log/mirror.ts"
 import {
   closeGap,
