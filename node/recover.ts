@@ -14,7 +14,7 @@ import { NodeError, noteFailure } from "./errors.ts"
 import { pushLog } from "./exchange/push.ts"
 import { takeReceipts } from "./exchange/receipts.ts"
 import { databaseName } from "./files.ts"
-import { askPeer } from "./http/peer-client.ts"
+import { askPeer, PeerRefusal } from "./http/peer-client.ts"
 import { areNamedBy } from "./keys/keys.ts"
 import { noteHighWater } from "./log/append.ts"
 import { noteEvent } from "./log/event.ts"
@@ -56,7 +56,8 @@ export type Recovery = {
 
 type Answer = {
   readonly peer: string
-  readonly answer: "same" | "shorter" | "longer" | "other" | "unreachable" | "refused"
+  /** `nothing`: it holds no entry of our log, or answers as to a stranger; `refused`: no answer to the question */
+  readonly answer: "same" | "shorter" | "longer" | "other" | "nothing" | "unreachable" | "refused"
   /** of our log as that peer holds it */
   readonly epoch?: number
   readonly size?: number
@@ -89,7 +90,8 @@ export async function recover(context: Context): Promise<Recovery> {
 async function isSettled(context: Context, answers: readonly Answer[]): Promise<boolean> {
   if (context.stopped?.code === halts.behind.code && !(await isBehindMark(context))) return true
   const said = new Set(answers.map(({ answer }) => answer))
-  return [...said].some((answer) => knows.has(answer)) && !said.has("unreachable")
+  if (said.has("unreachable") || said.has("refused")) return false
+  return [...said].some((answer) => knows.has(answer))
 }
 
 /** The questions alone, all peers at once: run once before the first signature of a process. */
@@ -171,6 +173,7 @@ async function askForOwn(context: Context, peer: Peer, taken: Taken[]): Promise<
   } catch (cause) {
     if (cause instanceof PeerUnreachable || isUnreachable(cause))
       return { ...named, answer: "unreachable" }
+    if (hasNothing(cause)) return { ...named, answer: "nothing" }
     if (!(cause instanceof ProtocolError || cause instanceof NodeError)) throw cause
     context.env.log.warn("recover.refused", { peer: peer.member, code: cause.code })
     return { ...named, answer: "refused" }
@@ -204,6 +207,11 @@ function beyond(
     const entries = frame.entries.slice(held)
     return entries.length === 0 ? [] : [{ ...frame, start: frame.start + held, entries }]
   })
+}
+
+function hasNothing(cause: unknown): boolean {
+  if (cause instanceof PeerRefusal) return cause.theirs === "record.unknown"
+  return cause instanceof NodeError && cause.code === "peer.refused"
 }
 
 function isUnreachable(cause: unknown): boolean {

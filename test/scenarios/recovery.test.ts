@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import { describe, expect, test } from "vitest"
 import { blockPeer } from "../../node/authority/peers.ts"
 import { rotateKem } from "../../node/authority/renew.ts"
@@ -188,6 +189,22 @@ describe("a backup that is brought back", () => {
       expect((await sync(xb.context, "xa")).peers[0]).toMatchObject({ failed: 0, received: 1 })
     },
   )
+
+  test("waits for a peer that is at fault itself, not for one that holds nothing of its log", async () => {
+    await using net = await network(["xa", "xb", "xc", "xd"])
+    const { xa, xb, xc } = net.nodes as Record<"xa" | "xb" | "xc", TestNode>
+    await release(xa, "Before", ["xb", "xc"])
+    for (const node of [xb, xc]) await sync(node.context)
+    const back = await startFrom(xa, imageOf(xa), restored)
+    await sql`PRAGMA query_only=ON`.execute(xb.context.db)
+    const { state, answers } = await recover(back.context)
+    expect([state, answers.map(({ answer }) => answer)]).toEqual([
+      "waiting",
+      ["refused", "same", "nothing"],
+    ])
+    await sql`PRAGMA query_only=OFF`.execute(xb.context.db)
+    expect(await recover(back.context)).toMatchObject({ state: "sound" })
+  })
 
   test("does not wait for a peer that is blocked", async () => {
     await using net = await network(["xa", "xb", "xc"])

@@ -38,7 +38,7 @@ export async function heal(world: World): Promise<void> {
   await world.pass(15 * minuteMs)
   for (const actor of world.actors) await world.during(world.start(actor))
   await world.pass(75 * minuteMs)
-  for (const actor of world.honest) await world.during(resumeUnseen(world, actor))
+  for (const actor of world.honest) await world.during(letSign(world, actor))
   for (const actor of world.honest) judgeStart(world, actor)
   for (const actor of world.honest) await world.during(giveUpLost(world, actor))
   for (const actor of world.honest) await world.during(finishOrders(world, actor))
@@ -47,10 +47,12 @@ export async function heal(world: World): Promise<void> {
   if (world.violation === null) await judge(world)
 }
 
-/** A log that nobody has ever read, nobody can say anything of: then it is for its officers to go on. */
-async function resumeUnseen(world: World, actor: Actor): Promise<void> {
+/** All peers can be asked now. A log that nobody has ever read is for its own officers to go on with. */
+async function letSign(world: World, actor: Actor): Promise<void> {
+  if (!actor.isUp || actor.context.stopped === null) return
+  await recover(actor.context)
   const isSeen = world.honest.some((one) => one !== actor && one.books.sizeOf(actor.id) > 0)
-  if (!actor.isUp || actor.context.stopped === null || isSeen) return
+  if (actor.context.stopped === null || isSeen) return
   world.tell(`${actor.name} goes on by its officers' word`)
   await resumeAnyway(actor.context, "nobody has read our log")
 }

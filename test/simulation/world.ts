@@ -140,11 +140,26 @@ export class World {
     })
   }
 
+  /** By an honest member: what a liar alone has seen it can keep back, and show afterwards. */
+  #isContradicted(actor: Actor): boolean {
+    const own = actor.books.logs().filter(({ member }) => member === actor.id)
+    return this.honest.some((one) =>
+      one.books.logs().some((theirs) => {
+        const ours = own.find(({ epoch }) => epoch === theirs.epoch)
+        if (one === actor || theirs.member !== actor.id || ours === undefined) return false
+        const entries = actor.books.entries(ours.id, 0)
+        return one.books
+          .entries(theirs.id, 0)
+          .some((entry, i) => i < entries.length && Buffer.compare(entry, entries[i]!) !== 0)
+      }),
+    )
+  }
+
   async #recover(actor: Actor, again: () => void): Promise<void> {
     await recover(actor.context).then(
       ({ state, regained }) => {
         if (regained > 0) this.tell(`${actor.name} takes ${regained} entries back: ${state}`)
-        if (state === "forked" && actor.isHonest)
+        if (state === "forked" && actor.isHonest && this.#isContradicted(actor))
           this.violate("S1 a log only grows", `${actor.name} is held to have forked`)
         if (state !== "sound") again()
       },
