@@ -41,7 +41,11 @@ export function openSqlite(
       throw error
     }
   } catch (cause) {
-    throw storeFailure(cause)
+    if ((cause as { code?: unknown }).code !== "SQLITE_NOTADB") throw storeFailure(cause)
+    throw new NodeError("key.unavailable", "The database does not open with this key.", {
+      hint: "The key belongs to another home, or the first page of the file is damaged: comity restore brings a backup back.",
+      cause,
+    })
   }
 }
 
@@ -112,14 +116,10 @@ export function storeFailure(cause: unknown): unknown {
   if (cause instanceof NodeError || cause instanceof RangeError) return cause
   const { code } = cause as { code?: unknown }
   if (typeof code !== "string") return cause
-  if (code === "SQLITE_NOTADB")
-    return new NodeError("key.unavailable", "The database does not open with this key.", {
-      hint: "The key belongs to another home, or the first page of the file is damaged: comity restore brings a backup back.",
-      cause,
-    })
-  if (code.startsWith("SQLITE_CORRUPT"))
-    return new NodeError("store.corrupt", "The database is damaged.", {
-      hint: "Stop the node, keep a copy of the home, and bring a backup back with comity restore.",
+  // A page that could not be read, even once, deciphers to nothing that SQLite knows.
+  if (/^SQLITE_(?:CORRUPT|NOTADB)/.test(code))
+    return new NodeError("store.corrupt", "The database is damaged, or could not be read.", {
+      hint: "Stop the node and run comity doctor. If that says so too, keep a copy of the home, and bring a backup back with comity restore.",
       cause,
     })
   if (code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT")

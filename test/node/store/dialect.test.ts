@@ -87,3 +87,13 @@ test("what has stopped can be read and not written, and says so", async () => {
   await expect(write(10)).rejects.toThrow(failure("signer.stopped"))
   expect(await names()).toEqual(["first", "second"])
 })
+
+test.each(["SQLITE_CORRUPT_VTAB", "SQLITE_NOTADB"])(
+  "%s of a database that was open is damage, not a wrong key, and a doubt",
+  async (code) => {
+    const { doubts, failAt, write } = await opened()
+    failAt("insert", code)
+    await expect(write(10)).rejects.toThrow(failure("store.corrupt"))
+    expect(doubts.map((one) => one.code)).toEqual(["store.corrupt"])
+  },
+)
