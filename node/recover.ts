@@ -7,6 +7,7 @@ import { decodeReturned, type Returned } from "../protocol/exchange/returned.ts"
 import { rangeRoot } from "../protocol/log/compact-range.ts"
 import { leafHash } from "../protocol/log/merkle.ts"
 import { newestRoot } from "../protocol/member/root.ts"
+import { isAskable } from "./authority/peers.ts"
 import { renewKeys } from "./authority/renew.ts"
 import type { Context, Halt } from "./context.ts"
 import { PeerUnreachable } from "./env.ts"
@@ -139,10 +140,7 @@ async function report(
 }
 
 async function askable(context: Context): Promise<readonly Peer[]> {
-  const peers = await allPeers(context.db)
-  return peers.filter(
-    ({ verified_on, blocked, url }) => verified_on !== null && blocked === 0 && url !== null,
-  )
+  return (await allPeers(context.db)).filter(isAskable)
 }
 
 /** Entries of ours that a peer gave back: what we append ourselves meanwhile is none of them. */

@@ -5,6 +5,7 @@ import { tmpdir, userInfo } from "node:os"
 import { dirname, join } from "node:path"
 import { createAdaptorServer } from "@hono/node-server"
 import type { Hono } from "hono"
+import { isAskable } from "./authority/peers.ts"
 import { renewKeys } from "./authority/renew.ts"
 import type { Context } from "./context.ts"
 import { NodeError, noteFailure } from "./errors.ts"
@@ -216,11 +217,7 @@ async function followPeers(context: Context, signal: AbortSignal): Promise<void>
 }
 
 async function peersToFollow({ db }: Context): Promise<ReadonlySet<string>> {
-  const peers = await allPeers(db)
-  const wanted = peers.filter(
-    ({ verified_on, blocked, url }) => verified_on !== null && blocked === 0 && url !== null,
-  )
-  return new Set(wanted.map(({ member }) => member))
+  return new Set((await allPeers(db)).filter(isAskable).map(({ member }) => member))
 }
 
 async function drain(context: Context, member: string, signal: AbortSignal): Promise<void> {

@@ -337,6 +337,11 @@ export function isReadable(peer: Peer): boolean {
   return peer.verified_on !== null && peer.blocked === 0
 }
 
+/** The same, and at an address of its own: one that can be asked. */
+export function isAskable(peer: Peer): boolean {
+  return isReadable(peer) && peer.url !== null
+}
+
 /** @throws `peer.unverified`, `peer.blocked` */
 export function assertVerified(peer: Peer): void {
   if (peer.blocked === 1) throw new NodeError("peer.blocked", `${peer.name} is blocked.`)

@@ -1,5 +1,5 @@
 import { ProtocolError } from "../../protocol/errors.ts"
-import { findPeer } from "../authority/peers.ts"
+import { findPeer, isAskable } from "../authority/peers.ts"
 import { Bell } from "../bell.ts"
 import type { Context } from "../context.ts"
 import { PeerUnreachable } from "../env.ts"
@@ -89,7 +89,7 @@ export async function handOverAll(
 }
 
 function isPushed(peer: Peer): boolean {
-  return peer.push === 1 && peer.url !== null && peer.verified_on !== null && peer.blocked === 0
+  return peer.push === 1 && isAskable(peer)
 }
 
 const firstRetryMs = 1_000
