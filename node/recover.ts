@@ -188,7 +188,8 @@ function takeBack(context: Context, news: LogNews): Promise<Taken> {
       .transaction()
       .execute((trx) => mirrorLog(context, trx, context.self.id, missing))
     await adopt(context)
-    noteHighWater(context, after)
+    // A part of what is missing must not lower the mark that tells how much is.
+    if (!(await isBehindMark(context))) noteHighWater(context, after)
     const from = before?.epoch === after.epoch ? before.range.size : 0
     return { from, to: after.range.size }
   })

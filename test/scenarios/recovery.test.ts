@@ -305,6 +305,24 @@ describe("without a word about a backup", () => {
     expect((await sync(xb.context)).peers[0]).toMatchObject({ failed: 0 })
   })
 
+  test("one that has reached its high-water mark waits for nobody else", async () => {
+    await using net = await network(["xa", "xb", "xc"])
+    const { xa, xb, xc } = net.nodes as Record<"xa" | "xb" | "xc", TestNode>
+    const old = imageOf(xa)
+    await release(xa, "Signed", ["xb", "xc"])
+    await sync(xc.context)
+    await release(xa, "The newest", ["xb"])
+    await sync(xb.context)
+    const back = await startFrom(xa, { ...old, files: imageOf(xa).files })
+    net.down.add(xb.host)
+    expect(await recover(back.context)).toMatchObject({ state: "waiting" })
+    expect(back.context.stopped?.code).toBe("store.rolled-back")
+    net.down.clear()
+    net.down.add(xc.host)
+    await recover(back.context)
+    expect(back.context.stopped).toBeNull()
+  })
+
   test("an old image of the whole disk asks before its first signature, and hears that it is old", async () => {
     await using net = await network(["xa", "xb"])
     const { xa, xb } = net.nodes as Record<"xa" | "xb", TestNode>
