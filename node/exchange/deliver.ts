@@ -2,7 +2,7 @@ import { sql } from "kysely"
 import { sha256 } from "../../protocol/crypto/hash.ts"
 import { sealObject } from "../../protocol/crypto/seal.ts"
 import type { Link } from "../../protocol/custody.ts"
-import { concat, encodeBase64url, encodeHex, utf8 } from "../../protocol/encoding.ts"
+import { concat, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import {
   encodeEntries,
@@ -42,8 +42,9 @@ import {
   factsTowards,
   withdrawalsOf,
 } from "../store/queries/facts.ts"
-import { entriesFrom, type LogState, logAndFeed, logOf } from "../store/queries/logs.ts"
+import { entriesFrom, type LogState, logOf } from "../store/queries/logs.ts"
 import { keysInForce, memberById } from "../store/queries/members.ts"
+import { prepared } from "../store/queries/prepared.ts"
 import { checkpointAt, type Place, proofsFor, unprovenFor } from "../store/queries/proofs.ts"
 import type { Db } from "../store/schema.ts"
 
@@ -67,19 +68,23 @@ const grantsAtOnce = 128
 /** Frames go out in pieces of about this size: a network and its reader pay for each piece. */
 const pieceBytes = 64 * 1024
 
-/** The head of what `peer` may read now: of one moment, so that no delivery outruns its log entry. */
+/** The head of what `peer` may read now: first its feed, then our log, so that no delivery outruns its entry. */
 export async function feedHead(
   { db, gap, self }: Context,
   peer: string,
 ): Promise<{ readonly head: FeedHead; readonly log: LogState }> {
-  const found = await logAndFeed(db, self.id, peer)
-  if (found === null) throw new NodeError("store.corrupt", "Our own log is missing.")
-  const { log, feed, n } = found
+  const [queued] = await feedRow(db, peer)
+  const log = await logOf(db, self.id)
+  if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
   const { size } = log.range
   // With a gap in our log, what was queued may have been taken back by an order that is lost.
-  const isSilent = feed === null || gap !== null
-  return { head: isSilent ? { feed: noFeed, n: 0, size } : { feed, n, size }, log }
+  const isSilent = queued === undefined || gap !== null
+  return { head: isSilent ? { feed: noFeed, n: 0, size } : { ...queued, size }, log }
 }
+
+const feedRow = prepared((db, peer: string) =>
+  db.selectFrom("feed").select(["feed", "n"]).where("peer", "=", peer),
+)
 
 /**
  * Everything that `peer` lacks, once: our log's news, then its deliveries, then the head. Readers of a
@@ -258,8 +263,7 @@ export async function* logFrames(
   const member = await memberById(db, log.member)
   if (member === null || log.checkpoint === null)
     throw new NodeError("store.corrupt", "The log is not signed.")
-  // Cosignatures are for those who wait for them.
-  yield encodeFrame("checkpoint", utf8(ownLines(log.checkpoint)))
+  yield checkpointFrame(log, log.checkpoint)
   const first = Math.min(position.epoch, log.epoch)
   for (let epoch = first; epoch <= log.epoch; epoch++) {
     const one = epoch === log.epoch ? log : await logOf(db, log.member, epoch)
@@ -269,6 +273,18 @@ export async function* logFrames(
     yield* entryFrames(context, one, start, end)
   }
 }
+
+/** Without cosignatures: they are for those who wait for them. */
+function checkpointFrame(log: LogState, checkpoint: string): Uint8Array {
+  const known = checkpointFrames.get(log)
+  if (known !== undefined) return known
+  const frame = encodeFrame("checkpoint", utf8(ownLines(checkpoint)))
+  checkpointFrames.set(log, frame)
+  return frame
+}
+
+/** One for all who ask before the log grows. */
+const checkpointFrames = new WeakMap<LogState, Uint8Array>()
 
 /** The entries of one log, then the documents of those that are open. */
 async function* entryFrames(
@@ -515,13 +531,13 @@ export async function epochFor(context: Context, peer: string): Promise<ParcelEp
   const member = await memberById(db, peer)
   const keys = member === null ? null : await keysInForce(db, member)
   if (keys === null) throw new ProtocolError("keys.expired")
-  const kemKey = kemKeyFor(keys.payload, today(context))
-  const name = `${keys.digest} ${encodeBase64url(kemKey)}`
+  const day = today(context)
   const now = env.clock.monotonic()
   const cached = epochs.sending.get(peer)
-  if (cached !== undefined && cached.kemKey === name && cached.until > now) return cached.epoch
-  const epoch = await openEpoch(self.id, peer, kemKey, env.random(64))
-  epochs.sending.set(peer, { kemKey: name, until: now + epochMs, epoch })
+  const isOfToday = cached?.keys === keys.digest && cached.day === day && cached.until > now
+  if (isOfToday) return cached.epoch
+  const epoch = await openEpoch(self.id, peer, kemKeyFor(keys.payload, day), env.random(64))
+  epochs.sending.set(peer, { keys: keys.digest, day, until: now + epochMs, epoch })
   return epoch
 }
 

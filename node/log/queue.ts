@@ -1,4 +1,3 @@
-import { sql } from "kysely"
 import { sha256 } from "../../protocol/crypto/hash.ts"
 import { insideOf } from "../../protocol/custody.ts"
 import { decodeHex, encodeHex, equalBytes } from "../../protocol/encoding.ts"
@@ -31,6 +30,7 @@ import {
   loggedFacts,
   loggedOrders,
 } from "../store/queries/orders.ts"
+import { forAll } from "../store/queries/partial.ts"
 import { prepared } from "../store/queries/prepared.ts"
 import { insertRows } from "../store/queries/rows.ts"
 import type { Db, Schema } from "../store/schema.ts"
@@ -227,7 +227,7 @@ const ordersToAll = prepared((db, origin: string) =>
   db
     .selectFrom("fact")
     .selectAll()
-    .where("recipient", "=", sql.lit(everybody))
+    .where(forAll)
     .where("order_origin", "=", origin)
     .where("repudiated", "=", 0),
 )
@@ -236,7 +236,7 @@ const factsToAll = prepared((db, origin: string, orderId: string) =>
   db
     .selectFrom("fact")
     .selectAll()
-    .where("recipient", "=", sql.lit(everybody))
+    .where(forAll)
     .where("order_origin", "=", origin)
     .where("order_id", "=", orderId)
     .where("repudiated", "=", 0),

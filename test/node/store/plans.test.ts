@@ -32,3 +32,15 @@ test("to publish, to be polled, to take over and to search, nothing that grows i
   expect(asked.size).toBeGreaterThan(50)
   expect(whole).toEqual([])
 })
+
+test("no value that is bound is held against a partial index: the statement would be planned anew for each", async () => {
+  await using net = await network(["xa"])
+  const { db } = (net.nodes as { xa: TestNode }).xa.context
+  const { rows } = await sql<{ readonly sql: string }>`
+    SELECT sql FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %'`.execute(db)
+  const conditions = rows.map((row) => row.sql.split(/\sWHERE\s/)[1] ?? "")
+  expect(conditions.length).toBeGreaterThan(5)
+  expect(conditions.filter((condition) => /^[a-z_]+ (?:=|<>) /.test(condition))).toEqual([
+    "profile_id = 'liaison'",
+  ])
+})
