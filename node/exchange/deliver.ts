@@ -44,6 +44,7 @@ import {
 } from "../store/queries/facts.ts"
 import { entriesFrom, type LogState, logOf } from "../store/queries/logs.ts"
 import { keysInForce, memberById } from "../store/queries/members.ts"
+import { releasing } from "../store/queries/partial.ts"
 import { prepared } from "../store/queries/prepared.ts"
 import { checkpointAt, type Place, proofsFor, unprovenFor } from "../store/queries/proofs.ts"
 import type { Db } from "../store/schema.ts"
@@ -480,7 +481,7 @@ export async function sealedFor(
     .where("order_origin", "=", context.self.id)
     .where("recipient", "in", [peer, everybody])
     .where("version", "=", row.version)
-    .where("act", "=", "release")
+    .where(releasing)
     .where("repudiated", "=", 0)
     .execute()
   const withdrawals = await withdrawalsOf(context.db, [row.id])

@@ -31,7 +31,7 @@ import { insertGrants, placesGranted } from "../store/queries/grants.ts"
 import { logOf } from "../store/queries/logs.ts"
 import { allPeers, type Peer } from "../store/queries/members.ts"
 import { insertLoggedOrders } from "../store/queries/orders.ts"
-import { passedOn, withdrawing } from "../store/queries/partial.ts"
+import { passedOn, releasing, withdrawing } from "../store/queries/partial.ts"
 import { prepared } from "../store/queries/prepared.ts"
 import { insertRows } from "../store/queries/rows.ts"
 import type { Db } from "../store/schema.ts"
@@ -258,7 +258,7 @@ async function restingOn(
     .where("record_id", "=", record.id)
     .where("record_origin", "=", record.origin)
     .where("recipient", "=", self)
-    .where("act", "=", "release")
+    .where(releasing)
     .execute()
   return rows.filter((row) =>
     (asFact(row).chain ?? []).some((one) => one.origin === origin && one.recipient === recipient),

@@ -157,18 +157,18 @@ function isForAll({ grant }: Pick<PlacedGrant, "grant">): boolean {
  * that took such a release back: what its feed has already is in it once.
  */
 export async function queueForAll(context: Context, trx: Db, peer: string): Promise<void> {
-  const rows = await ordersToAll(trx, context.self.id)
+  const { id } = context.self
+  const given = new Set((await ordersToAll(trx, id)).map(({ order_id }) => order_id))
   const queued = new Set((await ordersQueued(trx, peer)).map(({ order_id }) => order_id))
-  const missing = rows.filter(({ order_id }) => !queued.has(order_id))
-  const logged = await loggedOrders(trx, context.self.id, [
-    ...new Set(missing.map(({ order_id }) => order_id)),
-  ])
+  const logged = await loggedOrders(
+    trx,
+    id,
+    [...given].filter((order) => !queued.has(order)),
+  )
   const byPlace = logged.toSorted((a, b) => a.epoch - b.epoch || a.idx - b.idx)
-  for (const order of byPlace) {
-    const facts = missing.filter(({ order_id }) => order_id === order.id)
-    if (!(await isWorthTelling(trx, facts))) continue
-    await queueFor(context, trx, peer, order, everybody)
-  }
+  for (const order of byPlace)
+    if (await isWorthTelling(trx, await factsToAll(trx, id, order.id)))
+      await queueFor(context, trx, peer, order, everybody)
 }
 
 /**
@@ -223,13 +223,9 @@ async function queueFor(
   await queueDeliveries(context, trx, [claim], peer)
 }
 
+/** Logged or not: from the table itself, whose index answers. */
 const ordersToAll = prepared((db, origin: string) =>
-  db
-    .selectFrom("fact")
-    .selectAll()
-    .where(forAll)
-    .where("order_origin", "=", origin)
-    .where("repudiated", "=", 0),
+  db.selectFrom("order_grant").select("order_id").where(forAll).where("order_origin", "=", origin),
 )
 
 const factsToAll = prepared((db, origin: string, orderId: string) =>

@@ -3,6 +3,7 @@ import type { ComityRecord } from "../../protocol/record/record.ts"
 import { everybody, type Grant, type Terms } from "../../protocol/release/grant.ts"
 import { nameOf } from "../authority/peers.ts"
 import type { Context } from "../context.ts"
+import { releasing } from "../store/queries/partial.ts"
 import { prepared } from "../store/queries/prepared.ts"
 
 /** What a recipient will hold by an order, and what it can tell from that: shown before anyone signs. */
@@ -135,5 +136,5 @@ const newestReleased = prepared((db, origin: string, id: string, recipient: stri
     .where("record_id", "=", id)
     .where("record_origin", "=", origin)
     .where("recipient", "=", recipient)
-    .where("act", "=", "release"),
+    .where(releasing),
 )

@@ -109,13 +109,13 @@ const spine = [
   `CREATE TABLE grant_list (order_origin TEXT NOT NULL, order_id TEXT NOT NULL,
     recipient TEXT NOT NULL, grants BLOB NOT NULL) STRICT`,
   "CREATE INDEX grant_list_by_order ON grant_list (order_id, order_origin, recipient)",
-  "CREATE INDEX order_grant_passed_on ON order_grant (recipient) WHERE '' <> custody",
+  "CREATE INDEX order_grant_passed_on ON order_grant (recipient) WHERE custody <> ''",
   // What is for everybody is asked for with every peer that comes.
-  "CREATE INDEX order_grant_to_all ON order_grant (order_origin) WHERE 'public' = recipient",
+  "CREATE INDEX order_grant_to_all ON order_grant (order_origin) WHERE recipient >= 'public'",
   "CREATE INDEX order_grant_by_record ON order_grant (record_id)",
   // What ends releases is asked for with each of them, and is rare.
   `CREATE INDEX order_grant_withdrawing ON order_grant (record_id)
-    WHERE 'withdraw' = act`,
+    WHERE act = 'withdraw'`,
   `CREATE VIEW fact AS SELECT order_origin, order_id, leaf, order_grant.act AS act, record_origin,
     record_id, version, recipient, rule_profile, rule_kind, epoch, idx, epoch AS base_epoch,
     base_size, after, position, repudiated, at, CASE WHEN unread = 1 THEN NULL WHEN custody = '' THEN ''
@@ -141,7 +141,7 @@ const spine = [
     record_id TEXT NOT NULL, leaf TEXT NOT NULL, state TEXT NOT NULL, code TEXT, until TEXT, day TEXT NOT NULL, sent INTEGER NOT NULL)
     STRICT`,
   // Sending takes a row out of it, and moves none.
-  "CREATE INDEX receipt_out_unsent ON receipt_out (peer, id) WHERE 0 = sent",
+  "CREATE INDEX receipt_out_unsent ON receipt_out (peer, id) WHERE sent = 0",
   `CREATE TABLE receipt_in (peer TEXT NOT NULL, order_id TEXT NOT NULL, leaf TEXT NOT NULL,
     state TEXT NOT NULL, code TEXT, until TEXT, day TEXT NOT NULL, document TEXT NOT NULL,
     at INTEGER NOT NULL, PRIMARY KEY (peer, order_id, leaf, state)) STRICT`,

@@ -107,7 +107,7 @@ export async function factsAbout(
     .select(placeColumns)
     .where("record_id", "=", record.id)
     .where("record_origin", "=", record.origin)
-    .where((eb) => eb.or([eb("recipient", "=", recipient), eb("act", "=", "withdraw")]))
+    .where((eb) => eb.or([eb("recipient", "=", recipient), withdrawing]))
     .orderBy("idx")
     .execute()
   return factsTowards(rows, record, recipient)
