@@ -2,7 +2,7 @@ import { sql } from "kysely"
 import { sha256 } from "../../protocol/crypto/hash.ts"
 import { sealObject } from "../../protocol/crypto/seal.ts"
 import type { Link } from "../../protocol/custody.ts"
-import { concat, encodeBase64url, encodeHex, utf8 } from "../../protocol/encoding.ts"
+import { encodeBase64url, encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import {
   encodeEntries,
@@ -151,7 +151,7 @@ class Pieces {
   }
 
   #put(): void {
-    if (this.#length > 0) this.#ready.push(concat(...this.#parts))
+    if (this.#length > 0) this.#ready.push(Buffer.concat(this.#parts, this.#length))
     this.#parts = []
     this.#length = 0
   }
