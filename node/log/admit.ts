@@ -1,4 +1,3 @@
-import { sql } from "kysely"
 import { assertPassedOn } from "../../protocol/custody.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
@@ -51,6 +50,7 @@ import {
   orderById,
   requestAgain,
 } from "../store/queries/orders.ts"
+import { ofLiaison } from "../store/queries/partial.ts"
 import type { Db } from "../store/schema.ts"
 
 /** An order that may be logged, as every recipient will judge it. */
@@ -300,7 +300,7 @@ async function refuseUnaccepted(
   if (versions.size === 0) return
   const rows = await heldContents(trx)
     .select("content.bytes")
-    .where("record.profile_id", "=", sql.lit("liaison"))
+    .where(ofLiaison)
     .where("record.kind", "=", "group")
     .where("record.digest", "in", [...versions])
     .execute()

@@ -10,6 +10,7 @@ import { NodeError } from "../errors.ts"
 import { readableBytes, versionName } from "../store/queries/contents.ts"
 import { factsAbout } from "../store/queries/facts.ts"
 import { placedGrants } from "../store/queries/grants.ts"
+import { releasing } from "../store/queries/partial.ts"
 import { prepared } from "../store/queries/prepared.ts"
 import type { Db } from "../store/schema.ts"
 import type { RecordReference } from "./standing.ts"
@@ -165,7 +166,7 @@ async function mayPassOn({ db, self }: Context, remark: Remark): Promise<boolean
     .where("record_id", "=", remark.id)
     .where("version", "=", remark.version)
     .where("recipient", "=", self.id)
-    .where("act", "=", "release")
+    .where(releasing)
     .execute()
   for (const row of rows) {
     const [placed] = await placedGrants(db, [row])

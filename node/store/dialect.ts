@@ -23,6 +23,7 @@ export type StoreDialectOptions = {
  */
 export class StoreDialect extends SqliteDialect {
   readonly #options: StoreDialectOptions
+  readonly #writes = new Writes()
 
   constructor(options: StoreDialectOptions) {
     super(options)
@@ -30,15 +31,64 @@ export class StoreDialect extends SqliteDialect {
   }
 
   override createDriver(): SqliteDriver {
-    return new StoreDriver(this.#options)
+    return new StoreDriver(this.#options, this.#writes)
   }
 
   override createAdapter(): SqliteAdapter {
-    return new StoreAdapter()
+    return new StoreAdapter(this.#writes)
   }
 }
 
+/** How often each table was written: as the lease keeps others out, an answer is as good as it was until then. */
+class Writes {
+  #ofAll = 0
+  readonly #of = new Map<string, number>()
+  readonly #tables = new Map<string, string | null>()
+
+  /** Before it runs: nobody looks between the two. */
+  note({ sql: text }: CompiledQuery): void {
+    let table = this.#tables.get(text)
+    if (table === undefined) {
+      table = tableWrittenBy(text)
+      this.#tables.set(text, table)
+    }
+    if (table === null) return
+    if (table === everyTable) this.#ofAll++
+    else this.#of.set(table, (this.#of.get(table) ?? 0) + 1)
+  }
+
+  /** Grows with every write to one of these tables. */
+  to(tables: readonly string[]): number {
+    let count = this.#ofAll
+    for (const table of tables) count += this.#of.get(table) ?? 0
+    return count
+  }
+}
+
+const everyTable = "*"
+const writing = /^\s*(?:insert\s+(?:or\s+\w+\s+)?into|update|delete\s+from)\s+"?(\w+)"?/i
+
+/** Null for one that only reads. What is undone, or is of no form that is known, may have been of any table. */
+function tableWrittenBy(text: string): string | null {
+  if (/^\s*(?:select|begin|commit|savepoint|release|pragma)\b/i.test(text)) return null
+  return writing.exec(text)?.[1] ?? everyTable
+}
+
+/** See `remembered`. */
+export function writesTo(db: Db, tables: readonly string[]): number {
+  const { adapter } = db.getExecutor()
+  if (!(adapter instanceof StoreAdapter)) throw new TypeError("not a store")
+  return adapter.writes.to(tables)
+}
+
 class StoreAdapter extends SqliteAdapter {
+  readonly writes: Writes
+
+  constructor(writes: Writes) {
+    super()
+    this.writes = writes
+  }
+
   override get supportsTransactionalDdl(): boolean {
     return true
   }
@@ -46,12 +96,14 @@ class StoreAdapter extends SqliteAdapter {
 
 class StoreDriver extends SqliteDriver {
   readonly #options: StoreDialectOptions
+  readonly #writes: Writes
   #connection: DatabaseConnection | null = null
   #isFull = false
 
-  constructor(options: StoreDialectOptions) {
+  constructor(options: StoreDialectOptions, writes: Writes) {
     super({ database: keepingStatements(options.database) })
     this.#options = options
+    this.#writes = writes
   }
 
   override async acquireConnection(): Promise<DatabaseConnection> {
@@ -78,6 +130,7 @@ class StoreDriver extends SqliteDriver {
   #checked(inner: DatabaseConnection): DatabaseConnection {
     return {
       executeQuery: async <R>(query: CompiledQuery) => {
+        this.#writes.note(query)
         try {
           return await inner.executeQuery<R>(query)
         } catch (cause) {

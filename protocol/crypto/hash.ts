@@ -51,10 +51,7 @@ function labelPrefix(label: string): Uint8Array {
 const desk = new Uint8Array(256 * 1024)
 
 /** One part is the common case and is hashed where it lies. */
-function joined(
-  parts: readonly Uint8Array[],
-  hash: (bytes: Uint8Array) => Uint8Array,
-): Uint8Array {
+function joined(parts: readonly Uint8Array[], hash: (bytes: Uint8Array) => Uint8Array): Uint8Array {
   if (parts.length === 1) return hash(parts[0]!)
   let length = 0
   for (const part of parts) length += part.length
