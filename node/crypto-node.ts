@@ -12,11 +12,7 @@ import {
   verify,
 } from "node:crypto"
 import { hchacha } from "@noble/ciphers/chacha.js"
-import {
-  type Detached,
-  type Primitives,
-  portablePrimitives,
-} from "../protocol/crypto/primitives.ts"
+import type { Detached, Primitives } from "../protocol/crypto/primitives.ts"
 import type { Ed25519Backend } from "../protocol/crypto/sign.ts"
 
 type KeyType = "ed25519" | "ml-dsa-44" | "ml-dsa-65"
@@ -102,13 +98,20 @@ function verifyWith(
   }
 }
 
+/** In bytes it makes Node take as long to find out that it is no object as to encrypt 20 KiB. */
+function cipherKey(key: Uint8Array): KeyObject {
+  return createSecretKey(view(key))
+}
+
 function seal(
   key: Uint8Array,
   nonce: Uint8Array,
   plaintext: Uint8Array,
   aad: Uint8Array,
 ): Detached {
-  const cipher = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: tagBytes })
+  const cipher = createCipheriv("chacha20-poly1305", cipherKey(key), nonce, {
+    authTagLength: tagBytes,
+  })
   cipher.setAAD(aad, { plaintextLength: plaintext.length })
   const ciphertext = plain(cipher.update(plaintext))
   cipher.final()
@@ -123,7 +126,9 @@ function open(
 ): Uint8Array | null {
   const end = ciphertext.length - tagBytes
   if (end < 0) return null
-  const decipher = createDecipheriv("chacha20-poly1305", key, nonce, { authTagLength: tagBytes })
+  const decipher = createDecipheriv("chacha20-poly1305", cipherKey(key), nonce, {
+    authTagLength: tagBytes,
+  })
   decipher.setAAD(aad, { plaintextLength: end })
   decipher.setAuthTag(ciphertext.subarray(end))
   const plaintext = decipher.update(ciphertext.subarray(0, end))
@@ -134,9 +139,6 @@ function open(
   }
   return plain(plaintext)
 }
-
-/** OpenSSL takes longer to set up a cipher than libsodium's WebAssembly for a text of this size. */
-const smallBytes = 6 * 1024
 
 const sigma = words(Buffer.from("expand 32-byte k"))
 
@@ -173,22 +175,12 @@ export const nodePrimitives: Primitives = {
     plain(sign(null, message, privateKeyOf(mlDsaType[level], seed))),
   mlDsaVerify: (level, signature, message, publicKey) =>
     verifyWith(mlDsaType[level], signature, message, publicKey),
-  chacha20Poly1305Seal: (key, nonce, plaintext, aad) =>
-    plaintext.length <= smallBytes
-      ? portablePrimitives.chacha20Poly1305Seal(key, nonce, plaintext, aad)
-      : seal(key, nonce, plaintext, aad),
-  chacha20Poly1305Open: (key, nonce, ciphertext, aad) =>
-    ciphertext.length <= smallBytes
-      ? portablePrimitives.chacha20Poly1305Open(key, nonce, ciphertext, aad)
-      : open(key, nonce, ciphertext, aad),
+  chacha20Poly1305Seal: seal,
+  chacha20Poly1305Open: open,
   xchacha20Poly1305Seal: (key, nonce, plaintext, aad) =>
-    plaintext.length <= smallBytes
-      ? portablePrimitives.xchacha20Poly1305Seal(key, nonce, plaintext, aad)
-      : seal(...innerOf(key, nonce), plaintext, aad),
+    seal(...innerOf(key, nonce), plaintext, aad),
   xchacha20Poly1305Open: (key, nonce, ciphertext, aad) =>
-    ciphertext.length <= smallBytes
-      ? portablePrimitives.xchacha20Poly1305Open(key, nonce, ciphertext, aad)
-      : open(...innerOf(key, nonce), ciphertext, aad),
+    open(...innerOf(key, nonce), ciphertext, aad),
 }
 
 /** OpenSSL's Ed25519 for `verifyStrictWith`. */
