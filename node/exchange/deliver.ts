@@ -2,7 +2,7 @@ import { sql } from "kysely"
 import { sha256 } from "../../protocol/crypto/hash.ts"
 import { sealObject } from "../../protocol/crypto/seal.ts"
 import type { Link } from "../../protocol/custody.ts"
-import { concat, encodeHex, utf8 } from "../../protocol/encoding.ts"
+import { encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import {
   encodeEntries,
@@ -33,7 +33,7 @@ import { NodeError } from "../errors.ts"
 import { gossipFrames, noteTold, type Told } from "../log/gossip.ts"
 import { type Queued, type QueuedGrant, queuedFor } from "../log/queue.ts"
 import { StoreDamage } from "../store/damage.ts"
-import { contentKeys, contentsByRow, heldContents, versionName } from "../store/queries/contents.ts"
+import { contentKeys, contentsByRow, heldContents } from "../store/queries/contents.ts"
 import { linksOf, listsOf } from "../store/queries/custody.ts"
 import {
   asFact,
@@ -103,8 +103,8 @@ export async function* feedFrames(
   const pieces = new Pieces()
   const told: Told[] = []
   try {
-    for await (const parts of newFrames(context, peer, position, head, log, told)) {
-      pieces.add(parts)
+    for await (const frames of newFrames(context, peer, position, head, log, told)) {
+      for (const parts of frames) pieces.add(parts)
       yield* pieces.take()
     }
   } catch (cause) {
@@ -130,7 +130,7 @@ export async function* feedParts(
 ): AsyncGenerator<Parts> {
   const { head, log } = await feedHead(context, peer)
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
-  yield* newFrames(context, peer, position, head, log, told)
+  for await (const frames of newFrames(context, peer, position, head, log, told)) yield* frames
   yield [encodeFrame("head", utf8(formatHead(head)))]
 }
 
@@ -157,7 +157,7 @@ class Pieces {
   }
 
   #put(): void {
-    if (this.#length > 0) this.#ready.push(concat(...this.#parts))
+    if (this.#length > 0) this.#ready.push(Buffer.concat(this.#parts, this.#length))
     this.#parts = []
     this.#length = 0
   }
@@ -175,6 +175,7 @@ class Pieces {
   }
 }
 
+/** Frames that are there at the same time come together: to wait for each takes longer than to make it. */
 async function* newFrames(
   context: Context,
   peer: string,
@@ -182,12 +183,12 @@ async function* newFrames(
   head: FeedHead,
   log: LogState,
   told: Told[],
-): AsyncGenerator<Parts> {
+): AsyncGenerator<readonly Parts[]> {
   const proofs = await proofsWanted(context, peer, log, position)
   const isSame = position.epoch === log.epoch && position.size === log.range.size
   // A poll with nothing new stays small: who holds this size has a checkpoint of it.
   if (!isSame || proofs.length > 0)
-    for await (const frame of logFrames(context, log, position)) yield [frame]
+    for await (const frame of logFrames(context, log, position)) yield [[frame]]
   let after = firstAfter(head, position)
   while (after < head.n) {
     const page = await queuedFor(context, peer, after, Math.min(head.n, after + deliveriesPerPage))
@@ -196,8 +197,8 @@ async function* newFrames(
     after = page.at(-1)!.n
   }
   // Behind our own, before those of others: PROTOCOL.md §11.
-  for await (const frame of proofFrames(context, proofs)) yield [frame]
-  for await (const frame of gossipFrames(context, peer, told)) yield [frame]
+  for await (const frame of proofFrames(context, proofs)) yield [[frame]]
+  for await (const frame of gossipFrames(context, peer, told)) yield [[frame]]
 }
 
 type Proof = { readonly epoch: number; readonly size: number }
@@ -339,7 +340,7 @@ async function* parcelFrames(
   peer: string,
   epoch: ParcelEpoch,
   group: readonly Queued[],
-): AsyncGenerator<Parts> {
+): AsyncGenerator<readonly Parts[]> {
   const open = await openContents(context, peer, group)
   for (const { bytes, grants } of group) {
     const keys: ParcelKey[] = []
@@ -361,8 +362,8 @@ async function* parcelFrames(
     )
     const enclosed = { links: sorted, groups: [...groups.values()] }
     const plaintext = parcelContentParts(bytes, keys, enclosed)
-    yield frameParts("parcel", parcelParts(epoch, context.env.random(24), plaintext))
-    for (const object of sealed) yield frameParts("sealed", [object])
+    const parcel = parcelParts(epoch, context.env.random(24), plaintext)
+    yield [frameParts("parcel", parcel), ...sealed.map((object) => frameParts("sealed", [object]))]
   }
 }
 
@@ -390,10 +391,12 @@ async function openContents(
     .flatMap(({ order, grants }) => grants.map((grant) => ({ order, grant })))
   if (releases.length === 0) return new Map()
   const ids = [...new Set(releases.map(({ grant }) => grant.record.id))]
-  const contents = new Map<string, Awaited<ReturnType<typeof contentKeys>>[number]>()
+  const contents = new Map<string, Map<string, Awaited<ReturnType<typeof contentKeys>>>>()
   for (const origin of new Set(releases.map(({ grant }) => grant.record.origin)))
-    for (const row of await contentKeys(db, origin, ids))
-      contents.set(versionName({ ...row, origin }), row)
+    contents.set(
+      origin,
+      Map.groupBy(await contentKeys(db, origin, ids), ({ id }) => id),
+    )
   const withdrawals = await withdrawalsOf(db, ids)
   const doubts = await doubtsTowards(db, peer, ids)
   const chains = new Map<QueuedGrant, readonly FactLink[]>()
@@ -405,8 +408,9 @@ async function openContents(
   )
   const open = releases.flatMap(({ order, grant }) => {
     const { record } = grant
-    const content = contents.get(versionName(record))
-    const known = factsTowards(withdrawals, record, grant.recipient)
+    const versions = contents.get(record.origin)?.get(record.id)
+    const content = versions?.find(({ version }) => version === record.version)
+    const known = withdrawals.length > 0 ? factsTowards(withdrawals, record, grant.recipient) : []
     const isEnded =
       known.length > 0 && endOf(factOfGrant(order, grant, chains.get(grant)), known) !== null
     const isDoubtful = order.base_size <= (doubts.get(grant.recipient)?.get(record.id) ?? -1)

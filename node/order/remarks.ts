@@ -30,6 +30,7 @@ async function remarksOn(
 ): Promise<ReadonlyMap<string, readonly Remark[]>> {
   const rows = await remarkRows(db, [...new Set(versions.map(({ id }) => id))])
   const found = new Map<string, readonly Remark[]>()
+  if (rows.length === 0) return found
   for (const about of versions) {
     const name = versionName(about)
     const own = rows.filter((row) => row.to_id === about.id && row.to_origin === about.origin)
@@ -115,6 +116,7 @@ export async function refuseUnaccompanied(
     context.db,
     released.map(({ record }) => record),
   )
+  if (remarks.size === 0) return
   for (const { record, recipient } of released) {
     const [first] = await owed(context, remarks.get(versionName(record)) ?? [], recipient)
     if (first !== undefined)
