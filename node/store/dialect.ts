@@ -2,6 +2,7 @@ import type { Database } from "better-sqlite3"
 import {
   type CompiledQuery,
   type DatabaseConnection,
+  type QueryResult,
   SqliteAdapter,
   SqliteDialect,
   SqliteDriver,
@@ -23,19 +24,20 @@ export type StoreDialectOptions = {
  */
 export class StoreDialect extends SqliteDialect {
   readonly #options: StoreDialectOptions
-  readonly #writes = new Writes()
+  readonly #store: Store
 
   constructor(options: StoreDialectOptions) {
     super(options)
     this.#options = options
+    this.#store = new Store(options)
   }
 
   override createDriver(): SqliteDriver {
-    return new StoreDriver(this.#options, this.#writes)
+    return new StoreDriver(this.#options, this.#store)
   }
 
   override createAdapter(): SqliteAdapter {
-    return new StoreAdapter(this.#writes)
+    return new StoreAdapter(this.#store)
   }
 }
 
@@ -46,7 +48,7 @@ class Writes {
   readonly #tables = new Map<string, string | null>()
 
   /** Before it runs: nobody looks between the two. */
-  note({ sql: text }: CompiledQuery): void {
+  note(text: string): void {
     let table = this.#tables.get(text)
     if (table === undefined) {
       table = tableWrittenBy(text)
@@ -74,19 +76,71 @@ function tableWrittenBy(text: string): string | null {
   return writing.exec(text)?.[1] ?? everyTable
 }
 
-/** See `remembered`. */
-export function writesTo(db: Db, tables: readonly string[]): number {
+/** The one place where statements run. */
+class Store {
+  readonly writes = new Writes()
+  /** whether somebody has the connection, for a transaction or one statement */
+  isHeld = false
+  isFull = false
+  readonly #options: StoreDialectOptions
+  readonly #prepare: ReturnType<typeof keepingStatements>["prepare"]
+
+  constructor(options: StoreDialectOptions) {
+    this.#options = options
+    this.#prepare = keepingStatements(options.database).prepare
+  }
+
+  run<R>({ sql: text, parameters }: CompiledQuery): QueryResult<R> {
+    this.writes.note(text)
+    try {
+      const statement = this.#prepare(text)
+      if (statement.reader) return { rows: statement.all(parameters) as R[] }
+      const { changes } = statement.run(parameters)
+      return { numAffectedRows: BigInt(changes), rows: [] }
+    } catch (cause) {
+      throw this.#failureOf(cause)
+    }
+  }
+
+  #failureOf(cause: unknown): unknown {
+    const { database, onDoubt } = this.#options
+    const { code } = cause as { code?: unknown }
+    if (code === "SQLITE_READONLY" && database.pragma("query_only", { simple: true }) === 1)
+      return signerStopped(cause)
+    const failure = storeFailure(cause)
+    if (code === "SQLITE_FULL") this.isFull = true
+    if (typeof code === "string" && inDoubt.test(code)) onDoubt(failure as NodeError)
+    return failure
+  }
+}
+
+function storeOf(db: Db): Store {
   const { adapter } = db.getExecutor()
   if (!(adapter instanceof StoreAdapter)) throw new TypeError("not a store")
-  return adapter.writes.to(tables)
+  return adapter.store
+}
+
+/** See `remembered`. */
+export function writesTo(db: Db, tables: readonly string[]): number {
+  return storeOf(db).writes.to(tables)
+}
+
+/**
+ * At once, where nobody else is in a transaction: what Kysely does around a statement takes longer than most
+ * statements. Otherwise it has its turn.
+ */
+export async function execute<R>(db: Db, query: CompiledQuery<R>): Promise<R[]> {
+  const store = storeOf(db)
+  const mayRun = db.isTransaction ? store.isHeld : !store.isHeld
+  return (mayRun ? store.run<R>(query) : await db.executeQuery(query)).rows
 }
 
 class StoreAdapter extends SqliteAdapter {
-  readonly writes: Writes
+  readonly store: Store
 
-  constructor(writes: Writes) {
+  constructor(store: Store) {
     super()
-    this.writes = writes
+    this.store = store
   }
 
   override get supportsTransactionalDdl(): boolean {
@@ -96,24 +150,30 @@ class StoreAdapter extends SqliteAdapter {
 
 class StoreDriver extends SqliteDriver {
   readonly #options: StoreDialectOptions
-  readonly #writes: Writes
-  #connection: DatabaseConnection | null = null
-  #isFull = false
+  readonly #store: Store
+  readonly #connection: DatabaseConnection
 
-  constructor(options: StoreDialectOptions, writes: Writes) {
-    super({ database: keepingStatements(options.database) })
+  constructor(options: StoreDialectOptions, store: Store) {
+    super(options)
     this.#options = options
-    this.#writes = writes
+    this.#store = store
+    this.#connection = {
+      executeQuery: async <R>(query: CompiledQuery) => store.run<R>(query),
+      streamQuery: () => {
+        throw new TypeError("the store reads pages, not streams")
+      },
+    }
   }
 
   override async acquireConnection(): Promise<DatabaseConnection> {
-    this.#connection ??= this.#checked(await super.acquireConnection())
+    this.#store.isHeld = true
     return this.#connection
   }
 
   override async releaseConnection(): Promise<void> {
-    if (!this.#isFull || this.#options.database.inTransaction) return
-    this.#isFull = false
+    this.#store.isHeld = false
+    if (!this.#store.isFull || this.#options.database.inTransaction) return
+    this.#store.isFull = false
     try {
       // What the journal holds twice may be all the room there is.
       this.#options.database.pragma("wal_checkpoint(TRUNCATE)")
@@ -125,33 +185,7 @@ class StoreDriver extends SqliteDriver {
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     // A full or failing disk has rolled back already; to do it twice would hide why.
     if (this.#options.database.inTransaction) await super.rollbackTransaction(connection)
-  }
-
-  #checked(inner: DatabaseConnection): DatabaseConnection {
-    return {
-      executeQuery: async <R>(query: CompiledQuery) => {
-        this.#writes.note(query)
-        try {
-          return await inner.executeQuery<R>(query)
-        } catch (cause) {
-          throw this.#failureOf(cause)
-        }
-      },
-      streamQuery: () => {
-        throw new TypeError("the store reads pages, not streams")
-      },
-    }
-  }
-
-  #failureOf(cause: unknown): unknown {
-    const { database, onDoubt } = this.#options
-    const { code } = cause as { code?: unknown }
-    if (code === "SQLITE_READONLY" && database.pragma("query_only", { simple: true }) === 1)
-      return signerStopped(cause)
-    const failure = storeFailure(cause)
-    if (code === "SQLITE_FULL") this.#isFull = true
-    if (typeof code === "string" && inDoubt.test(code)) onDoubt(failure as NodeError)
-    return failure
+    else this.#store.writes.note("rollback")
   }
 }
 

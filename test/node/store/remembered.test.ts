@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest"
 import { peerById } from "../../../node/store/queries/members.ts"
+import { prepared } from "../../../node/store/queries/prepared.ts"
 import { remembered } from "../../../node/store/queries/remembered.ts"
 import type { Db } from "../../../node/store/schema.ts"
 import { network, type TestNode } from "../../support/network.ts"
@@ -84,4 +85,24 @@ test("two stores remember each for itself", async () => {
   const of = (node: TestNode) => peerById(node.context.db, xb.context.self.id)
   expect((await of(xa))?.name).toBe("xb")
   expect(await of(xb)).toBeUndefined()
+})
+
+test("a prepared read does not look into a transaction that others are in", async () => {
+  const { net, db, write } = await setUp()
+  await using _ = net
+  const valueUnder = prepared((from, name: string) =>
+    from.selectFrom("meta").select("value").where("name", "=", name),
+  )
+  await write(db, 1)
+  let outside: Promise<readonly { value: Uint8Array }[]> = Promise.resolve([])
+  const undone = db.transaction().execute(async (trx) => {
+    await write(trx, 2)
+    expect((await valueUnder(trx, "x"))[0]?.value[0]).toBe(2)
+    outside = valueUnder(db, "x")
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await write(trx, 3)
+    throw new Error("no")
+  })
+  await expect(undone).rejects.toThrow("no")
+  expect((await outside)[0]?.value[0]).toBe(1)
 })
