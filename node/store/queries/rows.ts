@@ -1,4 +1,5 @@
 import type { CompiledQuery, Insertable, Selectable } from "kysely"
+import { execute } from "../dialect.ts"
 import type { Db, Schema } from "../schema.ts"
 
 /** Few sizes, so that each is built once: Kysely takes longer to build a statement than SQLite to run it. */
@@ -28,8 +29,7 @@ export async function insertRows<T extends keyof Schema>(
     const statement = insertOf(db, table, columns, rows.slice(at, end), options)
     const parameters: unknown[] = []
     for (; at < end; at++) for (const column of columns) parameters.push(rows[at]![column])
-    const done = await db.executeQuery({ ...statement, parameters })
-    found.push(...(done.rows as Selectable<Schema[T]>[]))
+    found.push(...(await execute<Selectable<Schema[T]>>(db, { ...statement, parameters })))
   }
   return found
 }
