@@ -87,7 +87,12 @@ export type Verifying = { readonly officers: number; readonly directions: number
 export type Epochs = {
   readonly sending: Map<
     string,
-    { readonly kemKey: string; readonly until: number; readonly epoch: ParcelEpoch }
+    {
+      readonly keys: string
+      readonly day: string
+      readonly until: number
+      readonly epoch: ParcelEpoch
+    }
   >
   readonly reading: Map<string, readonly ParcelEpoch[]>
 }

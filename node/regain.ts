@@ -18,6 +18,7 @@ import { keepConsents } from "./store/queries/consents.ts"
 import { insertGrants, placesGranted } from "./store/queries/grants.ts"
 import { entriesFrom, logOf } from "./store/queries/logs.ts"
 import { allPeers, readMeta, writeMeta } from "./store/queries/members.ts"
+import { releasing } from "./store/queries/partial.ts"
 import type { Db } from "./store/schema.ts"
 
 /**
@@ -186,7 +187,7 @@ async function doubt(
       .distinct()
       .where("record_origin", "=", origin)
       .where("record_id", "=", grant.record.id)
-      .where("act", "=", "release")
+      .where(releasing)
       .execute()
     for (const { recipient } of holders)
       await trx

@@ -494,6 +494,6 @@ async function change(
 export async function nameOf(context: Context, member: string): Promise<string> {
   if (member === context.self.id) return ownRoot(context).state.toLowerCase()
   if (member === everybody) return everybody
-  const peer = (await allPeers(context.db)).find((one) => one.member === member)
+  const peer = await peerById(context.db, member)
   return peer?.name ?? `${member.slice(0, 12)}…`
 }

@@ -2,7 +2,7 @@ import { sql } from "kysely"
 import { sha256 } from "../../protocol/crypto/hash.ts"
 import { sealObject } from "../../protocol/crypto/seal.ts"
 import type { Link } from "../../protocol/custody.ts"
-import { concat, encodeBase64url, encodeHex, utf8 } from "../../protocol/encoding.ts"
+import { encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import {
   encodeEntries,
@@ -33,7 +33,7 @@ import { NodeError } from "../errors.ts"
 import { gossipFrames, noteTold, type Told } from "../log/gossip.ts"
 import { type Queued, type QueuedGrant, queuedFor } from "../log/queue.ts"
 import { StoreDamage } from "../store/damage.ts"
-import { contentKeys, contentsByRow, heldContents, versionName } from "../store/queries/contents.ts"
+import { contentKeys, contentsByRow, heldContents } from "../store/queries/contents.ts"
 import { linksOf, listsOf } from "../store/queries/custody.ts"
 import {
   asFact,
@@ -42,8 +42,10 @@ import {
   factsTowards,
   withdrawalsOf,
 } from "../store/queries/facts.ts"
-import { entriesFrom, type LogState, logAndFeed, logOf } from "../store/queries/logs.ts"
+import { entriesFrom, type LogState, logOf } from "../store/queries/logs.ts"
 import { keysInForce, memberById } from "../store/queries/members.ts"
+import { releasing } from "../store/queries/partial.ts"
+import { prepared } from "../store/queries/prepared.ts"
 import { checkpointAt, type Place, proofsFor, unprovenFor } from "../store/queries/proofs.ts"
 import type { Db } from "../store/schema.ts"
 
@@ -67,19 +69,23 @@ const grantsAtOnce = 128
 /** Frames go out in pieces of about this size: a network and its reader pay for each piece. */
 const pieceBytes = 64 * 1024
 
-/** The head of what `peer` may read now: of one moment, so that no delivery outruns its log entry. */
+/** The head of what `peer` may read now: first its feed, then our log, so that no delivery outruns its entry. */
 export async function feedHead(
   { db, gap, self }: Context,
   peer: string,
 ): Promise<{ readonly head: FeedHead; readonly log: LogState }> {
-  const found = await logAndFeed(db, self.id, peer)
-  if (found === null) throw new NodeError("store.corrupt", "Our own log is missing.")
-  const { log, feed, n } = found
+  const [queued] = await feedRow(db, peer)
+  const log = await logOf(db, self.id)
+  if (log === null) throw new NodeError("store.corrupt", "Our own log is missing.")
   const { size } = log.range
   // With a gap in our log, what was queued may have been taken back by an order that is lost.
-  const isSilent = feed === null || gap !== null
-  return { head: isSilent ? { feed: noFeed, n: 0, size } : { feed, n, size }, log }
+  const isSilent = queued === undefined || gap !== null
+  return { head: isSilent ? { feed: noFeed, n: 0, size } : { ...queued, size }, log }
 }
+
+const feedRow = prepared((db, peer: string) =>
+  db.selectFrom("feed").select(["feed", "n"]).where("peer", "=", peer),
+)
 
 /**
  * Everything that `peer` lacks, once: our log's news, then its deliveries, then the head. Readers of a
@@ -97,8 +103,8 @@ export async function* feedFrames(
   const pieces = new Pieces()
   const told: Told[] = []
   try {
-    for await (const parts of newFrames(context, peer, position, head, log, told)) {
-      pieces.add(parts)
+    for await (const frames of newFrames(context, peer, position, head, log, told)) {
+      for (const parts of frames) pieces.add(parts)
       yield* pieces.take()
     }
   } catch (cause) {
@@ -124,7 +130,7 @@ export async function* feedParts(
 ): AsyncGenerator<Parts> {
   const { head, log } = await feedHead(context, peer)
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
-  yield* newFrames(context, peer, position, head, log, told)
+  for await (const frames of newFrames(context, peer, position, head, log, told)) yield* frames
   yield [encodeFrame("head", utf8(formatHead(head)))]
 }
 
@@ -151,7 +157,7 @@ class Pieces {
   }
 
   #put(): void {
-    if (this.#length > 0) this.#ready.push(concat(...this.#parts))
+    if (this.#length > 0) this.#ready.push(Buffer.concat(this.#parts, this.#length))
     this.#parts = []
     this.#length = 0
   }
@@ -169,6 +175,7 @@ class Pieces {
   }
 }
 
+/** Frames that are there at the same time come together: to wait for each takes longer than to make it. */
 async function* newFrames(
   context: Context,
   peer: string,
@@ -176,12 +183,12 @@ async function* newFrames(
   head: FeedHead,
   log: LogState,
   told: Told[],
-): AsyncGenerator<Parts> {
+): AsyncGenerator<readonly Parts[]> {
   const proofs = await proofsWanted(context, peer, log, position)
   const isSame = position.epoch === log.epoch && position.size === log.range.size
   // A poll with nothing new stays small: who holds this size has a checkpoint of it.
   if (!isSame || proofs.length > 0)
-    for await (const frame of logFrames(context, log, position)) yield [frame]
+    for await (const frame of logFrames(context, log, position)) yield [[frame]]
   let after = firstAfter(head, position)
   while (after < head.n) {
     const page = await queuedFor(context, peer, after, Math.min(head.n, after + deliveriesPerPage))
@@ -190,8 +197,8 @@ async function* newFrames(
     after = page.at(-1)!.n
   }
   // Behind our own, before those of others: PROTOCOL.md §11.
-  for await (const frame of proofFrames(context, proofs)) yield [frame]
-  for await (const frame of gossipFrames(context, peer, told)) yield [frame]
+  for await (const frame of proofFrames(context, proofs)) yield [[frame]]
+  for await (const frame of gossipFrames(context, peer, told)) yield [[frame]]
 }
 
 type Proof = { readonly epoch: number; readonly size: number }
@@ -258,8 +265,7 @@ export async function* logFrames(
   const member = await memberById(db, log.member)
   if (member === null || log.checkpoint === null)
     throw new NodeError("store.corrupt", "The log is not signed.")
-  // Cosignatures are for those who wait for them.
-  yield encodeFrame("checkpoint", utf8(ownLines(log.checkpoint)))
+  yield checkpointFrame(log, log.checkpoint)
   const first = Math.min(position.epoch, log.epoch)
   for (let epoch = first; epoch <= log.epoch; epoch++) {
     const one = epoch === log.epoch ? log : await logOf(db, log.member, epoch)
@@ -269,6 +275,18 @@ export async function* logFrames(
     yield* entryFrames(context, one, start, end)
   }
 }
+
+/** Without cosignatures: they are for those who wait for them. */
+function checkpointFrame(log: LogState, checkpoint: string): Uint8Array {
+  const known = checkpointFrames.get(log)
+  if (known !== undefined) return known
+  const frame = encodeFrame("checkpoint", utf8(ownLines(checkpoint)))
+  checkpointFrames.set(log, frame)
+  return frame
+}
+
+/** One for all who ask before the log grows. */
+const checkpointFrames = new WeakMap<LogState, Uint8Array>()
 
 /** The entries of one log, then the documents of those that are open. */
 async function* entryFrames(
@@ -322,7 +340,7 @@ async function* parcelFrames(
   peer: string,
   epoch: ParcelEpoch,
   group: readonly Queued[],
-): AsyncGenerator<Parts> {
+): AsyncGenerator<readonly Parts[]> {
   const open = await openContents(context, peer, group)
   for (const { bytes, grants } of group) {
     const keys: ParcelKey[] = []
@@ -344,8 +362,8 @@ async function* parcelFrames(
     )
     const enclosed = { links: sorted, groups: [...groups.values()] }
     const plaintext = parcelContentParts(bytes, keys, enclosed)
-    yield frameParts("parcel", parcelParts(epoch, context.env.random(24), plaintext))
-    for (const object of sealed) yield frameParts("sealed", [object])
+    const parcel = parcelParts(epoch, context.env.random(24), plaintext)
+    yield [frameParts("parcel", parcel), ...sealed.map((object) => frameParts("sealed", [object]))]
   }
 }
 
@@ -373,10 +391,12 @@ async function openContents(
     .flatMap(({ order, grants }) => grants.map((grant) => ({ order, grant })))
   if (releases.length === 0) return new Map()
   const ids = [...new Set(releases.map(({ grant }) => grant.record.id))]
-  const contents = new Map<string, Awaited<ReturnType<typeof contentKeys>>[number]>()
+  const contents = new Map<string, Map<string, Awaited<ReturnType<typeof contentKeys>>>>()
   for (const origin of new Set(releases.map(({ grant }) => grant.record.origin)))
-    for (const row of await contentKeys(db, origin, ids))
-      contents.set(versionName({ ...row, origin }), row)
+    contents.set(
+      origin,
+      Map.groupBy(await contentKeys(db, origin, ids), ({ id }) => id),
+    )
   const withdrawals = await withdrawalsOf(db, ids)
   const doubts = await doubtsTowards(db, peer, ids)
   const chains = new Map<QueuedGrant, readonly FactLink[]>()
@@ -388,8 +408,9 @@ async function openContents(
   )
   const open = releases.flatMap(({ order, grant }) => {
     const { record } = grant
-    const content = contents.get(versionName(record))
-    const known = factsTowards(withdrawals, record, grant.recipient)
+    const versions = contents.get(record.origin)?.get(record.id)
+    const content = versions?.find(({ version }) => version === record.version)
+    const known = withdrawals.length > 0 ? factsTowards(withdrawals, record, grant.recipient) : []
     const isEnded =
       known.length > 0 && endOf(factOfGrant(order, grant, chains.get(grant)), known) !== null
     const isDoubtful = order.base_size <= (doubts.get(grant.recipient)?.get(record.id) ?? -1)
@@ -464,7 +485,7 @@ export async function sealedFor(
     .where("order_origin", "=", context.self.id)
     .where("recipient", "in", [peer, everybody])
     .where("version", "=", row.version)
-    .where("act", "=", "release")
+    .where(releasing)
     .where("repudiated", "=", 0)
     .execute()
   const withdrawals = await withdrawalsOf(context.db, [row.id])
@@ -515,13 +536,13 @@ export async function epochFor(context: Context, peer: string): Promise<ParcelEp
   const member = await memberById(db, peer)
   const keys = member === null ? null : await keysInForce(db, member)
   if (keys === null) throw new ProtocolError("keys.expired")
-  const kemKey = kemKeyFor(keys.payload, today(context))
-  const name = `${keys.digest} ${encodeBase64url(kemKey)}`
+  const day = today(context)
   const now = env.clock.monotonic()
   const cached = epochs.sending.get(peer)
-  if (cached !== undefined && cached.kemKey === name && cached.until > now) return cached.epoch
-  const epoch = await openEpoch(self.id, peer, kemKey, env.random(64))
-  epochs.sending.set(peer, { kemKey: name, until: now + epochMs, epoch })
+  const isOfToday = cached?.keys === keys.digest && cached.day === day && cached.until > now
+  if (isOfToday) return cached.epoch
+  const epoch = await openEpoch(self.id, peer, kemKeyFor(keys.payload, day), env.random(64))
+  epochs.sending.set(peer, { keys: keys.digest, day, until: now + epochMs, epoch })
   return epoch
 }
 

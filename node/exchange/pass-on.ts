@@ -31,6 +31,7 @@ import { insertGrants, placesGranted } from "../store/queries/grants.ts"
 import { logOf } from "../store/queries/logs.ts"
 import { allPeers, type Peer } from "../store/queries/members.ts"
 import { insertLoggedOrders } from "../store/queries/orders.ts"
+import { passedOn, releasing, withdrawing } from "../store/queries/partial.ts"
 import { prepared } from "../store/queries/prepared.ts"
 import { insertRows } from "../store/queries/rows.ts"
 import type { Db } from "../store/schema.ts"
@@ -150,20 +151,16 @@ export async function withdrawalsFor(
   peer: string,
 ): Promise<readonly { readonly name: string; readonly bytes: Uint8Array }[]> {
   const { db, self } = context
-  const passedOn = await passedOnTo(db, self.id, peer)
-  if (passedOn.length === 0) return []
+  const given = await passedOnTo(db, self.id, peer)
+  if (given.length === 0) return []
   const rows = await db
     .selectFrom("fact")
     .leftJoin("told", (join) =>
       join.on("told.peer", "=", peer).on("told.subject", "=", sql`order_id || ' ' || leaf`),
     )
     .selectAll("fact")
-    .where("act", "=", "withdraw")
-    .where(
-      "record_id",
-      "in",
-      passedOn.map(({ record_id }) => record_id),
-    )
+    .where(withdrawing)
+    .where("record_id", "in", [...new Set(given.map(({ record_id }) => record_id))])
     .where("recipient", "<>", peer)
     .where("record_origin", "<>", self.id)
     .where("told.state", "is", null)
@@ -181,9 +178,8 @@ const passedOnTo = prepared((db, giver: string, peer: string) =>
   db
     .selectFrom("order_grant")
     .select("record_id")
-    .distinct()
     .where("recipient", "=", peer)
-    .where("custody", "<>", sql.lit(""))
+    .where(passedOn)
     .where("order_origin", "=", giver),
 )
 
@@ -262,7 +258,7 @@ async function restingOn(
     .where("record_id", "=", record.id)
     .where("record_origin", "=", record.origin)
     .where("recipient", "=", self)
-    .where("act", "=", "release")
+    .where(releasing)
     .execute()
   return rows.filter((row) =>
     (asFact(row).chain ?? []).some((one) => one.origin === origin && one.recipient === recipient),
@@ -302,7 +298,7 @@ export async function followOrigins(context: Context, peer: Peer): Promise<void>
     .select("record_origin")
     .distinct()
     .where("recipient", "=", self.id)
-    .where("custody", "<>", sql.lit(""))
+    .where(passedOn)
     .where("order_origin", "=", peer.member)
     .execute()
   if (rows.length === 0) return

@@ -19,6 +19,7 @@ import type { Context } from "../context.ts"
 import { nodeKid, nodeSigner } from "../keys/keys.ts"
 import { draftById } from "../order/drafts.ts"
 import { memberById } from "../store/queries/members.ts"
+import { unsent } from "../store/queries/partial.ts"
 import { prepared } from "../store/queries/prepared.ts"
 import type { Db, Schema } from "../store/schema.ts"
 
@@ -32,8 +33,7 @@ export async function owedReceipts(
     .selectFrom("receipt_out")
     .selectAll()
     .where("peer", "=", peer)
-    // As the index has it.
-    .where("sent", "=", sql.lit(0))
+    .where(unsent)
     .orderBy("id")
     .limit(count)
     .execute()

@@ -1,4 +1,4 @@
-import { type Insertable, sql } from "kysely"
+import type { Insertable } from "kysely"
 import { type Custody, chainBehind, insideOf, verifyCustody } from "../../protocol/custody.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
@@ -45,6 +45,7 @@ import {
 import { givenBy, insertGrants, markRead, placesGranted } from "../store/queries/grants.ts"
 import { insertRoots, memberById } from "../store/queries/members.ts"
 import { loggedOrders } from "../store/queries/orders.ts"
+import { withdrawing } from "../store/queries/partial.ts"
 import { insertRows } from "../store/queries/rows.ts"
 import { changeSource, sourceOf } from "../store/queries/sources.ts"
 import type { Db, Schema } from "../store/schema.ts"
@@ -413,7 +414,7 @@ class Run {
       .selectFrom("fact")
       .select(["order_id", "leaf"])
       .where("order_origin", "=", this.#peer)
-      .where("act", "=", sql.lit("withdraw"))
+      .where(withdrawing)
       .where("record_id", "=", id)
       .where("record_origin", "=", origin)
       .execute()

@@ -2,6 +2,7 @@ import { sql } from "kysely"
 import type { ReceiptItem } from "../../protocol/exchange/receipt.ts"
 import { nameOf } from "../authority/peers.ts"
 import { type Context, today } from "../context.ts"
+import { withdrawing } from "../store/queries/partial.ts"
 import { toEach } from "./receipts.ts"
 import { why } from "./why.ts"
 
@@ -29,7 +30,7 @@ export async function unanswered(context: Context): Promise<readonly Unanswered[
     .selectFrom("fact")
     .select(["order_id", "leaf", "record_id", "recipient", "at"])
     .where("order_origin", "=", self.id)
-    .where("act", "=", "withdraw")
+    .where(withdrawing)
     .where(({ not, exists, selectFrom }) =>
       not(
         exists(

@@ -1,4 +1,3 @@
-import { sql } from "kysely"
 import { assertPassedOn } from "../../protocol/custody.ts"
 import { encodeHex } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
@@ -51,6 +50,7 @@ import {
   orderById,
   requestAgain,
 } from "../store/queries/orders.ts"
+import { ofLiaison } from "../store/queries/partial.ts"
 import type { Db } from "../store/schema.ts"
 
 /** An order that may be logged, as every recipient will judge it. */
@@ -120,7 +120,7 @@ export async function admit(
   const placed = await placeGrants(context, trx, row, payload.root ?? "")
   for (const { grant } of placed) {
     if (grant.act !== payload.act) throw new ProtocolError("grant.malformed", { detail: "act" })
-    await assertOurs(context, trx, grant)
+    if (!isOwn(context, grant)) await assertGivable(context, trx, grant)
   }
   const { consents, agreed } = await findConsents({ ...context, db: trx }, payload, placed, profile)
   verifySignedAfter(order, agreed)
@@ -229,9 +229,12 @@ async function refuseConsented(trx: Db, { id, origin, subject }: Order): Promise
     throw new NodeError("order.closed", `Order ${earlier.id} says the same already.`)
 }
 
-/** Ours, or what we hold and may pass on. @throws `custody.malformed`, `custody.unpermitted` */
-async function assertOurs({ self }: Context, trx: Db, grant: Grant): Promise<void> {
-  if (grant.record.origin === self.id && grant.custody === undefined) return
+function isOwn({ self }: Context, { custody, record }: Grant): boolean {
+  return record.origin === self.id && custody === undefined
+}
+
+/** What we hold and may pass on. @throws `custody.malformed`, `custody.unpermitted` */
+async function assertGivable({ self }: Context, trx: Db, grant: Grant): Promise<void> {
   if (grant.act === "withdraw") {
     // What we gave on is ours to take back.
     const known = await factsAbout(trx, grant.record, grant.recipient)
@@ -300,7 +303,7 @@ async function refuseUnaccepted(
   if (versions.size === 0) return
   const rows = await heldContents(trx)
     .select("content.bytes")
-    .where("record.profile_id", "=", sql.lit("liaison"))
+    .where(ofLiaison)
     .where("record.kind", "=", "group")
     .where("record.digest", "in", [...versions])
     .execute()

@@ -16,6 +16,7 @@ import { heldBy, type LiveFact } from "../order/standing.ts"
 import { claimOf, contentOf, findRecord, liveFacts, suspended } from "../reading/records.ts"
 import { linksOf } from "../store/queries/custody.ts"
 import { fromNodes } from "../store/queries/logs.ts"
+import { releasing } from "../store/queries/partial.ts"
 import { noteEvent } from "./event.ts"
 import { describeProof, proofOf } from "./prove.ts"
 import { proveOrder } from "./prove-order.ts"
@@ -127,7 +128,7 @@ export async function exportProof(
     .selectAll()
     .where("record_origin", "=", reference.origin)
     .where("record_id", "=", reference.id)
-    .where("act", "=", "release")
+    .where(releasing)
     .orderBy("epoch", "desc")
     .orderBy("idx", "desc")
     .execute()

@@ -1,4 +1,3 @@
-import { sql } from "kysely"
 import { sha256 } from "../../protocol/crypto/hash.ts"
 import { insideOf } from "../../protocol/custody.ts"
 import { decodeHex, encodeHex, equalBytes } from "../../protocol/encoding.ts"
@@ -31,6 +30,7 @@ import {
   loggedFacts,
   loggedOrders,
 } from "../store/queries/orders.ts"
+import { forAll } from "../store/queries/partial.ts"
 import { prepared } from "../store/queries/prepared.ts"
 import { insertRows } from "../store/queries/rows.ts"
 import type { Db, Schema } from "../store/schema.ts"
@@ -157,18 +157,18 @@ function isForAll({ grant }: Pick<PlacedGrant, "grant">): boolean {
  * that took such a release back: what its feed has already is in it once.
  */
 export async function queueForAll(context: Context, trx: Db, peer: string): Promise<void> {
-  const rows = await ordersToAll(trx, context.self.id)
+  const { id } = context.self
+  const given = new Set((await ordersToAll(trx, id)).map(({ order_id }) => order_id))
   const queued = new Set((await ordersQueued(trx, peer)).map(({ order_id }) => order_id))
-  const missing = rows.filter(({ order_id }) => !queued.has(order_id))
-  const logged = await loggedOrders(trx, context.self.id, [
-    ...new Set(missing.map(({ order_id }) => order_id)),
-  ])
+  const logged = await loggedOrders(
+    trx,
+    id,
+    [...given].filter((order) => !queued.has(order)),
+  )
   const byPlace = logged.toSorted((a, b) => a.epoch - b.epoch || a.idx - b.idx)
-  for (const order of byPlace) {
-    const facts = missing.filter(({ order_id }) => order_id === order.id)
-    if (!(await isWorthTelling(trx, facts))) continue
-    await queueFor(context, trx, peer, order, everybody)
-  }
+  for (const order of byPlace)
+    if (await isWorthTelling(trx, await factsToAll(trx, id, order.id)))
+      await queueFor(context, trx, peer, order, everybody)
 }
 
 /**
@@ -223,20 +223,16 @@ async function queueFor(
   await queueDeliveries(context, trx, [claim], peer)
 }
 
+/** Logged or not: from the table itself, whose index answers. */
 const ordersToAll = prepared((db, origin: string) =>
-  db
-    .selectFrom("fact")
-    .selectAll()
-    .where("recipient", "=", sql.lit(everybody))
-    .where("order_origin", "=", origin)
-    .where("repudiated", "=", 0),
+  db.selectFrom("order_grant").select("order_id").where(forAll).where("order_origin", "=", origin),
 )
 
 const factsToAll = prepared((db, origin: string, orderId: string) =>
   db
     .selectFrom("fact")
     .selectAll()
-    .where("recipient", "=", sql.lit(everybody))
+    .where(forAll)
     .where("order_origin", "=", origin)
     .where("order_id", "=", orderId)
     .where("repudiated", "=", 0),

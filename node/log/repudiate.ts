@@ -7,6 +7,7 @@ import { ownHolder } from "../exchange/holder.ts"
 import { consentsOf, knowingOf } from "../store/queries/consents.ts"
 import type { FactRow } from "../store/queries/facts.ts"
 import { placedGrants } from "../store/queries/grants.ts"
+import { releasing } from "../store/queries/partial.ts"
 import type { Db } from "../store/schema.ts"
 import { loggedOf } from "./logged.ts"
 
@@ -22,7 +23,7 @@ export async function rejudge(context: Context, trx: Db, origin: Member): Promis
     .selectFrom("fact")
     .selectAll()
     .where("order_origin", "=", origin.id)
-    .where("act", "=", "release")
+    .where(releasing)
     .where("repudiated", "=", 0)
     .where((eb) =>
       eb.or([

@@ -3,6 +3,8 @@ import type { ComityRecord } from "../../protocol/record/record.ts"
 import { everybody, type Grant, type Terms } from "../../protocol/release/grant.ts"
 import { nameOf } from "../authority/peers.ts"
 import type { Context } from "../context.ts"
+import { releasing } from "../store/queries/partial.ts"
+import { prepared } from "../store/queries/prepared.ts"
 
 /** What a recipient will hold by an order, and what it can tell from that: shown before anyone signs. */
 export type Foreseen = {
@@ -123,15 +125,16 @@ function knownOfRelease(version: number, before: number | null): readonly string
 
 /** The newest version that was ever released to the recipient. */
 async function heldBy({ db }: Context, { recipient, record }: Grant): Promise<number | null> {
-  const row = await db
-    .selectFrom("fact")
-    .select("version")
-    .where("record_id", "=", record.id)
-    .where("record_origin", "=", record.origin)
-    .where("recipient", "=", recipient)
-    .where("act", "=", "release")
-    .orderBy("version", "desc")
-    .limit(1)
-    .executeTakeFirst()
+  const [row] = await newestReleased(db, record.origin, record.id, recipient)
   return row?.version ?? null
 }
+
+const newestReleased = prepared((db, origin: string, id: string, recipient: string) =>
+  db
+    .selectFrom("fact")
+    .select((eb) => eb.fn.max<number | null>("version").as("version"))
+    .where("record_id", "=", id)
+    .where("record_origin", "=", origin)
+    .where("recipient", "=", recipient)
+    .where(releasing),
+)

@@ -1,4 +1,3 @@
-import { sql } from "kysely"
 import { ProtocolError } from "../../protocol/errors.ts"
 import { newestRoot } from "../../protocol/member/root.ts"
 import { type Group, groupOf, namedGroup, verifySuccession } from "../../protocol/record/group.ts"
@@ -8,6 +7,7 @@ import type { Context } from "../context.ts"
 import { NodeError } from "../errors.ts"
 import { recordsWithContent } from "../store/queries/contents.ts"
 import { memberById } from "../store/queries/members.ts"
+import { ofLiaison } from "../store/queries/partial.ts"
 import type { Db } from "../store/schema.ts"
 import { liveFactsOf, nameOf as nameOfReference } from "./standing.ts"
 
@@ -183,7 +183,7 @@ export async function groupsKnown(context: Context, db: Db = context.db): Promis
       "content.rid",
       "content.bytes",
     ])
-    .where("record.profile_id", "=", sql.lit("liaison"))
+    .where(ofLiaison)
     .where("record.kind", "in", groupKinds)
     .orderBy("content.rid")
     .execute()

@@ -1,4 +1,3 @@
-import { sql } from "kysely"
 import {
   type Interest,
   interestFields,
@@ -12,6 +11,7 @@ import { type Context, today } from "../context.ts"
 import { isFoundBy } from "../reading/search-text.ts"
 import { heldContents } from "../store/queries/contents.ts"
 import { placedGrants } from "../store/queries/grants.ts"
+import { ofLiaison } from "../store/queries/partial.ts"
 import { formatDraft, parseDraft } from "./draft.ts"
 import { addDraft, draftById } from "./drafts.ts"
 import type { Foreseeable } from "./foresee.ts"
@@ -101,7 +101,7 @@ function isKind(kind: string): kind is InterestView["kind"] {
 export async function listInterests(context: Context): Promise<readonly InterestView[]> {
   const rows = await heldContents(context.db)
     .select(["record.origin", "record.id", "record.version", "content.bytes"])
-    .where("record.profile_id", "=", sql.lit("liaison"))
+    .where(ofLiaison)
     .where("record.kind", "in", ["interest", "request"])
     .where("content.locked", "=", 0)
     .orderBy("content.rid")

@@ -10,6 +10,7 @@ import { NodeError } from "../errors.ts"
 import { readableBytes, versionName } from "../store/queries/contents.ts"
 import { factsAbout } from "../store/queries/facts.ts"
 import { placedGrants } from "../store/queries/grants.ts"
+import { releasing } from "../store/queries/partial.ts"
 import { prepared } from "../store/queries/prepared.ts"
 import type { Db } from "../store/schema.ts"
 import type { RecordReference } from "./standing.ts"
@@ -29,6 +30,7 @@ async function remarksOn(
 ): Promise<ReadonlyMap<string, readonly Remark[]>> {
   const rows = await remarkRows(db, [...new Set(versions.map(({ id }) => id))])
   const found = new Map<string, readonly Remark[]>()
+  if (rows.length === 0) return found
   for (const about of versions) {
     const name = versionName(about)
     const own = rows.filter((row) => row.to_id === about.id && row.to_origin === about.origin)
@@ -114,6 +116,7 @@ export async function refuseUnaccompanied(
     context.db,
     released.map(({ record }) => record),
   )
+  if (remarks.size === 0) return
   for (const { record, recipient } of released) {
     const [first] = await owed(context, remarks.get(versionName(record)) ?? [], recipient)
     if (first !== undefined)
@@ -165,7 +168,7 @@ async function mayPassOn({ db, self }: Context, remark: Remark): Promise<boolean
     .where("record_id", "=", remark.id)
     .where("version", "=", remark.version)
     .where("recipient", "=", self.id)
-    .where("act", "=", "release")
+    .where(releasing)
     .execute()
   for (const row of rows) {
     const [placed] = await placedGrants(db, [row])

@@ -14,6 +14,7 @@ import { formatDraft, parseDraft } from "../order/draft.ts"
 import { addDraft, type DraftView, editDraft } from "../order/drafts.ts"
 import { heldRecords } from "../order/linked.ts"
 import { factsWithContent } from "../store/queries/contents.ts"
+import { releasing } from "../store/queries/partial.ts"
 import type { Db } from "../store/schema.ts"
 import { requests } from "./assistance.ts"
 import { agreedMissions, fromMissions } from "./missions.ts"
@@ -258,7 +259,7 @@ async function fromReleases(context: Context): Promise<readonly Due[]> {
   const rows = await factsWithContent(db)
     .select((eb) => ["rule_profile", "record_id", "title", eb.fn.max<number>("fact.at").as("at")])
     .where("record_origin", "=", self.id)
-    .where("act", "=", "release")
+    .where(releasing)
     .where(
       "rule_profile",
       "in",

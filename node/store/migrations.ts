@@ -111,7 +111,7 @@ const spine = [
   "CREATE INDEX grant_list_by_order ON grant_list (order_id, order_origin, recipient)",
   "CREATE INDEX order_grant_passed_on ON order_grant (recipient) WHERE custody <> ''",
   // What is for everybody is asked for with every peer that comes.
-  "CREATE INDEX order_grant_to_all ON order_grant (order_origin) WHERE recipient = 'public'",
+  "CREATE INDEX order_grant_to_all ON order_grant (order_origin) WHERE recipient >= 'public'",
   "CREATE INDEX order_grant_by_record ON order_grant (record_id)",
   // What ends releases is asked for with each of them, and is rare.
   `CREATE INDEX order_grant_withdrawing ON order_grant (record_id)

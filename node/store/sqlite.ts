@@ -87,6 +87,8 @@ function prepare(database: Database): Database {
   database.pragma("cache_size=-16384")
   database.pragma("secure_delete=ON")
   database.pragma("foreign_keys=ON")
+  // One process has the home: asking for the file's locks anew took longer than most reads.
+  database.pragma("locking_mode=EXCLUSIVE")
   // The first statement that reads the file: a wrong key shows here.
   database.pragma("journal_mode=WAL")
   database.pragma("synchronous=FULL")

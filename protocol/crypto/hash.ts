@@ -3,12 +3,12 @@ import { primitives } from "./primitives.ts"
 
 /** SHA-256 (FIPS 180-4) of the concatenation of the parts. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  return primitives().sha256(join(parts))
+  return joined(parts, primitives().sha256)
 }
 
 /** SHA-512 (FIPS 180-4) of the concatenation of the parts. */
 export function sha512(...parts: readonly Uint8Array[]): Uint8Array {
-  return primitives().sha512(join(parts))
+  return joined(parts, primitives().sha512)
 }
 
 /** HMAC-SHA-256 (RFC 2104). */
@@ -31,7 +31,7 @@ export function hkdfSha256(
 
 /** SHA-256 under a label, `label ‖ 0x00 ‖ parts`: the domain separation of PROTOCOL §0. */
 export function labelled(label: string, ...parts: readonly Uint8Array[]): Uint8Array {
-  return primitives().sha256(concat(labelPrefix(label), ...parts))
+  return joined([labelPrefix(label), ...parts], primitives().sha256)
 }
 
 const labelPrefixes = new Map<string, Uint8Array>()
@@ -47,7 +47,21 @@ function labelPrefix(label: string): Uint8Array {
   return prefix
 }
 
+/** All zeros but while something is hashed: memory of its own costs more than most of what is hashed. */
+const desk = new Uint8Array(256 * 1024)
+
 /** One part is the common case and is hashed where it lies. */
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  return parts.length === 1 ? parts[0]! : concat(...parts)
+function joined(parts: readonly Uint8Array[], hash: (bytes: Uint8Array) => Uint8Array): Uint8Array {
+  if (parts.length === 1) return hash(parts[0]!)
+  let length = 0
+  for (const part of parts) length += part.length
+  if (length > desk.length) return hash(concat(...parts))
+  let at = 0
+  for (const part of parts) {
+    desk.set(part, at)
+    at += part.length
+  }
+  const digest = hash(desk.subarray(0, length))
+  desk.fill(0, 0, length)
+  return digest
 }

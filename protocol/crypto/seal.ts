@@ -1,4 +1,4 @@
-import { concat, equalBytes, u32be, utf8 } from "../encoding.ts"
+import { equalBytes, u32be, utf8 } from "../encoding.ts"
 import { ProtocolError } from "../errors.ts"
 import { chachaDetached, chachaOpen } from "./aead.ts"
 import { sha512 } from "./hash.ts"
@@ -15,8 +15,8 @@ const noAad = new Uint8Array(0)
 /** The object key and the commitment to it. PROTOCOL §3 */
 function objectKeys(contentKey: Uint8Array, index: number) {
   requireBytes("content key", contentKey, 32)
-  const derived = sha512(concat(label, contentKey, u32be(index)))
-  return { key: derived.subarray(0, 32), commitment: derived.subarray(32) }
+  const derived = sha512(label, contentKey, u32be(index))
+  return { key: derived.slice(0, 32), commitment: derived.slice(32) }
 }
 
 /** Size of a sealed object that holds `length` bytes. PROTOCOL §3 */
@@ -85,7 +85,7 @@ export function openSealed(contentKey: Uint8Array, index: number, sealed: Uint8A
 function chunkNonce(counter: number, last: boolean): Uint8Array {
   const nonce = new Uint8Array(12)
   // 2³² chunks of 64 KiB are far beyond any attachment; the upper seven bytes stay zero.
-  new DataView(nonce.buffer).setUint32(7, counter)
+  nonce.set(u32be(counter), 7)
   nonce[11] = last ? 1 : 0
   return nonce
 }

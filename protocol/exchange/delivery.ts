@@ -83,24 +83,51 @@ export function encodeDelivery(delivery: DeliveryParts): Uint8Array {
   const numbered = `],"n":${n},"order":`
   const ending = `,"prev":"${prev}","type":"comity/delivery/v1"}`
   let length = opening.length + numbered.length + order.length + ending.length
-  for (const { bytes, path } of grants) length += bytes.length + 67 * path.length + longestAround
+  for (const { bytes, path } of grants)
+    length += bytes.length + hashStep * path.length + longestAround
   const text = new Uint8Array(length)
   text.set(opening, 0)
   let at = opening.length
+  let before: WrittenPath = { path: [], at: 0 }
   for (const [i, { bytes, path, position }] of grants.entries()) {
     at = writeAscii(i === 0 ? '{"grant":' : ',{"grant":', text, at)
     text.set(bytes, at)
     at = writeAscii(',"path":["', text, at + bytes.length)
-    for (const [level, hash] of path.entries()) {
-      if (level > 0) at = writeAscii('","', text, at)
-      at = writeHex(hash, text, at)
-    }
+    const written = { path, at }
+    at = writePath(written, before, text)
     at = writeAscii(`"],"position":${position}}`, text, at)
+    before = written
   }
   at = writeAscii(numbered, text, at)
   text.set(order, at)
   at = writeAscii(ending, text, at + order.length)
   return text.subarray(0, at)
+}
+
+type WrittenPath = Pick<PlacedGrant, "path"> & { readonly at: number }
+
+/** A hash in hex and what stands between two of them. */
+const hashStep = 64 + '","'.length
+
+/**
+ * Ways to one root meet, those of neighbours soon: from where the nodes are the same as `before`, they are
+ * copied from there.
+ *
+ * @returns where it ends
+ */
+function writePath({ path, at: start }: WrittenPath, before: WrittenPath, text: Uint8Array) {
+  let meeting = path.length
+  while (meeting > 0 && path[meeting - 1] === before.path[meeting - 1]) meeting--
+  let at = start
+  for (let level = 0; level < meeting; level++) {
+    if (level > 0) at = writeAscii('","', text, at)
+    at = writeHex(path[level]!, text, at)
+  }
+  if (meeting === path.length) return at
+  const from = before.at + (at - start)
+  const end = start + hashStep * path.length - '","'.length
+  text.copyWithin(at, from, before.at + (end - start))
+  return end
 }
 
 /** What stands around the bytes and the path of one grant, at most. */

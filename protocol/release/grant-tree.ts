@@ -27,32 +27,34 @@ export function buildGrantTree(
   if (seed.length !== 32) throw new RangeError("seed")
   for (const [position, leaf] of leaves)
     if (!isPosition(position) || !isHash(leaf)) throw new RangeError("position or leaf")
-  const levels: ReadonlyMap<number, Uint8Array>[] = [leaves]
-  const empties = new Map<number, Uint8Array>()
-  const at = (level: number, position: number): Uint8Array => {
-    const place = placeOf(level, position)
-    const known = levels[level]!.get(position) ?? empties.get(place)
-    if (known !== undefined) return known
-    const hash = sha256(empty, seed, Uint8Array.of(level), u32be(position))
-    empties.set(place, hash)
-    return hash
+  /** by `nodeOf`: what was given or led to, and seeds beside it */
+  const nodes: Uint8Array[] = new Array(2 * width)
+  let known: number[] = []
+  for (const [position, leaf] of leaves) {
+    nodes[nodeOf(0, position)] = leaf
+    known.push(position)
   }
+  const at = (level: number, position: number): Uint8Array =>
+    (nodes[nodeOf(level, position)] ??= sha256(empty, seed, Uint8Array.of(level), u32be(position)))
   for (let level = 0; level < grantTreeDepth; level++) {
-    const parents = new Map<number, Uint8Array>()
-    for (const position of levels[level]!.keys()) {
+    const parents: number[] = []
+    for (const position of known) {
       const parent = position >> 1
-      if (!parents.has(parent))
-        parents.set(parent, nodeHash(at(level, 2 * parent), at(level, 2 * parent + 1)))
+      const node = nodeOf(level + 1, parent)
+      if (nodes[node] !== undefined) continue
+      nodes[node] = nodeHash(at(level, 2 * parent), at(level, 2 * parent + 1))
+      parents.push(parent)
     }
-    levels.push(parents)
+    known = parents
   }
   return {
-    root: levels[grantTreeDepth]!.get(0)!,
+    root: nodes[nodeOf(grantTreeDepth, 0)]!,
     path: (position) => {
       if (!leaves.has(position)) throw new RangeError("position")
-      return Array.from({ length: grantTreeDepth }, (_, level) =>
-        at(level, (position >> level) ^ 1),
-      )
+      const path: Uint8Array[] = []
+      for (let level = 0; level < grantTreeDepth; level++)
+        path.push(at(level, (position >> level) ^ 1))
+      return path
     },
   }
 }
@@ -61,9 +63,9 @@ function isPosition(position: number): boolean {
   return Number.isInteger(position) && position >= 0 && position < width
 }
 
-/** One number for each node of the tree. */
-function placeOf(level: number, position: number): number {
-  return level * width + position
+/** One number for each node: 1 for the root, and those below it are 2n and 2n + 1. */
+function nodeOf(level: number, position: number): number {
+  return (width >> level) + position
 }
 
 /** A leaf with the way that is claimed for it. */
@@ -88,7 +90,7 @@ export function isInGrantTree(
  * been led there once is compared from then on, not hashed again.
  */
 export function areInGrantTree(placed: readonly PlacedLeaf[], root: Uint8Array): boolean {
-  const proven = new Map<number, Uint8Array>([[placeOf(grantTreeDepth, 0), root]])
+  const proven = new Map<number, Uint8Array>([[nodeOf(grantTreeDepth, 0), root]])
   return placed.every((one) => leadsUp(one, proven))
 }
 
@@ -98,22 +100,22 @@ function leadsUp({ leaf, position, path }: PlacedLeaf, proven: Map<number, Uint8
   const climbed: Uint8Array[] = []
   let hash = leaf
   let level = 0
-  let known = proven.get(placeOf(0, position))
+  let known = proven.get(nodeOf(0, position))
   for (; known === undefined; level++) {
     climbed.push(hash)
     const sibling = path[level]!
     hash = (position >> level) & 1 ? nodeHash(sibling, hash) : nodeHash(hash, sibling)
-    known = proven.get(placeOf(level + 1, position >> (level + 1)))
+    known = proven.get(nodeOf(level + 1, position >> (level + 1)))
   }
   if (!equalBytes(hash, known)) return false
   // From here on the way is proven, but that this path says the same is not.
   for (let above = level; above < grantTreeDepth; above++) {
-    const sibling = proven.get(placeOf(above, (position >> above) ^ 1))
+    const sibling = proven.get(nodeOf(above, (position >> above) ^ 1))
     if (sibling === undefined || !equalBytes(path[above]!, sibling)) return false
   }
   for (const [below, node] of climbed.entries()) {
-    proven.set(placeOf(below, position >> below), node)
-    proven.set(placeOf(below, (position >> below) ^ 1), path[below]!)
+    proven.set(nodeOf(below, position >> below), node)
+    proven.set(nodeOf(below, (position >> below) ^ 1), path[below]!)
   }
   return true
 }

@@ -158,7 +158,7 @@ function flip(directory: string, draw: Draw): string {
   const paths = readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => readFileSync(path).length > 0 && !/-shm$/.test(path))
+    .filter((path) => readFileSync(path).length > 0)
   // The database is nearly all of it, and the small files matter as much.
   const large = paths.filter((path) => /comity\.db/.test(path))
   const chosen = draw() < 0.75 ? large : paths

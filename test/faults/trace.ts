@@ -155,8 +155,8 @@ class TraceReader {
 
   #isUnder(path: string): boolean {
     const isInside = path === this.#under || dirname(path).startsWith(this.#under)
-    // Shared memory, and the socket: neither survives.
-    return isInside && !/-shm(\(deleted\))?$|\.sock$/.test(basename(path))
+    // A socket does not survive.
+    return isInside && !/\.sock$/.test(basename(path))
   }
 }
 

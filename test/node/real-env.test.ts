@@ -72,7 +72,7 @@ test("the database lies in the home, for its owner only, and closes with the env
   const database = env.openDatabase(new Uint8Array(32).fill(7))
   database.exec("CREATE TABLE t (a)")
   expect(statSync(home).mode & 0o777).toBe(0o700)
-  for (const suffix of ["", "-wal", "-shm"])
+  for (const suffix of ["", "-wal"])
     expect(statSync(join(home, databaseName + suffix)).mode & 0o777).toBe(0o600)
   env.close()
   expect(database.open).toBe(false)

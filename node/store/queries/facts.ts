@@ -1,10 +1,10 @@
-import { sql } from "kysely"
 import { encodeHex } from "../../../protocol/encoding.ts"
 import type { Grant } from "../../../protocol/release/grant.ts"
 import type { PlacedGrant } from "../../../protocol/release/placed-grant.ts"
 import type { Fact, FactLink } from "../../../protocol/release/precedence.ts"
 import type { Db, Schema } from "../schema.ts"
 import type { LoggedFacts } from "./orders.ts"
+import { withdrawing } from "./partial.ts"
 import { prepared } from "./prepared.ts"
 
 export type FactRow = Schema["fact"]
@@ -107,7 +107,7 @@ export async function factsAbout(
     .select(placeColumns)
     .where("record_id", "=", record.id)
     .where("record_origin", "=", record.origin)
-    .where((eb) => eb.or([eb("recipient", "=", recipient), eb("act", "=", "withdraw")]))
+    .where((eb) => eb.or([eb("recipient", "=", recipient), withdrawing]))
     .orderBy("idx")
     .execute()
   return factsTowards(rows, record, recipient)
@@ -141,12 +141,7 @@ export function factsTowards(
 
 /** Facts that may end a release of one of these records, whosever they are, to any recipient. */
 export const withdrawalsOf = prepared((db, recordIds: readonly string[]) =>
-  db
-    .selectFrom("fact")
-    .select(placeColumns)
-    // Said in the statement, so that the index of withdrawals alone answers.
-    .where("act", "=", sql.lit("withdraw"))
-    .where("record_id", "in", recordIds),
+  db.selectFrom("fact").select(placeColumns).where(withdrawing).where("record_id", "in", recordIds),
 )
 
 /** By record, below which base a release to this peer is in doubt. */

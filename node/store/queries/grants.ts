@@ -1,4 +1,3 @@
-import { sql } from "kysely"
 import { concat, u32be } from "../../../protocol/encoding.ts"
 import { decodeGrant, grantLeaf } from "../../../protocol/release/grant.ts"
 import { grantTreeDepth } from "../../../protocol/release/grant-tree.ts"
@@ -6,6 +5,7 @@ import type { PlacedGrant } from "../../../protocol/release/placed-grant.ts"
 import { StoreDamage } from "../damage.ts"
 import type { Db, Schema } from "../schema.ts"
 import { type Granted, grantRow } from "./facts.ts"
+import { passedOn } from "./partial.ts"
 import { prepared } from "./prepared.ts"
 import { insertRows } from "./rows.ts"
 
@@ -159,5 +159,5 @@ const passedOnBy = prepared((db, giver: string, recordIds: readonly string[]) =>
     .select("record_id")
     .where("record_id", "in", recordIds)
     .where("order_origin", "=", giver)
-    .where("custody", "<>", sql.lit("")),
+    .where(passedOn),
 )

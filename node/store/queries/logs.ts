@@ -14,6 +14,7 @@ import { leafHash } from "../../../protocol/log/merkle.ts"
 import { StoreDamage } from "../damage.ts"
 import type { Db, Schema } from "../schema.ts"
 import { prepared } from "./prepared.ts"
+import { remembered } from "./remembered.ts"
 import { insertRows } from "./rows.ts"
 
 /** A log as held here, ours or a mirror: every entry, and what proofs are made of. */
@@ -34,11 +35,17 @@ export type LogState = {
 
 /** The member's log of one epoch, by default of the newest that is held here. */
 export async function logOf(db: Db, member: string, epoch?: number): Promise<LogState | null> {
-  const [row] = await (epoch === undefined ? newestLog(db, member) : logOfEpoch(db, member, epoch))
+  if (epoch === undefined) return newestLog(db, member)
+  const [row] = await logOfEpoch(db, member, epoch)
   return row === undefined ? null : asLogState(row)
 }
 
-const newestLog = prepared((db, member: string) =>
+const newestLog = remembered(["log"], async (db, member: string) => {
+  const [row] = await newestRow(db, member)
+  return row === undefined ? null : asLogState(row)
+})
+
+const newestRow = prepared((db, member: string) =>
   db
     .selectFrom("log")
     .selectAll()
@@ -60,25 +67,6 @@ function asLogState(row: LogRow): LogState {
   const isDisowned = row.disowned === 1
   return { id, member, epoch, origin, range, checkpoint, cosigned, checkedAt, isDisowned }
 }
-
-/** The member's newest log, and where its feed for `peer` stands, as they are at one moment. */
-export async function logAndFeed(db: Db, member: string, peer: string) {
-  const [row] = await headRow(db, member, peer)
-  if (row === undefined) return null
-  const { feed, n } = row
-  return { log: asLogState(row), feed, n: n ?? 0 }
-}
-
-const headRow = prepared((db, member: string, peer: string) =>
-  db
-    .selectFrom("log")
-    .leftJoin("feed", (join) => join.on("feed.peer", "=", peer))
-    .selectAll("log")
-    .select(["feed.feed", "feed.n"])
-    .where("log.member", "=", member)
-    .orderBy("log.epoch", "desc")
-    .limit(sql.lit(1)),
-)
 
 /** How far the log is signed: one of an epoch that ended may be held further, or not so far. */
 export function signedSize({ checkpoint }: LogState): number {

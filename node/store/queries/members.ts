@@ -6,6 +6,7 @@ import { type Member, newestRoot, rootVersion, verifyRoots } from "../../../prot
 import { decodeSigned } from "../../../protocol/signed.ts"
 import type { Db, Schema } from "../schema.ts"
 import { prepared } from "./prepared.ts"
+import { remembered } from "./remembered.ts"
 
 export type Peer = Schema["peer"]
 
@@ -17,7 +18,9 @@ const verified = new Map<string, Member>()
 const membersKept = 512
 
 /** The member as its root documents held here tell it, verified; null when none are held. */
-export async function memberById(db: Db, id: string): Promise<Member | null> {
+export const memberById = remembered(["root_document"], memberHeld)
+
+async function memberHeld(db: Db, id: string): Promise<Member | null> {
   const rows = await rootRows(db, id)
   if (rows.length === 0) return null
   const known = verified.get(id)
@@ -92,13 +95,16 @@ export async function keysInForce(db: Db, member: Member): Promise<KeysDocument 
   return null
 }
 
-const keysRows = prepared((db, member: string) =>
-  db
-    .selectFrom("keys_document")
-    .select("bytes")
-    .where("member", "=", member)
-    .orderBy("epoch", (order) => order.desc().nullsLast())
-    .orderBy("idx", (order) => order.desc().nullsLast()),
+const keysRows = remembered(
+  ["keys_document"],
+  prepared((db, member: string) =>
+    db
+      .selectFrom("keys_document")
+      .select("bytes")
+      .where("member", "=", member)
+      .orderBy("epoch", (order) => order.desc().nullsLast())
+      .orderBy("idx", (order) => order.desc().nullsLast()),
+  ),
 )
 
 /** By the member under whose root documents it was verified: under others it is verified again. */
@@ -109,8 +115,9 @@ export async function peerById(db: Db, member: string): Promise<Peer | undefined
   return row
 }
 
-const peerRows = prepared((db, member: string) =>
-  db.selectFrom("peer").selectAll().where("member", "=", member),
+const peerRows = remembered(
+  ["peer"],
+  prepared((db, member: string) => db.selectFrom("peer").selectAll().where("member", "=", member)),
 )
 
 /** Whom we answer: added, verified, not blocked. */

@@ -1,4 +1,5 @@
 import type { Compilable, CompiledQuery } from "kysely"
+import { execute } from "../dialect.ts"
 import type { Db } from "../schema.ts"
 
 /**
@@ -31,11 +32,11 @@ export function prepared<V extends readonly unknown[], R>(
   build: (db: Db, ...values: V) => Compilable<R>,
 ): (db: Db, ...values: V) => Promise<R[]> {
   // By what compiles it: the same statement is another text in another engine.
-  const kept = new WeakMap<object, Map<number, CompiledQuery>>()
+  const kept = new WeakMap<object, Map<number, CompiledQuery<R>>>()
 
-  function statement(db: Db, values: readonly unknown[], length: number): CompiledQuery {
+  function statement(db: Db, values: readonly unknown[], length: number): CompiledQuery<R> {
     const { adapter } = db.getExecutor()
-    const ofEngine = kept.get(adapter) ?? new Map<number, CompiledQuery>()
+    const ofEngine = kept.get(adapter) ?? new Map<number, CompiledQuery<R>>()
     kept.set(adapter, ofEngine)
     let built = ofEngine.get(length)
     if (built === undefined) {
@@ -53,7 +54,7 @@ export function prepared<V extends readonly unknown[], R>(
       // A value that stands in a list again finds nothing more.
       return place.at === null ? values[place.argument] : (list[place.at] ?? list[0])
     })
-    return (await db.executeQuery<R>({ ...query, parameters })).rows
+    return execute<R>(db, { ...query, parameters })
   }
 
   return async (db, ...values) => {

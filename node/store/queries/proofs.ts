@@ -1,12 +1,10 @@
 import { sql } from "kysely"
 import type { Db } from "../schema.ts"
 import type { LogState } from "./logs.ts"
+import { asksForWitnesses } from "./partial.ts"
 import { prepared } from "./prepared.ts"
 
 /** Which checkpoint proves which logged order. */
-
-/** As the partial indexes say it: with a parameter in place of the number none of them is used. */
-const asksForWitnesses = sql<boolean>`quorum > 0`
 
 /** A place in the logs of one member, epochs one after another. */
 export type Place = { readonly epoch: number; readonly index: number }

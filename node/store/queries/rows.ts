@@ -1,4 +1,5 @@
 import type { CompiledQuery, Insertable, Selectable } from "kysely"
+import { execute } from "../dialect.ts"
 import type { Db, Schema } from "../schema.ts"
 
 /** Few sizes, so that each is built once: Kysely takes longer to build a statement than SQLite to run it. */
@@ -27,8 +28,7 @@ export async function insertRows<T extends keyof Schema>(
     const some = rows.slice(at, at + size)
     const parameters = some.flatMap((row) => columns.map((column) => row[column]))
     const statement = insertOf(db, table, columns, some, options)
-    const done = await db.executeQuery({ ...statement, parameters })
-    found.push(...(done.rows as Selectable<Schema[T]>[]))
+    found.push(...(await execute<Selectable<Schema[T]>>(db, { ...statement, parameters })))
     at += size
   }
   return found

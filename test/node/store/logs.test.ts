@@ -1,5 +1,6 @@
-import { Kysely, SqliteDialect, sql } from "kysely"
+import { Kysely, sql } from "kysely"
 import { expect, test } from "vitest"
+import { StoreDialect } from "../../../node/store/dialect.ts"
 import { migrate } from "../../../node/store/migrations.ts"
 import { createLog, fromNodes } from "../../../node/store/queries/logs.ts"
 import type { Schema } from "../../../node/store/schema.ts"
@@ -8,7 +9,8 @@ import { proveInclusionFrom } from "../../../protocol/log/compact-range.ts"
 
 /** A log of so many leaves, as far as its tree is concerned; the hashes are all alike. */
 async function treeOf(leaves: number) {
-  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: memoryDatabase() }) })
+  const database = memoryDatabase()
+  const db = new Kysely<Schema>({ dialect: new StoreDialect({ database, onDoubt: () => {} }) })
   await migrate(db)
   const log = await createLog(db, { member: "", epoch: 1, origin: "" })
   for (let level = 0; 2 ** level <= leaves; level++) {

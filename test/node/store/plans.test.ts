@@ -3,6 +3,7 @@ import { sql } from "kysely"
 import { expect, test, vi } from "vitest"
 import { sync } from "../../../node/exchange/subscribe.ts"
 import { search } from "../../../node/reading/records.ts"
+import type { Db } from "../../../node/store/schema.ts"
 import { network, type TestNode } from "../../support/network.ts"
 import { release } from "../../support/witnessing.ts"
 
@@ -31,4 +32,16 @@ test("to publish, to be polled, to take over and to search, nothing that grows i
   }
   expect(asked.size).toBeGreaterThan(50)
   expect(whole).toEqual([])
+  const planned = await columnsOfConditions(xb.context.db)
+  expect(planned.length).toBeGreaterThan(2)
+  expect(
+    [...asked].filter((text) => planned.some((column) => text.includes(`"${column}" = ?`))),
+  ).toEqual([])
 })
+
+/** What a partial index compares with a value of its own: bound to another, a statement is planned anew. */
+async function columnsOfConditions(db: Db): Promise<readonly string[]> {
+  const { rows } = await sql<{ readonly sql: string }>`
+    SELECT sql FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %'`.execute(db)
+  return rows.flatMap((row) => /\sWHERE (\w+) (?:=|<>) /.exec(row.sql)?.[1] ?? [])
+}
