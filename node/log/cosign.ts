@@ -75,7 +75,7 @@ const firstRetryMs = 10_000
 export async function keepCosigning(context: Context, signal: AbortSignal): Promise<void> {
   const busy = new Set<string>()
   const failed = new Map<string, { readonly times: number; readonly until: number }>()
-  const answered = new Bell()
+  const answered = new Bell(context.env.clock)
   while (!signal.aborted) {
     const waiting = new AbortController()
     const until = AbortSignal.any([signal, waiting.signal])
