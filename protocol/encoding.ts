@@ -30,6 +30,7 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
 
 /** For public values; a secret MAC is never compared here. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true
   if (a.length !== b.length) return false
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
   return true
@@ -49,11 +50,14 @@ export function u64be(value: number): Uint8Array {
 
 const hexDigits = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"))
 
+/** By a table of bytes: put together from pieces, a text is dozens of objects until somebody reads it. */
 export function encodeHex(bytes: Uint8Array): string {
-  let text = ""
-  for (const byte of bytes) text += hexDigits[byte]
-  return text
+  const text = 2 * bytes.length <= desk.length ? desk : new Uint8Array(2 * bytes.length)
+  return decoder.decode(text.subarray(0, writeHex(bytes, text, 0)))
 }
+
+/** Room for the digits of what is written most, digests. */
+const desk = new Uint8Array(128)
 
 /** A text of ASCII as bytes of a longer one in the making, from `at` on. @returns where it ends */
 export function writeAscii(text: string, into: Uint8Array, at: number): number {

@@ -4,7 +4,8 @@ import { ProtocolError, type ProtocolErrorCode } from "./errors.ts"
 
 /**
  * Strict decoders for ingested JSON: what a format's page says, written once, giving both the check
- * and the type. Unknown fields are refused, absent differs from null, nothing is coerced.
+ * and the type. Unknown fields are refused, absent differs from null, nothing is coerced: what fits is
+ * the value itself.
  */
 export type Shape<T> = (value: Json) => T
 export type ShapeOf<S> = S extends Shape<infer T> ? T : never
@@ -112,13 +113,13 @@ export function list<T>(
   return (value) => {
     if (!Array.isArray(value) || value.length < (options.min ?? 0) || value.length > options.max)
       mismatch()
-    return value.map((member: Json, i) => {
-      try {
-        return element(member)
-      } catch (cause) {
-        throw within(`[${i}]`, cause)
-      }
-    })
+    let at = 0
+    try {
+      for (; at < value.length; at++) element(value[at])
+    } catch (cause) {
+      throw within(`[${at}]`, cause)
+    }
+    return value as readonly T[]
   }
 }
 
@@ -140,18 +141,17 @@ export function dictionary<T>(
 ): Shape<{ readonly [key: string]: T }> {
   return (value) => {
     if (!isObject(value)) mismatch()
-    const entries = Object.entries(value)
-    if (entries.length > max) mismatch()
-    return Object.fromEntries(
-      entries.map(([name, inner]) => {
-        if (!key.test(name)) mismatch()
-        try {
-          return [name, member(inner)]
-        } catch (cause) {
-          throw within(`.${name}`, cause)
-        }
-      }),
-    )
+    const names = Object.keys(value)
+    if (names.length > max) mismatch()
+    for (const name of names) {
+      if (!key.test(name)) mismatch()
+      try {
+        member(value[name]!)
+      } catch (cause) {
+        throw within(`.${name}`, cause)
+      }
+    }
+    return value as { readonly [key: string]: T }
   }
 }
 
@@ -178,30 +178,30 @@ function isObject(value: Json): value is { readonly [key: string]: Json } {
 }
 
 export function object<const F extends Fields>(fields: F): Shape<ObjectOf<F>> {
-  const names = Object.keys(fields)
+  const known = Object.entries(fields).map(([name, field]) => {
+    const isRequired = typeof field === "function"
+    return { name, isRequired, shape: isRequired ? field : field.optional }
+  })
   return (value) => {
     if (!isObject(value)) mismatch()
-    const found: Record<string, unknown> = {}
-    let known = 0
-    for (const name of names) {
-      const field = fields[name]!
-      const isRequired = typeof field === "function"
+    let count = 0
+    for (const { name, isRequired, shape } of known) {
       const member = Object.hasOwn(value, name) ? value[name] : undefined
       if (member === undefined) {
         if (isRequired) throw new Mismatch(`.${name}`)
         continue
       }
-      known++
+      count++
       try {
-        found[name] = isRequired ? field(member) : field.optional(member)
+        shape(member)
       } catch (cause) {
         throw within(`.${name}`, cause)
       }
     }
     const given = Object.keys(value)
-    if (given.length > known)
+    if (given.length > count)
       throw new Mismatch(`.${given.find((name) => !Object.hasOwn(fields, name)) ?? ""}`)
-    return found as ObjectOf<F>
+    return value as ObjectOf<F>
   }
 }
 

@@ -50,10 +50,16 @@ export function parseLanguage(text: string): string {
   throw new ProtocolError("lang.malformed")
 }
 
+let lastLanguage = ""
+
 /** Whether the tag is one already in canonical form. */
 export function isLanguage(text: string): boolean {
+  // A record has the language of the one before, nearly always.
+  if (text === lastLanguage) return text !== ""
   try {
-    return parseLanguage(text) === text
+    if (parseLanguage(text) !== text) return false
+    lastLanguage = text
+    return true
   } catch (cause) {
     if (cause instanceof ProtocolError) return false
     throw cause

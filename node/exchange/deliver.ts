@@ -261,11 +261,35 @@ export async function* logFrames(
   log: LogState,
   position: Pick<FeedPosition, "epoch" | "size">,
 ): AsyncGenerator<Uint8Array> {
+  const lacks = position.epoch === log.epoch ? log.range.size - position.size : -1
+  if (lacks < 0 || lacks > entriesShared) return yield* newsOf(context, log, position)
+  const tails = tailsOf.get(log) ?? new Map<number, readonly Uint8Array[]>()
+  tailsOf.set(log, tails)
+  const known = tails.get(lacks)
+  if (known !== undefined) return yield* known
+  const tail: Uint8Array[] = []
+  for await (const frame of newsOf(context, log, position)) {
+    tail.push(frame)
+    yield frame
+  }
+  tails.set(lacks, tail)
+}
+
+const entriesShared = 64
+/** By how many entries are lacking, what all are sent who lack them: made once, until the log grows. */
+const tailsOf = new WeakMap<LogState, Map<number, readonly Uint8Array[]>>()
+
+async function* newsOf(
+  context: Context,
+  log: LogState,
+  position: Pick<FeedPosition, "epoch" | "size">,
+): AsyncGenerator<Uint8Array> {
   const { db } = context
   const member = await memberById(db, log.member)
   if (member === null || log.checkpoint === null)
     throw new NodeError("store.corrupt", "The log is not signed.")
-  yield checkpointFrame(log, log.checkpoint)
+  // Cosignatures are for those who wait for them.
+  yield encodeFrame("checkpoint", utf8(ownLines(log.checkpoint)))
   const first = Math.min(position.epoch, log.epoch)
   for (let epoch = first; epoch <= log.epoch; epoch++) {
     const one = epoch === log.epoch ? log : await logOf(db, log.member, epoch)
@@ -275,18 +299,6 @@ export async function* logFrames(
     yield* entryFrames(context, one, start, end)
   }
 }
-
-/** Without cosignatures: they are for those who wait for them. */
-function checkpointFrame(log: LogState, checkpoint: string): Uint8Array {
-  const known = checkpointFrames.get(log)
-  if (known !== undefined) return known
-  const frame = encodeFrame("checkpoint", utf8(ownLines(checkpoint)))
-  checkpointFrames.set(log, frame)
-  return frame
-}
-
-/** One for all who ask before the log grows. */
-const checkpointFrames = new WeakMap<LogState, Uint8Array>()
 
 /** The entries of one log, then the documents of those that are open. */
 async function* entryFrames(

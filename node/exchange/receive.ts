@@ -327,7 +327,7 @@ export class FeedReader {
   async #objects(
     { delivery, keys }: ParcelContent,
     bundle: Bundle,
-  ): Promise<ReadonlyMap<string, Uint8Array>> {
+  ): Promise<Map<string, Uint8Array>> {
     for (const place of keys.keys()) {
       const wanted = delivery.grants[place]!.grant.sealed[0]
       if (wanted === undefined || bundle.sealed.has(wanted.digest)) continue

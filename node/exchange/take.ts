@@ -61,7 +61,8 @@ import { ownHolder } from "./holder.ts"
 /** A delivery with the sealed objects that came with it, by their digest. */
 export type Opened = {
   readonly content: ParcelContent
-  readonly objects: ReadonlyMap<string, Uint8Array>
+  /** empty again when it has been judged: what they hold is read then, and is most of what is held here */
+  readonly objects: Map<string, Uint8Array>
 }
 
 export type Taken = {
@@ -238,6 +239,7 @@ class Run {
       for (const placed of delivery.grants) this.#owe(id, placed, "refused", { code })
       this.#taken.refused += delivery.grants.length
     }
+    objects.clear()
   }
 
   /** Steps 1 to 5, against the sender's log as mirrored here. */
@@ -298,17 +300,16 @@ class Run {
     const { position } = placed
     const listed = this.#listed.get(order) ?? new Map<number, boolean>()
     this.#listed.set(order, listed)
-    const wasRead = listed.get(position)
-    if (wasRead === true || wasRead === isRead) return
-    listed.set(position, isRead)
     const { grants, read } = this.#changes
-    if (wasRead === false) {
+    if (!listed.has(position)) {
+      listed.set(position, isRead)
+      const kept = grants.get(order) ?? []
+      grants.set(order, kept)
+      kept.push(isRead ? placed : { ...placed, isUnread: true })
+    } else if (isRead && listed.get(position) === false) {
+      listed.set(position, true)
       read.push({ order, position })
-      return
     }
-    const kept = grants.get(order) ?? []
-    grants.set(order, kept)
-    kept.push(isRead ? placed : { ...placed, isUnread: true })
   }
 
   /** @returns whether it was not held before; @throws `record.mismatch` for a second content of one version */

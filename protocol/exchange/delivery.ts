@@ -48,13 +48,14 @@ export function deliveryDigest(bytes: Uint8Array): string {
  */
 export function decodeDeliveryValue(value: Json): Delivery {
   const fields = decodeShape(deliveryShape, value, "delivery.malformed")
+  const hashes = new Map<string, Uint8Array>()
   return {
     feed: fields.feed,
     n: fields.n,
     prev: fields.prev,
     order: decodeOrderValue(fields.order),
     entry: { index: fields.entry.index, salt: decodeHex(fields.entry.salt) },
-    grants: fields.grants.map(placeGrant),
+    grants: fields.grants.map((one) => placeGrant(one, hashes)),
     consents: fields.consents.map(decodeConsentValue),
   }
 }

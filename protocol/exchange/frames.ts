@@ -56,55 +56,61 @@ export function encodeFrame(type: FrameType, bytes: Uint8Array): Uint8Array {
 export async function* readFrames(
   chunks: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Frame, void, undefined> {
-  let held: Uint8Array = new Uint8Array(0)
-  let heldBytes = 0
-  let needed = magic.length
+  /** what has come of a frame, or of the magic, that is not whole yet */
+  let part: Uint8Array = new Uint8Array(0)
+  let held = 0
+  let needed = 0
   let isOpened = false
   let count = 0
-  for await (const chunk of chunks) {
-    held = appended(held, heldBytes, chunk)
-    heldBytes += chunk.length
-    if (heldBytes < needed) continue
-    let bytes = held.subarray(0, heldBytes)
-    if (!isOpened) {
-      if (magic.some((byte, i) => bytes[i] !== byte)) throw new ProtocolError("frames.malformed")
-      bytes = bytes.subarray(magic.length)
-      isOpened = true
-    }
-    for (;;) {
-      needed = frameEnd(bytes)
-      if (bytes.length < needed) break
+  for await (const chunk of chunks)
+    for (let rest = chunk; rest.length > 0; ) {
+      // No more than is missing: the frames behind it stay where they came.
+      const more = held === 0 ? rest : rest.subarray(0, needed - held)
+      if (held > 0) part = appended(part, held, more, needed)
+      const bytes = held === 0 ? rest : part.subarray(0, held + more.length)
+      needed = isOpened ? frameEnd(bytes) : magic.length
+      if (bytes.length < needed) {
+        if (held === 0) part = rest
+        held = bytes.length
+        rest = rest.subarray(more.length)
+        continue
+      }
+      rest = rest.subarray(needed - held)
+      held = 0
+      if (!isOpened) {
+        if (magic.some((byte, i) => bytes[i] !== byte)) throw new ProtocolError("frames.malformed")
+        isOpened = true
+        continue
+      }
       if (++count > limits.framesPerStream) throw new ProtocolError("frames.too-large")
-      const type = names.get(bytes[0]!)!
-      yield { type, bytes: bytes.subarray(5, needed) }
-      bytes = bytes.subarray(needed)
+      yield { type: names.get(bytes[0]!)!, bytes: bytes.subarray(frameHeaderBytes, needed) }
     }
-    held = bytes.slice()
-    heldBytes = bytes.length
-  }
-  if (!isOpened || heldBytes > 0)
-    throw new ProtocolError("frames.malformed", { detail: "cut short" })
+  if (!isOpened || held > 0) throw new ProtocolError("frames.malformed", { detail: "cut short" })
 }
 
-/** Room doubles: of a frame that comes byte by byte no byte costs an object, or a copy of all before. */
-function appended(held: Uint8Array, length: number, chunk: Uint8Array): Uint8Array {
-  if (length === 0) return chunk
-  const room =
-    held.length >= length + chunk.length
-      ? held
-      : new Uint8Array(Math.max(2 * length, length + chunk.length))
-  if (room !== held) room.set(held.subarray(0, length))
-  room.set(chunk, length)
+/**
+ * Room doubles, up to what is needed: of a frame that comes byte by byte no byte costs an object, or a copy
+ * of all before, and none that is only announced costs its room.
+ */
+function appended(part: Uint8Array, held: number, more: Uint8Array, needed: number): Uint8Array {
+  const length = held + more.length
+  if (part.length >= length) {
+    part.set(more, held)
+    return part
+  }
+  const room = new Uint8Array(Math.min(needed, Math.max(2 * held, length)))
+  room.set(part.subarray(0, held))
+  room.set(more, held)
   return room
 }
 
 /** How many bytes the frame at the start of `bytes` needs, as far as they tell yet. */
 function frameEnd(bytes: Uint8Array): number {
-  if (bytes.length > 0 && !names.has(bytes[0]!)) throw new ProtocolError("frames.malformed")
-  if (bytes.length < 5) return 5
-  const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(1)
+  if (!names.has(bytes[0]!)) throw new ProtocolError("frames.malformed")
+  if (bytes.length < frameHeaderBytes) return frameHeaderBytes
+  const length = ((bytes[1]! << 24) | (bytes[2]! << 16) | (bytes[3]! << 8) | bytes[4]!) >>> 0
   if (length > limits.frameBytes) throw new ProtocolError("frames.too-large")
-  return 5 + length
+  return frameHeaderBytes + length
 }
 
 /** All frames of a container that is held whole, at most `most`. @throws as readFrames */

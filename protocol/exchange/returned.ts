@@ -68,7 +68,7 @@ export function decodeReturned(plaintext: Uint8Array): Returned {
   const fields = decodeShape(returnedShape, value, "delivery.malformed")
   const order = decodeOrderValue(fields.order)
   const root = decodeHex(order.payload.root ?? "")
-  const grants = fields.grants.map(placeGrant)
+  const grants = fields.grants.map((one) => placeGrant(one))
   for (const { leaf, position, path } of grants)
     if (!isInGrantTree(leaf, position, path, root)) throw new ProtocolError("grant.path")
   const contents = new Map(

@@ -42,6 +42,7 @@ export type ConsentRule = ShapeOf<typeof consentRuleShape>
 
 /** Fields whose text is member ids: those of the members that a record's release needs. */
 export function memberFields(rules: readonly ConsentRule[]): readonly string[] {
+  if (rules.length === 0) return []
   return [...new Set(rules.flatMap(({ members }) => members))].toSorted()
 }
 
@@ -57,6 +58,7 @@ export function membersNamed(
   { fields }: Pick<ComityRecord, "fields">,
   names: readonly string[],
 ): readonly string[] {
+  if (names.length === 0) return []
   const found = names.flatMap((name) =>
     Object.hasOwn(fields, name) ? (fields[name] ?? "").split(" ") : [],
   )

@@ -95,7 +95,7 @@ export function areInGrantTree(placed: readonly PlacedLeaf[], root: Uint8Array):
 }
 
 function leadsUp({ leaf, position, path }: PlacedLeaf, proven: Map<number, Uint8Array>): boolean {
-  const isWhole = path.length === grantTreeDepth && [leaf, ...path].every(isHash)
+  const isWhole = path.length === grantTreeDepth && isHash(leaf) && path.every(isHash)
   if (!isPosition(position) || !isWhole) return false
   const climbed: Uint8Array[] = []
   let hash = leaf

@@ -24,8 +24,14 @@ export type PlacedGrant = {
   readonly path: readonly Uint8Array[]
 }
 
-/** @throws `grant.malformed` */
-export function placeGrant(fields: PlacedFields): PlacedGrant {
+/**
+ * @param known hashes of its neighbours' paths: near the root they are the same, and kept once
+ * @throws `grant.malformed`
+ */
+export function placeGrant(
+  fields: PlacedFields,
+  known: Map<string, Uint8Array> = new Map(),
+): PlacedGrant {
   const grant = decodeGrantValue(fields.grant)
   const bytes = encodeCanonical(fields.grant as object)
   if (bytes.length > limits.grantBytes) throw new ProtocolError("grant.malformed")
@@ -34,6 +40,12 @@ export function placeGrant(fields: PlacedFields): PlacedGrant {
     bytes,
     leaf: grantLeaf(bytes),
     position: fields.position,
-    path: fields.path.map(decodeHex),
+    path: fields.path.map((digits) => known.get(digits) ?? learn(digits, known)),
   }
+}
+
+function learn(digits: string, known: Map<string, Uint8Array>): Uint8Array {
+  const hash = decodeHex(digits)
+  known.set(digits, hash)
+  return hash
 }

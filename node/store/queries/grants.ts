@@ -1,4 +1,3 @@
-import { concat, u32be } from "../../../protocol/encoding.ts"
 import { decodeGrant, grantLeaf } from "../../../protocol/release/grant.ts"
 import { grantTreeDepth } from "../../../protocol/release/grant-tree.ts"
 import type { PlacedGrant } from "../../../protocol/release/placed-grant.ts"
@@ -22,14 +21,23 @@ const pathBytes = 32 * grantTreeDepth
 export function encodeGrants(
   grants: readonly Pick<PlacedGrant, "bytes" | "position" | "path">[],
 ): Uint8Array {
-  return concat(
-    ...grants.flatMap(({ bytes, position, path }) => [
-      u32be(bytes.length),
-      u32be(position),
-      ...path,
-      bytes,
-    ]),
-  )
+  let length = 0
+  for (const { bytes } of grants) length += 8 + pathBytes + bytes.length
+  const list = new Uint8Array(length)
+  const view = new DataView(list.buffer)
+  let at = 0
+  for (const { bytes, position, path } of grants) {
+    view.setUint32(at, bytes.length)
+    view.setUint32(at + 4, position)
+    at += 8
+    for (const hash of path) {
+      list.set(hash, at)
+      at += hash.length
+    }
+    list.set(bytes, at)
+    at += bytes.length
+  }
+  return list
 }
 
 /** Nothing but the lengths is checked: what the bytes are, their leaves and paths have to show. */

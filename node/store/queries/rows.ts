@@ -3,7 +3,7 @@ import { execute } from "../dialect.ts"
 import type { Db, Schema } from "../schema.ts"
 
 /** Few sizes, so that each is built once: Kysely takes longer to build a statement than SQLite to run it. */
-const rowsAtOnce = [64, 8, 1] as const
+const rowsAtOnce = [256, 64, 16, 4, 1] as const
 
 type Inserting<T extends keyof Schema> = {
   /** what becomes of a row whose key is there already */
@@ -25,11 +25,11 @@ export async function insertRows<T extends keyof Schema>(
   const found: Selectable<Schema[T]>[] = []
   for (let at = 0; at < rows.length; ) {
     const size = rowsAtOnce.find((one) => one <= rows.length - at)!
-    const some = rows.slice(at, at + size)
-    const parameters = some.flatMap((row) => columns.map((column) => row[column]))
-    const statement = insertOf(db, table, columns, some, options)
+    const end = at + size
+    const statement = insertOf(db, table, columns, rows.slice(at, end), options)
+    const parameters: unknown[] = []
+    for (; at < end; at++) for (const column of columns) parameters.push(rows[at]![column])
     found.push(...(await execute<Selectable<Schema[T]>>(db, { ...statement, parameters })))
-    at += size
   }
   return found
 }
