@@ -79,9 +79,11 @@ export function missingApprovals(
 ): readonly string[] {
   const open = linesFor(policy, signoff, act, rule)?.filter((line) => !holds(line, approvals))
   if (open === undefined) return ["no line of the member's policy allows this"]
-  return open
+  const words = open
     .filter((line) => !isImplied(line, open, approvals))
     .map((line) => describe(line, approvals))
+  // The same officers do for all that are alike.
+  return [...new Set(words)]
 }
 
 /** Persons in any role need no words where those who must come in named roles are as many. */

@@ -190,6 +190,11 @@ test("what is missing reads as a person would say it", () => {
     "1 more person in any role",
   ])
   expect(missingApprovals([], [], "release", rule, [])).toHaveLength(1)
+  const [alike] = lines
+  expect(alike).toBeDefined()
+  expect(missingApprovals([alike!, alike!], [alike!], "release", rule, [])).toEqual(
+    missingApprovals([alike!], [], "release", rule, []),
+  )
 })
 
 test("the vocabulary is closed", () => {
