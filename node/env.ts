@@ -20,7 +20,10 @@ export interface Clock {
   now(): number
   /** Milliseconds from an arbitrary start, never stepping back. */
   monotonic(): number
-  /** Resolves after `ms`, or at once when `signal` aborts. */
+  /**
+   * Resolves after `ms`, or at once when `signal` aborts. After 0: once what was written has gone out, and
+   * what others have sent has been read.
+   */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 

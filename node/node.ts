@@ -113,7 +113,7 @@ async function contextOf(
     },
     self,
     localMarks: new Map((await readLocalMarks(db)).map(({ marking, mark }) => [marking, mark])),
-    bell: new Bell(),
+    bell: new Bell(env.clock),
     sequencing: new Turn(),
     receiving: new Map(),
     handing: new Map(),

@@ -52,6 +52,8 @@ export const realClock: Clock = {
   monotonic: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {
+      // What goes on without waiting for the event loop keeps sockets from being written and read.
+      if (ms <= 0) return setImmediate(resolve)
       const end = performance.now() + ms
       let timer: NodeJS.Timeout | undefined
       const done = () => {

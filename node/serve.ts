@@ -212,7 +212,10 @@ async function followPeers(context: Context, signal: AbortSignal): Promise<void>
       const until = AbortSignal.any([signal, controller.signal])
       void drain(context, member, until).finally(() => followed.delete(member))
     }
-    await Promise.race([context.env.clock.sleep(lookAgainMs, signal), context.bell.next(signal)])
+    const waiting = new AbortController()
+    const until = AbortSignal.any([signal, waiting.signal])
+    await Promise.race([context.env.clock.sleep(lookAgainMs, until), context.bell.next(until)])
+    waiting.abort()
   }
 }
 

@@ -1,6 +1,6 @@
 import { sql } from "kysely"
 import { sha256 } from "../../protocol/crypto/hash.ts"
-import { sealObject } from "../../protocol/crypto/seal.ts"
+import { sealedSize, sealInto, sealObject } from "../../protocol/crypto/seal.ts"
 import type { Link } from "../../protocol/custody.ts"
 import { encodeHex, utf8 } from "../../protocol/encoding.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
@@ -48,6 +48,7 @@ import { releasing } from "../store/queries/partial.ts"
 import { prepared } from "../store/queries/prepared.ts"
 import { checkpointAt, type Place, proofsFor, unprovenFor } from "../store/queries/proofs.ts"
 import type { Db } from "../store/schema.ts"
+import { type Parts, Pieces } from "./pieces.ts"
 
 /** Where a reader of our feed stands: what it has of us already. */
 export type FeedPosition = {
@@ -66,8 +67,6 @@ export const noFeed = "0".repeat(32)
 const deliveriesPerPage = 32
 /** Deliveries that are looked after together: their records are in memory at one time. */
 const grantsAtOnce = 128
-/** Frames go out in pieces of about this size: a network and its reader pay for each piece. */
-const pieceBytes = 64 * 1024
 
 /** The head of what `peer` may read now: first its feed, then our log, so that no delivery outruns its entry. */
 export async function feedHead(
@@ -132,47 +131,6 @@ export async function* feedParts(
   if (log.checkpoint === null) throw new NodeError("store.corrupt", "Our log is not signed.")
   for await (const frames of newFrames(context, peer, position, head, log, told)) yield* frames
   yield [encodeFrame("head", utf8(formatHead(head)))]
-}
-
-/** The bytes of a frame, one part after the other; its type is the first byte of the first. */
-export type Parts = readonly Uint8Array[]
-
-/** Small parts together, a large one as it is. */
-class Pieces {
-  #ready: Uint8Array[] = []
-  #parts: Uint8Array[] = []
-  #length = 0
-
-  add(parts: Parts): void {
-    for (const part of parts) {
-      if (part.length >= pieceBytes) {
-        this.#put()
-        this.#ready.push(part)
-      } else {
-        this.#parts.push(part)
-        this.#length += part.length
-        if (this.#length >= pieceBytes) this.#put()
-      }
-    }
-  }
-
-  #put(): void {
-    if (this.#length > 0) this.#ready.push(Buffer.concat(this.#parts, this.#length))
-    this.#parts = []
-    this.#length = 0
-  }
-
-  /** What is large enough to be sent. */
-  *take(): Generator<Uint8Array> {
-    const ready = this.#ready
-    this.#ready = []
-    yield* ready
-  }
-
-  *rest(): Generator<Uint8Array> {
-    this.#put()
-    yield* this.take()
-  }
 }
 
 /** Frames that are there at the same time come together: to wait for each takes longer than to make it. */
@@ -261,11 +219,35 @@ export async function* logFrames(
   log: LogState,
   position: Pick<FeedPosition, "epoch" | "size">,
 ): AsyncGenerator<Uint8Array> {
+  const lacks = position.epoch === log.epoch ? log.range.size - position.size : -1
+  if (lacks < 0 || lacks > entriesShared) return yield* newsOf(context, log, position)
+  const tails = tailsOf.get(log) ?? new Map<number, readonly Uint8Array[]>()
+  tailsOf.set(log, tails)
+  const known = tails.get(lacks)
+  if (known !== undefined) return yield* known
+  const tail: Uint8Array[] = []
+  for await (const frame of newsOf(context, log, position)) {
+    tail.push(frame)
+    yield frame
+  }
+  tails.set(lacks, tail)
+}
+
+const entriesShared = 64
+/** By how many entries are lacking, what all are sent who lack them: made once, until the log grows. */
+const tailsOf = new WeakMap<LogState, Map<number, readonly Uint8Array[]>>()
+
+async function* newsOf(
+  context: Context,
+  log: LogState,
+  position: Pick<FeedPosition, "epoch" | "size">,
+): AsyncGenerator<Uint8Array> {
   const { db } = context
   const member = await memberById(db, log.member)
   if (member === null || log.checkpoint === null)
     throw new NodeError("store.corrupt", "The log is not signed.")
-  yield checkpointFrame(log, log.checkpoint)
+  // Cosignatures are for those who wait for them.
+  yield encodeFrame("checkpoint", utf8(ownLines(log.checkpoint)))
   const first = Math.min(position.epoch, log.epoch)
   for (let epoch = first; epoch <= log.epoch; epoch++) {
     const one = epoch === log.epoch ? log : await logOf(db, log.member, epoch)
@@ -275,18 +257,6 @@ export async function* logFrames(
     yield* entryFrames(context, one, start, end)
   }
 }
-
-/** Without cosignatures: they are for those who wait for them. */
-function checkpointFrame(log: LogState, checkpoint: string): Uint8Array {
-  const known = checkpointFrames.get(log)
-  if (known !== undefined) return known
-  const frame = encodeFrame("checkpoint", utf8(ownLines(checkpoint)))
-  checkpointFrames.set(log, frame)
-  return frame
-}
-
-/** One for all who ask before the log grows. */
-const checkpointFrames = new WeakMap<LogState, Uint8Array>()
 
 /** The entries of one log, then the documents of those that are open. */
 async function* entryFrames(
@@ -344,18 +314,18 @@ async function* parcelFrames(
   const open = await openContents(context, peer, group)
   for (const { bytes, grants } of group) {
     const keys: ParcelKey[] = []
-    const sealed: Uint8Array[] = []
+    const sealed: OpenContent[] = []
     for (const [place, grant] of grants.entries()) {
       const content = open.get(grant)
       if (content === undefined) continue
       keys.push({ grant: place, key: content.key })
-      if (content.sealed !== undefined) sealed.push(content.sealed)
+      sealed.push(content)
     }
     const links = new Map<string, Link>()
     for (const grant of grants)
       if (grant.custody !== undefined && open.has(grant))
         for (const link of await linksOf(context.db, grant)) links.set(link.digest, link)
-    const sorted = [...links.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1))
+    const sorted = [...links.values()].sort(byDigest)
     const groups = await listsOf(
       context.db,
       grants.filter((grant) => open.has(grant)).map(({ inside }) => inside),
@@ -363,7 +333,8 @@ async function* parcelFrames(
     const enclosed = { links: sorted, groups: [...groups.values()] }
     const plaintext = parcelContentParts(bytes, keys, enclosed)
     const parcel = parcelParts(epoch, context.env.random(24), plaintext)
-    yield [frameParts("parcel", parcel), ...sealed.map((object) => frameParts("sealed", [object]))]
+    const frames = sealed.sort(byDigest).flatMap(({ frame }) => (frame ? [[frame]] : []))
+    yield [frameParts("parcel", parcel), ...frames]
   }
 }
 
@@ -375,8 +346,14 @@ function frameParts(type: FrameType, parts: Parts): Parts {
 type OpenContent = {
   /** in hex */
   readonly key: string
-  /** undefined when it is too large to ride along */
-  readonly sealed: Uint8Array | undefined
+  readonly digest: string
+  /** with the sealed object; undefined when that is too large to ride along */
+  readonly frame: Uint8Array | undefined
+}
+
+/** One order for all recipients, which says nothing of when a record came: their frames lie in it, too. */
+function byDigest(a: { readonly digest: string }, b: { readonly digest: string }): number {
+  return a.digest < b.digest ? -1 : 1
 }
 
 /** The contents of releases that nothing has ended meanwhile: only they are served with their content key. */
@@ -420,42 +397,60 @@ async function openContents(
     return [{ grant, content, object: grant.sealed[0]! }]
   })
   const inline = open.filter(({ object }) => object.size <= limits.inlineSealedBytes)
-  const sealed = await sealedObjects(
+  const frames = await sealedFrames(
     context,
     new Map(inline.map(({ content, object }) => [object.digest, content.rid])),
   )
   return new Map(
     open.map(({ grant, content, object }) => {
       const key = content.key.toLowerCase()
-      return [grant, { key, sealed: sealed.get(object.digest) }]
+      const { digest } = object
+      return [grant, { key, digest, frame: frames.get(digest) }]
     }),
   )
 }
 
 /**
- * The objects as they were sealed when their records were frozen, to the last bit, by their digest.
+ * Frames of the objects as they were sealed when their records were frozen, to the last bit, by their
+ * digest. Those that are made together lie one behind the other.
  *
  * @param wanted digest → row of the content
  */
-async function sealedObjects(
+async function sealedFrames(
   { db, recent }: Context,
   wanted: ReadonlyMap<string, number>,
 ): Promise<ReadonlyMap<string, Uint8Array>> {
-  const objects = new Map<string, Uint8Array>()
+  const frames = new Map<string, Uint8Array>()
   const missing = new Map<number, string>()
   for (const [digest, rid] of wanted) {
     const known = recent.sealed.get(digest)
     if (known === undefined) missing.set(rid, digest)
-    else objects.set(digest, known)
+    else frames.set(digest, known)
   }
-  for (const { rid, bytes, content_key } of await contentsByRow(db, [...missing.keys()])) {
-    const digest = missing.get(rid)!
-    const object = sealObject(content_key, 0, bytes)
+  if (missing.size === 0) return frames
+  const contents = (await contentsByRow(db, [...missing.keys()])).map(
+    ({ rid, bytes, content_key: key }) => ({
+      bytes,
+      digest: missing.get(rid)!,
+      header: frameHeader("sealed", sealedSize(bytes.length)),
+      key,
+    }),
+  )
+  const room = new Uint8Array(
+    contents.reduce((sum, { bytes, header }) => sum + header.length + sealedSize(bytes.length), 0),
+  )
+  let at = 0
+  for (const { bytes, digest, header, key } of contents.sort(byDigest)) {
+    const frame = room.subarray(at, at + header.length + sealedSize(bytes.length))
+    frame.set(header)
+    const object = frame.subarray(header.length)
+    sealInto(object, key, 0, bytes)
     if (encodeHex(sha256(object)) !== digest) throw new StoreDamage("a record's content")
-    objects.set(digest, object)
-    recent.sealed.keep(digest, object, object.length)
+    frames.set(digest, frame)
+    recent.sealed.keep(digest, frame, frame.length)
+    at += frame.length
   }
-  return objects
+  return frames
 }
 
 /** A sealed object that `peer` was granted and that nothing has ended; null for anything else. */

@@ -105,7 +105,7 @@ function dueAt({ failures, tried_at }: Reader): number {
 /** As long as the node serves: whatever is queued goes out as soon as it is, and a dead peer holds up nobody. */
 export async function keepHandingOver(context: Context, signal: AbortSignal): Promise<void> {
   const busy = new Set<string>()
-  const done = new Bell()
+  const done = new Bell(context.env.clock)
   while (!signal.aborted) {
     const waiting = new AbortController()
     const until = AbortSignal.any([signal, waiting.signal])

@@ -33,6 +33,7 @@ import { allPeers, type Peer } from "../store/queries/members.ts"
 import { insertLoggedOrders } from "../store/queries/orders.ts"
 import { passedOn, releasing, withdrawing } from "../store/queries/partial.ts"
 import { prepared } from "../store/queries/prepared.ts"
+import { isAny } from "../store/queries/remembered.ts"
 import { insertRows } from "../store/queries/rows.ts"
 import type { Db } from "../store/schema.ts"
 import { ownHolder } from "./holder.ts"
@@ -151,6 +152,7 @@ export async function withdrawalsFor(
   peer: string,
 ): Promise<readonly { readonly name: string; readonly bytes: Uint8Array }[]> {
   const { db, self } = context
+  if (!(await isAnyPassedOn(db))) return []
   const given = await passedOnTo(db, self.id, peer)
   if (given.length === 0) return []
   const rows = await db
@@ -173,6 +175,13 @@ export async function withdrawalsFor(
   }
   return found
 }
+
+const isAnyPassedOn = isAny(
+  "order_grant",
+  prepared((db) =>
+    db.selectFrom("order_grant").select("record_id").where(passedOn).limit(sql.lit(1)),
+  ),
+)
 
 const passedOnTo = prepared((db, giver: string, peer: string) =>
   db

@@ -28,17 +28,11 @@ import {
 import { logOf } from "../store/queries/logs.ts"
 import { type Peer, peerById } from "../store/queries/members.ts"
 import { turnOf } from "../turn.ts"
-import {
-  type FeedPosition,
-  feedHead,
-  feedParts,
-  logFrames,
-  type Parts,
-  parseFeedQuery,
-} from "./deliver.ts"
+import { type FeedPosition, feedHead, feedParts, logFrames, parseFeedQuery } from "./deliver.ts"
 import { feedQuery } from "./feed-query.ts"
 import { fetchSealed } from "./fetch-sealed.ts"
 import { isHeld } from "./held.ts"
+import type { Parts } from "./pieces.ts"
 import { markSent, owedReceipts, takeReceipts } from "./receipts.ts"
 import { FeedReader } from "./receive.ts"
 import { sendReceipts } from "./send-receipts.ts"

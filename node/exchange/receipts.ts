@@ -22,6 +22,7 @@ import { memberById } from "../store/queries/members.ts"
 import { unsent } from "../store/queries/partial.ts"
 import { prepared } from "../store/queries/prepared.ts"
 import type { Db, Schema } from "../store/schema.ts"
+import { commitSoon } from "../store/soon.ts"
 
 /** Receipts that `peer` is owed, at most `count`, in frames; null when it is owed none. */
 export async function owedReceipts(
@@ -137,7 +138,7 @@ async function signReceipts(
 }
 
 export async function markSent({ db }: Context, ids: readonly number[]): Promise<void> {
-  await db.transaction().execute((trx) => setSent(trx, ids))
+  await commitSoon(db, (trx) => setSent(trx, ids))
 }
 
 const setSent = prepared((db, ids: readonly number[]) =>

@@ -27,6 +27,7 @@ import { truncateWal } from "../store/purge.ts"
 import { memberById } from "../store/queries/members.ts"
 import { changeSource, sourceOf } from "../store/queries/sources.ts"
 import type { Db } from "../store/schema.ts"
+import { commitSoon } from "../store/soon.ts"
 import { staleWhy } from "./staleness.ts"
 import { StreamBudget } from "./stream-budget.ts"
 import { type Opened, takeDeliveries } from "./take.ts"
@@ -218,7 +219,7 @@ export class FeedReader {
     const context = this.#context
     const { db, env, bell } = context
     try {
-      await db.transaction().execute((trx) => takeCosigned(context, trx, this.#peer, note))
+      await commitSoon(db, (trx) => takeCosigned(context, trx, this.#peer, note))
       bell.ring()
     } catch (cause) {
       // Two trees, both signed by the log: that is no matter of waiting.
@@ -255,9 +256,12 @@ export class FeedReader {
   ): Promise<void> {
     const context = this.#context
     const { bell, db } = context
+    const inTransaction = <T>(work: (trx: Db) => Promise<T>) =>
+      opened.length > 0 ? db.transaction().execute(work) : commitSoon(db, work)
     const before = news === null ? null : await memberById(db, this.#peer)
     if (news !== null && before === null) throw new ProtocolError("root.unknown")
-    const commit = db.transaction().execute(async (trx) => {
+    // Of a delivery a receipt is owed. Without one, all of this is asked for from where our log of it ends.
+    const commit = inTransaction(async (trx) => {
       if (news !== null) await mirrorLog(context, trx, this.#peer, news)
       const taken = await takeDeliveries(context, trx, this.#peer, opened)
       if (taken.gap !== undefined) this.#fail(taken.gap)

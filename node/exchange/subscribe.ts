@@ -15,7 +15,7 @@ import { compareTrees } from "../log/inconsistency.ts"
 import { logOf } from "../store/queries/logs.ts"
 import { allPeers, memberById, type Peer } from "../store/queries/members.ts"
 import { changeSource, sourceOf } from "../store/queries/sources.ts"
-import { turnOf } from "../turn.ts"
+import { Turn, turnOf } from "../turn.ts"
 import { feedQuery } from "./feed-query.ts"
 import { fetchSealed } from "./fetch-sealed.ts"
 import { assertNotHeld } from "./held.ts"
@@ -197,6 +197,8 @@ const firstRetryMs = 1_000
 const longestRetryMs = 5 * 60_000
 /** On a stream held open: how often it is looked whether cosignatures have grown old. */
 const freshenMs = 3_600_000
+/** Of what comes close together the receipts go out together, and nothing that comes waits for them. */
+const receiptsAfterMs = 100
 
 /**
  * Follows a peer until `signal`: the same stream as a pull, held open, and begun again when it breaks.
@@ -241,12 +243,20 @@ async function* followLive(
     fetchSealed(context, peer, digest, size),
   )
   const { clock } = context.env
+  const [sending, unsent] = [new Turn(), new AbortController()]
+  let isSending = false
+  const send = async () => {
+    await clock.sleep(receiptsAfterMs)
+    isSending = false
+    if (!signal.aborted) await sendReceipts(context, peer)
+  }
   let last: Received = none
   let freshenAt = clock.monotonic() + freshenMs
   try {
     await assertNotHeld(context, peer)
     const path = `/feed?${await feedQuery(context, peer.member)}&live`
-    const answer = await askPeer(context, peer, { method: "GET", path, signal })
+    const until = AbortSignal.any([signal, unsent.signal])
+    const answer = await askPeer(context, peer, { method: "GET", path, signal: until })
     for await (const frame of readFrames(answer.body)) {
       await turnOf(context, peer.member).take(() => reader.take(frame))
       if (frame.type === "head" && clock.monotonic() >= freshenAt) {
@@ -266,12 +276,16 @@ async function* followLive(
         ...(code === undefined ? {} : { code }),
       }
       last = reader.counts
-      await sendReceipts(context, peer)
+      if (!isSending) sending.take(send).catch((cause: unknown) => unsent.abort(cause))
+      isSending = true
       // What could not be judged is asked for again, from where the cursor stands.
       if (code !== undefined) return
     }
   } catch (cause) {
     if (signal.aborted) return
-    yield { ...none, failed: 1, ...(await failureOf(context, peer, cause)) }
+    const why: unknown = unsent.signal.aborted ? unsent.signal.reason : cause
+    yield { ...none, failed: 1, ...(await failureOf(context, peer, why)) }
+  } finally {
+    await sending.take(async () => {})
   }
 }

@@ -122,8 +122,11 @@ async function* framesFor(
       const isGrown = head.n !== at.after || head.size !== at.size || log.epoch !== at.epoch
       const isNews = isGrown || (await proofsWanted(context, peer, log, at)).length > 0
       const wait = beatAt - env.clock.monotonic()
-      if (isNews) at = yield* feedFrames(context, peer, at)
-      else if (wait <= 0) {
+      if (isNews) {
+        at = yield* feedFrames(context, peer, at)
+        // On its way before the next look.
+        await env.clock.sleep(0)
+      } else if (wait <= 0) {
         const told: Told[] = []
         yield* gossipFrames(context, peer, told)
         yield headFrame(head)

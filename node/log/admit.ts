@@ -14,7 +14,7 @@ import {
   verifyConsents,
   verifySignedAfter,
 } from "../../protocol/release/consent.ts"
-import { type Grant, grantLeaf, signedGrant } from "../../protocol/release/grant.ts"
+import { type Grant, grantLeaf, signedGrants } from "../../protocol/release/grant.ts"
 import { buildGrantTree } from "../../protocol/release/grant-tree.ts"
 import {
   approvalsOf,
@@ -174,8 +174,9 @@ async function placeGrants(
   const tree = buildGrantTree(leaves, new Uint8Array(order.seed))
   if (leaves.size !== listed.length || encodeHex(tree.root) !== signedRoot)
     throw new ProtocolError("grant.path")
-  return listed.map(({ position, bytes }) => ({
-    grant: signedGrant(bytes),
+  const grants = signedGrants(listed.map(({ bytes }) => bytes))
+  return listed.map(({ position, bytes }, i) => ({
+    grant: grants[i]!,
     bytes,
     leaf: leaves.get(position)!,
     position,

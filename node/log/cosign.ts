@@ -21,6 +21,7 @@ import { askPeerPlainly, codeOf, PeerRefusal } from "../http/peer-client.ts"
 import { fromNodes, type LogState, logOf } from "../store/queries/logs.ts"
 import { peerById } from "../store/queries/members.ts"
 import type { Schema } from "../store/schema.ts"
+import { commitSoon } from "../store/soon.ts"
 import { noteEvent } from "./event.ts"
 import { keepProof } from "./prove.ts"
 
@@ -75,7 +76,7 @@ const firstRetryMs = 10_000
 export async function keepCosigning(context: Context, signal: AbortSignal): Promise<void> {
   const busy = new Set<string>()
   const failed = new Map<string, { readonly times: number; readonly until: number }>()
-  const answered = new Bell()
+  const answered = new Bell(context.env.clock)
   while (!signal.aborted) {
     const waiting = new AbortController()
     const until = AbortSignal.any([signal, waiting.signal])
@@ -275,7 +276,8 @@ async function keep(
   const { db, env, self } = context
   round.note = withLines(round.note, lines)
   const { size, note } = round
-  const proven = await db.transaction().execute(async (trx) => {
+  // The witness has it on its disk, and gives it again.
+  const proven = await commitSoon(db, async (trx) => {
     const log = await logOf(trx, self.id, round.log.epoch)
     if (log === null) return null
     if (log.range.size === size && log.checkpoint !== null)

@@ -4,7 +4,7 @@ import { decodeHex, encodeHex, equalBytes } from "../../protocol/encoding.ts"
 import { deliveryDigest, encodeDelivery, firstPrev } from "../../protocol/exchange/delivery.ts"
 import { blindedEntry } from "../../protocol/log/entry.ts"
 import type { Consent } from "../../protocol/release/consent.ts"
-import { everybody, type Grant, grantLeaf, signedGrant } from "../../protocol/release/grant.ts"
+import { everybody, type Grant, grantLeaf, signedGrants } from "../../protocol/release/grant.ts"
 import { areInGrantTree } from "../../protocol/release/grant-tree.ts"
 import { decodeOrder, loggedPayload, type Order } from "../../protocol/release/order.ts"
 import type { PlacedGrant } from "../../protocol/release/placed-grant.ts"
@@ -384,7 +384,9 @@ function remakeOne(
   })
   if (root === undefined || !areInGrantTree(placed, decodeHex(root)))
     throw new StoreDamage("a delivery without its order")
-  const grants = placed.map(({ bytes }) => queuedGrant({ grant: signedGrant(bytes) }))
+  const grants = signedGrants(placed.map(({ bytes }) => bytes)).map((grant) =>
+    queuedGrant({ grant }),
+  )
   if (grants.some(({ recipient }) => recipient !== peer && recipient !== everybody))
     throw new StoreDamage("a delivery to another peer")
   const entry = { index: order.idx, salt: order.salt }

@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import { encodeCanonical } from "../../protocol/canonical.ts"
 import { ProtocolError } from "../../protocol/errors.ts"
 import { consentRulesOf } from "../../protocol/profiles/profile.ts"
@@ -22,6 +23,7 @@ import { knowingOf } from "../store/queries/consents.ts"
 import { memberById } from "../store/queries/members.ts"
 import { orderById } from "../store/queries/orders.ts"
 import { prepared } from "../store/queries/prepared.ts"
+import { isAny } from "../store/queries/remembered.ts"
 import type { Db } from "../store/schema.ts"
 import { insertOrder, neededFor } from "./release.ts"
 
@@ -218,6 +220,7 @@ export async function takeConsent(
  * and what was taken back that it may be shown a release under.
  */
 export async function consentsFor(db: Db, peer: string): Promise<readonly string[]> {
+  if (!(await isAsked(db))) return []
   return (await untold(db, peer))
     .filter(
       ({ origin, recipients, says }) =>
@@ -226,6 +229,11 @@ export async function consentsFor(db: Db, peer: string): Promise<readonly string
     )
     .map(({ order_id }) => order_id)
 }
+
+const isAsked = isAny(
+  "consent_asked",
+  prepared((db) => db.selectFrom("consent_asked").select("order_id").limit(sql.lit(1))),
+)
 
 const untold = prepared((db, peer: string) =>
   db

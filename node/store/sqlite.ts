@@ -103,6 +103,8 @@ const statementsKept = 256
 export function keepingStatements(database: Database): SqliteDatabase {
   const kept = new Map<string, Statement>()
   const prepare = (query: string): Statement => {
+    // Some pragmas take effect when they are prepared, and only then.
+    if (/^pragma/i.test(query)) return database.prepare(query)
     const statement = kept.get(query) ?? database.prepare(query)
     // Last, so that the first is the one whose use is longest ago.
     kept.delete(query)

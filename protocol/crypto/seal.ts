@@ -34,9 +34,21 @@ export function sealObject(
   index: number,
   plaintext: Uint8Array,
 ): Uint8Array {
-  requireBytes("plaintext", plaintext)
-  const { key, commitment } = objectKeys(contentKey, index)
   const sealed = new Uint8Array(sealedSize(plaintext.length))
+  sealInto(sealed, contentKey, index, plaintext)
+  return sealed
+}
+
+/** The same where it is to lie, in room of just its size. */
+export function sealInto(
+  sealed: Uint8Array,
+  contentKey: Uint8Array,
+  index: number,
+  plaintext: Uint8Array,
+): void {
+  requireBytes("plaintext", plaintext)
+  requireBytes("room", sealed, sealedSize(plaintext.length))
+  const { key, commitment } = objectKeys(contentKey, index)
   sealed.set(commitment)
   withPadded([plaintext], (padded) => {
     const chunks = Math.ceil(padded.length / chunkBytes)
@@ -48,7 +60,6 @@ export function sealObject(
       sealed.set(tag, start + ciphertext.length)
     }
   })
-  return sealed
 }
 
 /**

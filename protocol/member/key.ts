@@ -18,8 +18,16 @@ export type LogKeyFields = ShapeOf<typeof logKeyShape>
 
 /** kid = SHA-256("comity/key/v1\0" ‖ JCS of the key or key pair), hex; PROTOCOL.md §0. */
 export function kidOf(key: SigningKey | RootKey | LogKeyFields): string {
-  return encodeHex(labelled("comity/key/v1", encodeCanonical(key)))
+  let kid = kids.get(key)
+  if (kid === undefined) {
+    kid = encodeHex(labelled("comity/key/v1", encodeCanonical(key)))
+    kids.set(key, kid)
+  }
+  return kid
 }
+
+/** Of what was decoded once, and is never changed: canonical form and hash of a long key take a while. */
+const kids = new WeakMap<object, string>()
 
 /** Root keys in the order in which we write them down: `next` commits to a list, and people to a set. */
 export function sortRootKeys(keys: readonly RootKey[]): readonly RootKey[] {

@@ -95,6 +95,37 @@ export function signedGrant(bytes: Uint8Array): Grant {
   return JSON.parse(decodeUtf8(bytes))
 }
 
+/**
+ * The same of many at once. Grants of one record to several members are one text but for the recipient and
+ * the salt: the rest of it is parsed once, and shared.
+ */
+export function signedGrants(many: readonly Uint8Array[]): readonly Grant[] {
+  const forms = new Map<string, Grant>()
+  const names = new Map<string, string>()
+  return many.map((bytes) => {
+    const text = decodeUtf8(bytes)
+    // Sorted: before these two keys stand names, ids and digests alone, no text that could hold the same.
+    const [recipientAt, recipientEnd] = textOf(text, '"recipient":"')
+    const [saltAt, saltEnd] = textOf(text, '"salt":"')
+    const form = text.slice(0, recipientAt) + text.slice(recipientEnd, saltAt) + text.slice(saltEnd)
+    let grant = forms.get(form)
+    if (grant === undefined) {
+      grant = JSON.parse(text) as Grant
+      forms.set(form, grant)
+    }
+    const recipient = text.slice(recipientAt, recipientEnd)
+    const name = names.get(recipient) ?? recipient
+    names.set(name, name)
+    return { ...grant, recipient: name, salt: text.slice(saltAt, saltEnd) }
+  })
+}
+
+/** Where the text behind the first `key` begins and ends: digits or letters, none of them escaped. */
+function textOf(text: string, key: string): readonly [number, number] {
+  const start = text.indexOf(key) + key.length
+  return [start, text.indexOf('"', start)]
+}
+
 const leafPrefix = concat(Uint8Array.of(0x00), utf8("comity/grant/v1\0"))
 
 /** Leaf = SHA-256(0x00 ‖ "comity/grant/v1\0" ‖ JCS). PROTOCOL.md §4 */

@@ -46,6 +46,17 @@ describe("sleep", () => {
     expect(realClock.monotonic() - start).toBeGreaterThanOrEqual(20)
   })
 
+  test("of no time at all it lets what has been written go out, and what has come be read", async () => {
+    const happened: string[] = []
+    const { port1, port2 } = new MessageChannel()
+    port2.onmessage = () => happened.push("read")
+    port1.postMessage(null)
+    process.nextTick(() => happened.push("written"))
+    for (let i = 0; i < 10; i++) await realClock.sleep(0)
+    port2.close()
+    expect(happened).toEqual(["written", "read"])
+  })
+
   test("longer than a timer of Node can wait does not mean at once", async () => {
     const controller = new AbortController()
     const long = realClock.sleep(2 ** 32, controller.signal).then(() => "long")

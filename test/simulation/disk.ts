@@ -12,6 +12,10 @@ const full = 2
 const begins = /^\s*begin\b/i
 const commits = /^\s*commit\b/i
 const syncs = /^\s*pragma\s+wal_checkpoint\b/i
+const setsLevel = /^\s*pragma\s+synchronous\b/i
+
+/** Of the commits that are not synced, so many are lost with the power. */
+const imageEvery = 32
 
 /** The small files of a home. */
 export type Shelf = Map<string, Uint8Array>
@@ -28,6 +32,8 @@ export class Disk {
   /** which file this is: another one after every replacement */
   identity = "file 1"
   #raw: Database
+  /** how a file that is opened is synced */
+  #levelAtStart: number
   #statements = new Map<string, Statement>()
   readonly shelf: Shelf
   #failure: Failure | null = null
@@ -37,9 +43,11 @@ export class Disk {
   #changesBefore = 0
   /** images after commits that were not synced, oldest first; the first of them is on the disk */
   #unsynced: Uint8Array[] | null = null
+  #transitions = 0
 
   constructor(image: Uint8Array, shelf: Shelf) {
     this.#raw = memoryDatabase(image)
+    this.#levelAtStart = this.#level()
     this.shelf = shelf
   }
 
@@ -72,8 +80,8 @@ export class Disk {
     if (this.#raw.inTransaction) this.#raw.exec("rollback")
     const doubtful = this.#doubtful
     if (doubtful !== null) this.#put(doubtful)
-    const images = this.#unsynced ?? []
-    if (withPower && images.length > 1) this.#put(images[random.below(images.length)]!)
+    const images = this.#unsynced === null ? [] : [...this.#unsynced, this.image()]
+    if (withPower && images.length > 0) this.#put(images[random.below(images.length)]!)
     this.#unsynced = null
     this.#failure = null
     this.#before = null
@@ -86,8 +94,8 @@ export class Disk {
   database(life: Life): Database {
     // Each process opens the file for itself: the last one may have given up writing.
     this.#raw.pragma("query_only=OFF")
-    const level = this.#raw.pragma("synchronous", { simple: true }) as number
-    this.#unsynced = level < full ? [this.image()] : null
+    this.#raw.pragma(`synchronous=${this.#levelAtStart}`)
+    this.#unsynced = this.#levelAtStart < full ? [this.image()] : null
     // A node keeps its statements: the database under them may be another one since, and its life over.
     const prepare = (sql: string) => {
       life.step()
@@ -150,7 +158,20 @@ export class Disk {
     this.#doubtful = null
   }
 
+  #level(): number {
+    return this.#raw.pragma("synchronous", { simple: true }) as number
+  }
+
+  /** Before a commit that is not synced: what the disk has until then is there in any case. */
+  #keepImage(): void {
+    if (this.#unsynced !== null || this.#level() === full) return
+    // An image takes long, and there is one for each request that a node is asked.
+    if (this.#transitions++ % imageEvery === 0) this.#unsynced = [this.image()]
+  }
+
   #prepare(sql: string): Statement {
+    // It takes effect when it is prepared.
+    if (setsLevel.test(sql)) return this.#raw.prepare(sql)
     let statement = this.#statements.get(sql)
     if (statement === undefined) {
       statement = this.#raw.prepare(sql)
@@ -169,7 +190,9 @@ export class Disk {
     life.step()
     const statement = this.#prepare(sql)
     const act = () => statement[method](...parameters)
+    if (setsLevel.test(sql)) return act()
     if (begins.test(sql)) {
+      this.#keepImage()
       if (this.#isDoubted()) this.#before = this.image()
       const result = act()
       this.#changesBefore = this.#changes()
@@ -184,6 +207,7 @@ export class Disk {
       return this.#commit(life, act)
     }
     if (statement.readonly || this.#raw.inTransaction) return act()
+    this.#keepImage()
     if (!this.isFull && this.#failure === null) return this.#commit(life, act)
     // Whether it writes at all shows when it is done.
     if (this.#isDoubted()) this.#before = this.image()
@@ -213,7 +237,9 @@ export class Disk {
     if (isDoubted) this.#doubt()
     // A later commit overwrites the one in doubt, which ends it.
     this.#doubtful = null
-    this.#unsynced?.push(this.image())
+    // One journal: what is synced takes with it what was not.
+    if (this.#level() === full) this.#unsynced = null
+    else if (this.#levelAtStart < full) this.#unsynced?.push(this.image())
     this.onWrite()
     // Committed, and not yet told.
     life.edge()

@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import { encodeHex } from "../../../protocol/encoding.ts"
 import type { Grant } from "../../../protocol/release/grant.ts"
 import type { PlacedGrant } from "../../../protocol/release/placed-grant.ts"
@@ -6,6 +7,7 @@ import type { Db, Schema } from "../schema.ts"
 import type { LoggedFacts } from "./orders.ts"
 import { withdrawing } from "./partial.ts"
 import { prepared } from "./prepared.ts"
+import { isAny, remembered } from "./remembered.ts"
 
 export type FactRow = Schema["fact"]
 
@@ -140,8 +142,15 @@ export function factsTowards(
 }
 
 /** Facts that may end a release of one of these records, whosever they are, to any recipient. */
-export const withdrawalsOf = prepared((db, recordIds: readonly string[]) =>
-  db.selectFrom("fact").select(placeColumns).where(withdrawing).where("record_id", "in", recordIds),
+export const withdrawalsOf = remembered(
+  ["order_grant", "logged_order", "custody_link"],
+  prepared((db, recordIds: readonly string[]) =>
+    db
+      .selectFrom("fact")
+      .select(placeColumns)
+      .where(withdrawing)
+      .where("record_id", "in", recordIds),
+  ),
 )
 
 /** By record, below which base a release to this peer is in doubt. */
@@ -150,9 +159,17 @@ export async function doubtsOf(
   peer: string,
   recordIds: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
+  if (!(await isInDoubt(db))) return none
   const rows = await doubtRows(db, peer, recordIds)
   return new Map(rows.map(({ record_id, size }) => [record_id, size]))
 }
+
+const none: ReadonlyMap<string, number> = new Map()
+
+const isInDoubt = isAny(
+  "doubt",
+  prepared((db) => db.selectFrom("doubt").select("record_id").limit(sql.lit(1))),
+)
 
 const doubtRows = prepared((db, peer: string, recordIds: readonly string[]) =>
   db

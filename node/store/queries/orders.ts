@@ -4,6 +4,7 @@ import { NodeError } from "../../errors.ts"
 import type { Db, Schema } from "../schema.ts"
 import { lapsedKids } from "./officers.ts"
 import { prepared } from "./prepared.ts"
+import { remembered } from "./remembered.ts"
 import { insertRows } from "./rows.ts"
 
 export type OrderRow = Schema["release_order"]
@@ -117,23 +118,26 @@ export const loggedOrders = prepared((db, origin: string, orderIds: readonly str
 )
 
 /** The same without their bytes. */
-export const loggedFacts = prepared((db, origin: string, orderIds: readonly string[]) =>
-  db
-    .selectFrom("logged_order")
-    .select([
-      "origin",
-      "id",
-      "digest",
-      "idx",
-      "act",
-      "rule_profile",
-      "rule_kind",
-      "epoch",
-      "base_size",
-      "repudiated",
-    ])
-    .where("origin", "=", origin)
-    .where("id", "in", orderIds),
+export const loggedFacts = remembered(
+  ["logged_order"],
+  prepared((db, origin: string, orderIds: readonly string[]) =>
+    db
+      .selectFrom("logged_order")
+      .select([
+        "origin",
+        "id",
+        "digest",
+        "idx",
+        "act",
+        "rule_profile",
+        "rule_kind",
+        "epoch",
+        "base_size",
+        "repudiated",
+      ])
+      .where("origin", "=", origin)
+      .where("id", "in", orderIds),
+  ),
 )
 export type LoggedFacts = Omit<
   LoggedOrder,

@@ -4,11 +4,16 @@ import type { Db, Schema } from "../schema.ts"
 type Kept = { readonly writes: number; readonly answer: unknown }
 const most = 512
 
+/** Asks no more whether there is anything at all than the table is written. */
+export function isAny(table: keyof Schema, read: (db: Db) => Promise<readonly unknown[]>) {
+  return remembered([table], async (db) => (await read(db)).length > 0)
+}
+
 /**
  * For what is asked again and again and seldom changes: an answer holds until one of `tables` is written.
  * What a transaction sees is not kept, as it may be undone yet. Answers are shared: nobody changes one.
  */
-export function remembered<V extends readonly string[], R>(
+export function remembered<V extends readonly (string | readonly string[])[], R>(
   tables: readonly (keyof Schema)[],
   read: (db: Db, ...values: V) => Promise<R>,
 ): (db: Db, ...values: V) => Promise<R> {

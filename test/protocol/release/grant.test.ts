@@ -4,7 +4,13 @@ import { expect, test } from "vitest"
 import { type Encodable, encodeCanonical } from "../../../protocol/canonical.ts"
 import { encodeHex } from "../../../protocol/encoding.ts"
 import { limits } from "../../../protocol/limits.ts"
-import { decodeGrant, encodeGrant, type Grant, grantLeaf } from "../../../protocol/release/grant.ts"
+import {
+  decodeGrant,
+  encodeGrant,
+  type Grant,
+  grantLeaf,
+  signedGrants,
+} from "../../../protocol/release/grant.ts"
 import { refusal, runs } from "../../support/refusal.ts"
 
 const member = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(encodeHex)
@@ -47,6 +53,34 @@ test("reads back what it wrote", () => {
       const bytes = encodeGrant(one)
       expect(decodeGrant(bytes)).toEqual(one)
       expect(encodeGrant(decodeGrant(bytes))).toEqual(bytes)
+    }),
+    runs,
+  )
+})
+
+test("grants of one record to many, parsed together, are what each says by itself", () => {
+  const texts = fc.constantFrom('"recipient":"x"', '\\","salt":"', "“x”", 'a"b', "x")
+  const shared = fc.tuple(grant, fc.array(member, { minLength: 1, maxLength: 3 }), texts)
+  fc.assert(
+    fc.property(fc.array(shared, { minLength: 1, maxLength: 4 }), (many) => {
+      const grants = many.flatMap(([one, recipients, purpose]) =>
+        ["public", ...recipients].flatMap((recipient, i): Grant[] => {
+          const key = recipient === "public" ? { key: "08".repeat(32) } : {}
+          const salt = i.toString(16).padStart(64, "0")
+          const release: Grant = {
+            ...one,
+            ...key,
+            recipient,
+            salt,
+            terms: { ...one.terms!, purpose },
+          }
+          const { terms, key: _, ...rest } = release
+          return [release, { ...rest, act: "withdraw", sealed: [] }]
+        }),
+      )
+      const parsed = signedGrants(grants.map((one) => encodeCanonical(one)))
+      expect(parsed).toEqual(grants)
+      expect(parsed.map((one) => encodeGrant(one))).toEqual(grants.map((one) => encodeGrant(one)))
     }),
     runs,
   )
