@@ -71,12 +71,7 @@ async function timedRecords(
   rows: readonly Owed[],
 ): Promise<ReadonlySet<string>> {
   const ids = [...new Set(rows.map(({ record_id }) => record_id))]
-  const known = await db
-    .selectFrom("record")
-    .select(["id", "kind", "profile_digest"])
-    .where("origin", "=", peer)
-    .where("id", "in", ids)
-    .execute()
+  const known = await recordKinds(db, peer, ids)
   const timed = known.filter(({ kind, profile_digest }) => {
     const profile = findProfile(profile_digest)?.profile
     return (
@@ -85,6 +80,14 @@ async function timedRecords(
   })
   return new Set(timed.map(({ id }) => id))
 }
+
+const recordKinds = prepared((db, origin: string, ids: readonly string[]) =>
+  db
+    .selectFrom("record")
+    .select(["id", "kind", "profile_digest"])
+    .where("origin", "=", origin)
+    .where("id", "in", ids),
+)
 
 /** All that we ever stated to `peer`, for when it has lost it. */
 export async function* statedFrames(context: Context, peer: string): AsyncGenerator<Uint8Array> {

@@ -111,6 +111,15 @@ describe("strict ingest", () => {
     expect(code('"\u212b"')).toBe("json.profile")
   })
 
+  test("half a surrogate pair is refused though it is written in ASCII, as key and as value", () => {
+    for (const half of ["\\ud800", "\\udfff", "text \\ud83d text"]) {
+      expect(code(`"${half}"`)).toBe("json.profile")
+      expect(code(`[{"${half}":1}]`)).toBe("json.profile")
+    }
+    expect(code('"\\\\ud800"')).toBeNull()
+    expect(code('"\\n\\u0001"')).toBeNull()
+  })
+
   test("a number has one spelling, and no neighbour it could be taken for", () => {
     for (const text of ["-0", "1.0", "1e0", "10e-1", "1E2"])
       expect(code(text)).toBe("json.noncanonical")
