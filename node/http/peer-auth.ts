@@ -13,7 +13,6 @@ import {
   writeMeta,
 } from "../store/queries/members.ts"
 import type { Db } from "../store/schema.ts"
-import { commitSoon } from "../store/soon.ts"
 import {
   type RequestHead,
   readRequest,
@@ -133,8 +132,7 @@ function nodeKeys(db: Db): (member: string) => Promise<NodeKey | null> {
 async function isReplayed(db: Db, verified: VerifiedRequest, now: number): Promise<boolean> {
   const { keyid, nonce, created, expires } = verified
   const past = now - 120
-  // What the request changes here is committed behind it. One that changes nothing may be answered again.
-  return commitSoon(db, async (trx) => {
+  return db.transaction().execute(async (trx) => {
     const { last } = await trx
       .selectFrom("nonce")
       .select((eb) => eb.fn.max("expires").as("last"))
