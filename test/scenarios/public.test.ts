@@ -653,7 +653,7 @@ test("why everybody has a record, or does not, is said like for any peer", async
   expect(await ask(xa)).toMatchObject({
     have: false,
     reason: "order-open",
-    missing: Array(2).fill("2 persons in any role"),
+    missing: ["2 persons in any role"],
   })
   await authoriseAndPublish(xa, [order], [record])
   await sync(xb.context, "xa")
